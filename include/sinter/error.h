@@ -1,0 +1,44 @@
+// The one exception type of the library, and the source lines that messages name.
+#ifndef SINTER_ERROR_H_
+#define SINTER_ERROR_H_
+
+#include <stdexcept>
+#include <string>
+
+namespace sinter {
+
+// Everything a user can do wrong, and everything a machine can fail at, is reported by this type.
+// what() reads `where: what is wrong; got ...; expected ...; hint` on one line.
+class Error : public std::runtime_error {
+ public:
+  explicit Error(const std::string& message) : std::runtime_error(message) {}
+};
+
+// The parts of an error message; empty parts are left out.
+struct ErrorParts {
+  std::string where;     // the op, file or option: "conv2d", "model.safetensors"
+  std::string what;      // "the weight has the wrong number of input channels"
+  std::string got;       // "3"
+  std::string expected;  // "1"
+  std::string hint;      // "images are NHWC: (batch, height, width, channels)"
+};
+
+[[noreturn]] void raise(const ErrorParts& parts);
+
+// A place in the user's program. std::source_location with the two fields that messages use; clang 14
+// lacks the standard one.
+struct SourceLocation {
+  const char* file = "";
+  int line = 0;
+
+  static constexpr SourceLocation current(const char* file = __builtin_FILE(),
+                                          int line = __builtin_LINE()) {
+    return {file, line};
+  }
+  // "train.cc:42"; "" when nothing is known.
+  std::string to_string() const;
+};
+
+}  // namespace sinter
+
+#endif  // SINTER_ERROR_H_
