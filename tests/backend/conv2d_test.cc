@@ -1,7 +1,7 @@
 #include <cmath>
 
 #include "backend/cpu/onednn.h"
-#include "backend/kernel_run.h"
+#include "kernel_run.h"
 #include "sinter/error.h"
 
 namespace sinter::backend::cpu {
