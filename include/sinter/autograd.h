@@ -15,12 +15,13 @@ Tensor watch(const Tensor& x);
 Tensor detach(const Tensor& x);
 
 // The gradient of the scalar `loss` with respect to each parameter, in their order; undefined (see
-// Tensor::defined) for a parameter that the loss does not depend on. Written in public ops, so that the
-// result can be differentiated again. Throws Error when loss is not a floating scalar or nothing it
-// depends on is tracked.
+// Tensor::defined) for a parameter that the loss does not depend on. Written in public ops, so that
+// the result can be differentiated again. Throws Error when loss is not a floating scalar or
+// nothing it depends on is tracked.
 std::vector<Tensor> gradients(const Tensor& loss, const std::vector<State>& parameters,
                               SourceLocation location = SourceLocation::current());
-// The same with respect to watched Tensors (the very handles that watch() returned, or copies of them).
+// The same with respect to watched Tensors (the very handles that watch() returned, or copies of
+// them).
 std::vector<Tensor> gradients(const Tensor& loss, const std::vector<Tensor>& watched,
                               SourceLocation location = SourceLocation::current());
 

@@ -29,11 +29,11 @@ struct MemoryReport {
 
 struct ProgramReport {
   MemoryReport memory;
-  int kernels = 0;           // steps that do work, per call
-  double flops = 0;          // per call
-  double bytes = 0;          // read and written per call, counting each step's arguments once
-  double compile_ms = 0;     // trace, passes, emission, primitives
-  std::string text;          // the program, a step a line
+  int kernels = 0;        // steps that do work, per call
+  double flops = 0;       // per call
+  double bytes = 0;       // read and written per call, counting each step's arguments once
+  double compile_ms = 0;  // trace, passes, emission, primitives
+  std::string text;       // the program, a step a line
 };
 
 // Time of the parts of one call, each the median over repeated runs.
@@ -49,12 +49,12 @@ struct StepTimes {
   std::vector<Part> steps;
 };
 
-// A function of tensors made ready to be called as one program per signature: shapes, dtypes and mode
-// (training, tracking) of its arguments. Programs are cached, the oldest dropped beyond 16.
-// The first call of a signature traces: it runs the function once on stand-ins for the arguments. The
-// second call traces again and compares: an Error names the first op that differs and its line, when
-// the function baked in a C++ value that has changed since. An exception in the function leaves every
-// State as it was.
+// A function of tensors made ready to be called as one program per signature: shapes, dtypes and
+// mode (training, tracking) of its arguments. Programs are cached, the oldest dropped beyond 16.
+// The first call of a signature traces: it runs the function once on stand-ins for the arguments.
+// The second call traces again and compares: an Error names the first op that differs and its line,
+// when the function baked in a C++ value that has changed since. An exception in the function
+// leaves every State as it was.
 class CompiledFunction {
  public:
   using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
@@ -69,9 +69,9 @@ class CompiledFunction {
   ProgramReport report(const std::vector<Tensor>& arguments);
   // Runs the program `repeats` times in parts and measures them. Leaves every State as it was.
   StepTimes measure(const std::vector<Tensor>& arguments, int repeats);
-  // Runs the program for these arguments step by step and names the first one whose result holds a NaN
-  // or an infinity while its inputs did not: "conv1: fused add relu (model.cc:12)"; "" when there is
-  // none. Leaves every State as it was.
+  // Runs the program for these arguments step by step and names the first one whose result holds a
+  // NaN or an infinity while its inputs did not: "conv1: fused add relu (model.cc:12)"; "" when
+  // there is none. Leaves every State as it was.
   std::string find_first_nonfinite(const std::vector<Tensor>& arguments);
 
  private:
@@ -97,7 +97,8 @@ Result from_list(std::vector<Tensor> list) {
   } else {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
       return Result{std::move(list.at(I))...};
-    }(std::make_index_sequence<std::tuple_size_v<Result>>{});
+    }
+    (std::make_index_sequence<std::tuple_size_v<Result>>{});
   }
 }
 
@@ -157,7 +158,8 @@ class Compiled {
 };
 
 // Compiles a function of Tensors that returns a Tensor, a std::vector<Tensor>, or a std::tuple of
-// Tensors. The function may read and assign States; Tensors that it captures become inputs by reference.
+// Tensors. The function may read and assign States; Tensors that it captures become inputs by
+// reference.
 template <class F>
 Compiled<F> compile(F function, std::string name = "step") {
   return Compiled<F>(std::move(function), std::move(name));

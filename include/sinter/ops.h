@@ -1,6 +1,7 @@
-// The operations on tensors. Every function takes Tensors, States or, where it says Operand, numbers;
-// computes on values (no input changes); and works the same called directly and inside compile().
-// Floating ops take f32 and f64. There is no type promotion: tensors that meet must have one dtype.
+// The operations on tensors. Every function takes Tensors, States or, where it says Operand,
+// numbers; computes on values (no input changes); and works the same called directly and inside
+// compile(). Floating ops take f32 and f64. There is no type promotion: tensors that meet must have
+// one dtype.
 #ifndef SINTER_OPS_H_
 #define SINTER_OPS_H_
 
@@ -14,8 +15,8 @@
 namespace sinter {
 
 // Pointwise ops: `Tensor exp(Operand x)`, `Tensor add(Operand a, Operand b)`,
-// `Tensor where(Operand condition, Operand a, Operand b)`, ... Inputs broadcast as in NumPy. What each
-// computes stands with its struct in ir/pointwise.h (and in docs/ops.md).
+// `Tensor where(Operand condition, Operand a, Operand b)`, ... Inputs broadcast as in NumPy. What
+// each computes stands with its struct in ir/pointwise.h (and in docs/ops.md).
 #define SINTER_DECLARE_UNARY(Struct, function) Tensor function(Operand x);
 #define SINTER_DECLARE_BINARY(Struct, function) Tensor function(Operand a, Operand b);
 #define SINTER_DECLARE_TERNARY(Struct, function) Tensor function(Operand a, Operand b, Operand c);
@@ -34,8 +35,8 @@ Tensor operator<=(Operand a, Operand b);
 Tensor operator>(Operand a, Operand b);
 Tensor operator>=(Operand a, Operand b);
 
-// Each element converted. Floats to integers truncate towards zero and saturate, NaN gives 0; numbers to
-// boolean: x != 0.
+// Each element converted. Floats to integers truncate towards zero and saturate, NaN gives 0;
+// numbers to boolean: x != 0.
 Tensor cast(Operand x, Dtype dtype);
 
 // Constants.
@@ -49,9 +50,10 @@ Tensor ones(const Shape& shape, Dtype dtype = Dtype::f32,
 Tensor iota(const Shape& shape, int axis, Dtype dtype = Dtype::i32,
             SourceLocation location = SourceLocation::current());
 
-// Reductions over `axes` (negative ones count from the end; none given: over all). The reduced axes are
-// dropped, or kept with length 1. Sums fold along trees fixed by the shape (docs/design.md), so their
-// bits do not depend on threads or device. max and min of an empty axis give -inf and +inf; NaN wins.
+// Reductions over `axes` (negative ones count from the end; none given: over all). The reduced axes
+// are dropped, or kept with length 1. Sums fold along trees fixed by the shape (docs/design.md), so
+// their bits do not depend on threads or device. max and min of an empty axis give -inf and +inf;
+// NaN wins.
 Tensor sum(Operand x, const std::vector<int>& axes = {}, bool keep_axes = false);
 Tensor product(Operand x, const std::vector<int>& axes = {}, bool keep_axes = false);
 Tensor max(Operand x, const std::vector<int>& axes = {}, bool keep_axes = false);
@@ -75,8 +77,8 @@ Tensor flatten(Operand x, int first = 1);
 
 // Zeros around x: low[i] before and high[i] behind along axis i.
 Tensor pad(Operand x, const std::vector<std::int64_t>& low, const std::vector<std::int64_t>& high);
-// The inputs flattened into one vector of `elements` elements, the i-th from offsets[i] on; zeros in the
-// gaps. Offsets ascend without overlap. One dtype.
+// The inputs flattened into one vector of `elements` elements, the i-th from offsets[i] on; zeros
+// in the gaps. Offsets ascend without overlap. One dtype.
 Tensor pack(const std::vector<Tensor>& inputs, const std::vector<std::int64_t>& offsets,
             std::int64_t elements, SourceLocation location = SourceLocation::current());
 
@@ -104,14 +106,15 @@ Tensor max_pool2d(Operand x, const Pool2dOptions& options = {});
 
 // Rows of x (V, D...) chosen by ids (i32 or i64, any shape) -> ids.shape + (D...): an embedding.
 Tensor gather(Operand x, Operand ids);
-// Sums of the rows of x (N, D...) that share an id, ids (N,) -> (segments, D...). Folds in ascending order.
+// Sums of the rows of x (N, D...) that share an id, ids (N,) -> (segments, D...). Folds in
+// ascending order.
 Tensor segment_sum(Operand x, Operand ids, std::int64_t segments);
 
 // Along one axis (the innermost by default).
 Tensor softmax(Operand x, int axis = -1);
 Tensor log_softmax(Operand x, int axis = -1);
-// The mean over a batch of -log softmax(logits)[label]: logits (N, C), labels (N,) i32 or i64 in [0, C).
-// A label outside gives NaN, which training reports.
+// The mean over a batch of -log softmax(logits)[label]: logits (N, C), labels (N,) i32 or i64 in
+// [0, C). A label outside gives NaN, which training reports.
 Tensor cross_entropy(Operand logits, Operand labels);
 
 struct BatchNormResult {
@@ -119,8 +122,8 @@ struct BatchNormResult {
   Tensor mean;      // (C,) of this batch
   Tensor variance;  // (C,) of this batch, divided by the count (biased)
 };
-// x (..., C) normalised over all axes but the last: (x - mean) / sqrt(variance + epsilon) * weight + bias.
-// (Ioffe and Szegedy 2015.)
+// x (..., C) normalised over all axes but the last: (x - mean) / sqrt(variance + epsilon) * weight
+// + bias. (Ioffe and Szegedy 2015.)
 BatchNormResult batch_norm(Operand x, Operand weight, Operand bias, double epsilon = 1e-5);
 
 }  // namespace sinter

@@ -20,9 +20,9 @@ struct TensorImpl;  // src/tensor/
 struct StateImpl;
 
 // An n-dimensional array of numbers on a device. A Tensor is a value handle: copying one copies a
-// pointer, no op changes what an existing Tensor holds, and its memory goes back to a pool with the last
-// handle. Inside a traced function (compile.h) a Tensor stands for a value to come: it has a shape and
-// a dtype, but reading its elements is an Error that names the place.
+// pointer, no op changes what an existing Tensor holds, and its memory goes back to a pool with the
+// last handle. Inside a traced function (compile.h) a Tensor stands for a value to come: it has a
+// shape and a dtype, but reading its elements is an Error that names the place.
 class Tensor {
  public:
   // Refers to nothing; only assignment, destruction and defined() are allowed.
@@ -38,8 +38,8 @@ class Tensor {
   std::int64_t dim(int axis) const { return shape().dim(axis); }
   std::int64_t elements() const { return shape().elements(); }
 
-  // The only element. Throws Error when there is not exactly one, when T does not store dtype(), and in
-  // a trace. Waits for the device.
+  // The only element. Throws Error when there is not exactly one, when T does not store dtype(),
+  // and in a trace. Waits for the device.
   template <class T>
   T item() const {
     T value{};
@@ -53,8 +53,8 @@ class Tensor {
     copy_to(values.data(), dtype_of<T>, elements());
     return values;
   }
-  // The elements, dense and row-major, readable while this handle lives. Throws Error in a trace and for
-  // a Tensor that is not in host memory.
+  // The elements, dense and row-major, readable while this handle lives. Throws Error in a trace
+  // and for a Tensor that is not in host memory.
   const std::byte* data() const;
 
   // "f32(128, 10)"
@@ -80,16 +80,16 @@ Tensor tensor(std::span<const std::int64_t> values, const Shape& shape);
 Tensor tensor(std::span<const std::uint8_t> values, const Shape& shape);
 // A scalar.
 Tensor scalar(double value, Dtype dtype = Dtype::f32);
-// A new Tensor whose memory `fill` writes: shape.elements() * size_of(dtype) bytes, 64-byte aligned,
-// undefined before. For data loaders; the memory comes from the pool.
+// A new Tensor whose memory `fill` writes: shape.elements() * size_of(dtype) bytes, 64-byte
+// aligned, undefined before. For data loaders; the memory comes from the pool.
 Tensor filled(const Shape& shape, Dtype dtype, const std::function<void(std::byte*)>& fill);
 
-// What changes: a parameter, a moment, running statistics, a random position, a step counter. A State is
-// a shared handle to one cell with an id, a fixed type and a fixed address for life; copies name the
-// same cell (tied parameters are one State in two places).
-// Reading gives a Tensor. Outside a trace it is a snapshot that later assignments do not change. In a
-// trace, reads and assignments follow program order, the last assignment wins, and the compiled step
-// carries the new value over to the next call. A State is used by one running step at a time.
+// What changes: a parameter, a moment, running statistics, a random position, a step counter. A
+// State is a shared handle to one cell with an id, a fixed type and a fixed address for life;
+// copies name the same cell (tied parameters are one State in two places). Reading gives a Tensor.
+// Outside a trace it is a snapshot that later assignments do not change. In a trace, reads and
+// assignments follow program order, the last assignment wins, and the compiled step carries the new
+// value over to the next call. A State is used by one running step at a time.
 class State {
  public:
   // A cell holding `initial`'s type and value. `name` is for people and files.
@@ -114,8 +114,9 @@ class State {
   std::shared_ptr<StateImpl> impl_;
 };
 
-// What an op's parameter accepts: a Tensor, a State (read), or a number (a weak scalar: it takes the
-// dtype of the tensors beside it). Carries the line of the call for error messages and the trace.
+// What an op's parameter accepts: a Tensor, a State (read), or a number (a weak scalar: it takes
+// the dtype of the tensors beside it). Carries the line of the call for error messages and the
+// trace.
 class Operand {
  public:
   Operand(const Tensor& tensor, SourceLocation location = SourceLocation::current())  // NOLINT
@@ -149,8 +150,8 @@ class ModuleScope {
   std::size_t previous_length_;
 };
 
-// Whether modules with two behaviours (dropout, batch norm) train or evaluate; per thread, true at the
-// start. Part of a compiled step's signature.
+// Whether modules with two behaviours (dropout, batch norm) train or evaluate; per thread, true at
+// the start. Part of a compiled step's signature.
 bool is_training();
 
 // While one of these lives, its thread's is_training() is `training`.

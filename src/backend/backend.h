@@ -61,12 +61,15 @@ class Backend {
   // Waits until everything submitted has finished.
   virtual void synchronize() = 0;
 
-  // Whether the kernel of `call.op` takes input `input` with the layout it has in `call`. Every kernel
-  // takes dense inputs; the planner copies what is refused.
+  // Whether the kernel of `call.op` takes input `input` with the layout it has in `call`. Every
+  // kernel takes dense inputs; the planner copies what is refused.
   virtual bool accepts(const KernelCall& call, int input) = 0;
-  // Whether a fused group may read an operand with this layout over its space (innermost axis last).
+  // Whether a fused group may read an operand with this layout over its space (innermost axis
+  // last).
   virtual bool group_accepts(const ir::Layout& layout) = 0;
+  // Bytes of 64-byte aligned memory that a kernel, or a fused group, needs while it runs.
   virtual std::int64_t workspace_bytes(const KernelCall& call) = 0;
+  virtual std::int64_t workspace_bytes(const ir::Group& group) = 0;
 
   virtual std::unique_ptr<Executable> prepare(std::shared_ptr<const ir::Program> program) = 0;
 };

@@ -1,4 +1,5 @@
-// The one funnel: every op, called directly or in a trace, forward or gradient, goes through apply().
+// The one funnel: every op, called directly or in a trace, forward or gradient, goes through
+// apply().
 #ifndef SINTER_TENSOR_APPLY_H_
 #define SINTER_TENSOR_APPLY_H_
 
