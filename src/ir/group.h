@@ -55,7 +55,8 @@ struct Group {
 
 // The same group with axes of length 1 dropped and neighbouring axes merged wherever every operand
 // allows it (and both are reduced or both kept). What executors work on; a fully contiguous map has one
-// axis. A group that uses `index` of an axis keeps that axis apart.
+// axis. A group that uses `index` of an axis keeps that axis apart, even of length 1. When all reduced
+// axes go, the kind stays and reduced_axes is 0: the reductions fold one element each.
 Group collapse(const Group& group);
 
 // Throws an internal error (ir::InternalError) naming the instruction when the group breaks a rule of
@@ -67,7 +68,9 @@ std::string to_text(const Group& group);
 Group parse_group(std::string_view text);
 
 // For each instruction: 1 when its value may differ between points that differ only in the reduced axes
-// ("full"), 0 when it cannot ("row" value). For a map: always 1 except constants.
+// ("full"), 0 when it cannot ("row" value). A store is full when its output moves along a reduced axis,
+// even if the value does not vary; a row store happens once per row, also when the row is empty (a sum
+// over an axis of length 0 stores the identity). For a map: always 1 except constants.
 std::vector<std::uint8_t> varies_along_reduced(const Group& group);
 
 // For each instruction of an inner group: the pass over the row in which it is first available: 0 before

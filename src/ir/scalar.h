@@ -18,7 +18,7 @@ enum class ScalarOp : std::uint8_t {
   // Leaves.
   load,      // the element of group operand `imm` at this point of the space
   index,     // the position along axis `imm` of the space (i32 or i64)
-  constant,  // the bits in `imm`, of type `type` (boolean: 0 or 1)
+  constant,  // the bits in `imm`, of type `type` (boolean: 0 or 1; f32 zero-, i32 sign-extended)
   // Arithmetic: f32, f64; add, sub, mul, neg also i32, i64 (two's complement, wrapping).
   add,
   sub,
@@ -52,7 +52,8 @@ enum class ScalarOp : std::uint8_t {
   convert,  // `a` to `type`. Integer to float rounds to nearest even; f64 to f32 likewise; float to
             // integer truncates and is defined only where the result fits (pointwise.h saturates
             // first); i64 to i32 and any integer to u8 keep the low bits; number to boolean: a != 0;
-            // boolean to number: 0 or 1; to bf16 and f16: nearest even, NaN stays NaN (quiet).
+            // boolean to number: 0 or 1; to bf16 and f16: nearest even, NaN stays NaN (quiet); bf16
+            // and f16 convert from and to f32 only.
   // Reductions over the group's reduced axes, along the canonical tree (reduction.h). The result is
   // the same at every element that was folded together.
   reduce_sum,

@@ -1,0 +1,250 @@
+// Max pooling of images (N, H, W, C), vectorised over channels. Each result element is written by one
+// thread from its own index only, so the bits do not depend on the number of threads.
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+#include "backend/cpu/isa.h"
+#include "backend/cpu/kernel.h"
+#include "base/parallel.h"
+#include "sinter/error.h"
+
+namespace sinter::backend::cpu {
+namespace {
+
+// Channels handled together: their maxima and positions stay in registers or the first-level cache.
+constexpr int kBlock = 32;
+
+// x (N, H, W, C), y (N, HO, WO, C).
+struct Pooling {
+  std::int64_t n, h, w, c, ho, wo, kernel_h, kernel_w, stride_h, stride_w, padding_h, padding_w;
+
+  // The part [begin, end) of a window's axis that lies inside the image.
+  static std::int64_t begin(std::int64_t start) { return start < 0 ? -start : 0; }
+  static std::int64_t end(std::int64_t start, std::int64_t kernel, std::int64_t length) {
+    return std::max<std::int64_t>(0, std::min(kernel, length - start));
+  }
+};
+
+Pooling pooling_of(const KernelCall& call, const Shape& x, const Shape& y) {
+  const auto& kernel = call.attributes.integers("kernel");
+  const auto& stride = call.attributes.integers("stride");
+  const auto& padding = call.attributes.integers("padding");
+  return {x[0],      x[1],      x[2],      x[3],      y[1],       y[2],
+          kernel[0], kernel[1], stride[0], stride[1], padding[0], padding[1]};
+}
+
+// ---- rows: one row of the result, for all instruction sets ----
+
+// `count` channels (kBlock, or what is left at the end) of one window. A NaN wins over all numbers and
+// keeps its place against later NaNs; equal numbers keep the first.
+template <class T>
+[[gnu::always_inline]] inline void window_maximum(const Pooling& p, const T* image, std::int64_t top,
+                                                  std::int64_t left, int count, T* y,
+                                                  std::uint8_t* index) {
+  using Position = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
+  alignas(64) T best[kBlock];
+  alignas(64) Position where[kBlock];
+  for (int c = 0; c < kBlock; ++c) {
+    best[c] = -std::numeric_limits<T>::infinity();
+    where[c] = 0;
+  }
+  bool first = true;
+  const std::int64_t h_end = Pooling::end(top, p.kernel_h, p.h);
+  const std::int64_t w_end = Pooling::end(left, p.kernel_w, p.w);
+  for (std::int64_t kh = Pooling::begin(top); kh < h_end; ++kh) {
+    for (std::int64_t kw = Pooling::begin(left); kw < w_end; ++kw) {
+      const T* from = image + ((top + kh) * p.w + left + kw) * p.c;
+      const auto position = static_cast<Position>(kh * p.kernel_w + kw);
+      if (first) {
+        first = false;
+        for (int c = 0; c < count; ++c) {
+          best[c] = from[c];
+          where[c] = position;
+        }
+        continue;
+      }
+#pragma omp simd
+      for (int c = 0; c < count; ++c) {
+        const T value = from[c];
+        const T old = best[c];
+        // not (value <= old): greater, or one of them a NaN; old == old: that one is not the old.
+        const bool wins = !(value <= old) & (old == old);
+        best[c] = wins ? value : old;
+        where[c] = wins ? position : where[c];
+      }
+    }
+  }
+#pragma omp simd
+  for (int c = 0; c < count; ++c) y[c] = best[c];
+#pragma omp simd
+  for (int c = 0; c < count; ++c) index[c] = static_cast<std::uint8_t>(where[c]);
+}
+
+template <class T>
+struct ForwardRow {
+  [[gnu::always_inline]] static inline void call(const Pooling& p, const T* x, T* y,
+                                                 std::uint8_t* index, std::int64_t row) {
+    const T* image = x + row / p.ho * p.h * p.w * p.c;
+    const std::int64_t top = row % p.ho * p.stride_h - p.padding_h;
+    for (std::int64_t wo = 0; wo < p.wo; ++wo) {
+      const std::int64_t left = wo * p.stride_w - p.padding_w;
+      const std::int64_t at = (row * p.wo + wo) * p.c;
+      std::int64_t c = 0;
+      for (; c + kBlock <= p.c; c += kBlock) {
+        window_maximum(p, image + c, top, left, kBlock, y + at + c, index + at + c);
+      }
+      if (c < p.c) {
+        window_maximum(p, image + c, top, left, static_cast<int>(p.c - c), y + at + c,
+                       index + at + c);
+      }
+    }
+  }
+};
+
+// dx of one row: every pixel asks the windows that contain it, in ascending (ho, wo) order.
+template <class T>
+struct GradientRow {
+  [[gnu::always_inline]] static inline void call(const Pooling& p, const T* dy,
+                                                 const std::uint8_t* index, T* dx,
+                                                 std::int64_t row) {
+    const std::int64_t n = row / p.h;
+    const std::int64_t h = row % p.h + p.padding_h;
+    const std::int64_t ho_begin = h < p.kernel_h ? 0 : (h - p.kernel_h) / p.stride_h + 1;
+    const std::int64_t ho_end = std::min(p.ho, h / p.stride_h + 1);
+    for (std::int64_t column = 0; column < p.w; ++column) {
+      T* to = dx + (row * p.w + column) * p.c;
+      const std::int64_t w = column + p.padding_w;
+      const std::int64_t wo_begin = w < p.kernel_w ? 0 : (w - p.kernel_w) / p.stride_w + 1;
+      const std::int64_t wo_end = std::min(p.wo, w / p.stride_w + 1);
+      bool first = true;
+      for (std::int64_t ho = ho_begin; ho < ho_end; ++ho) {
+        for (std::int64_t wo = wo_begin; wo < wo_end; ++wo) {
+          const auto position = static_cast<std::uint8_t>((h - ho * p.stride_h) * p.kernel_w + w -
+                                                          wo * p.stride_w);
+          const std::int64_t at = ((n * p.ho + ho) * p.wo + wo) * p.c;
+          add(dy + at, index + at, position, p.c, first, to);
+          first = false;
+        }
+      }
+      if (first) std::fill(to, to + p.c, T{0});
+    }
+  }
+
+  // The fold starts from +0, so that a single -0 gives +0 however many windows there are.
+  [[gnu::always_inline]] static inline void add(const T* dy, const std::uint8_t* index,
+                                                std::uint8_t position, std::int64_t count,
+                                                bool first, T* to) {
+    if (first) {
+#pragma omp simd
+      for (std::int64_t c = 0; c < count; ++c) {
+        const T value = dy[c];
+        to[c] = T{0} + (index[c] == position ? value : T{0});
+      }
+    } else {
+#pragma omp simd
+      for (std::int64_t c = 0; c < count; ++c) {
+        const T value = dy[c];
+        to[c] += index[c] == position ? value : T{0};
+      }
+    }
+  }
+};
+
+// x at the recorded positions of one row of windows.
+template <class T>
+struct GatherRow {
+  [[gnu::always_inline]] static inline void call(const Pooling& p, const T* x,
+                                                 const std::uint8_t* index, T* y,
+                                                 std::int64_t row) {
+    const T* image = x + row / p.ho * p.h * p.w * p.c;
+    const std::int64_t top = row % p.ho * p.stride_h - p.padding_h;
+    for (std::int64_t wo = 0; wo < p.wo; ++wo) {
+      const std::int64_t left = wo * p.stride_w - p.padding_w;
+      const std::int64_t at = (row * p.wo + wo) * p.c;
+      const std::uint8_t* positions = index + at;
+      T* to = y + at;
+      std::fill(to, to + p.c, T{0});
+      const std::int64_t h_end = Pooling::end(top, p.kernel_h, p.h);
+      const std::int64_t w_end = Pooling::end(left, p.kernel_w, p.w);
+      for (std::int64_t kh = Pooling::begin(top); kh < h_end; ++kh) {
+        for (std::int64_t kw = Pooling::begin(left); kw < w_end; ++kw) {
+          const T* from = image + ((top + kh) * p.w + left + kw) * p.c;
+          const auto position = static_cast<std::uint8_t>(kh * p.kernel_w + kw);
+#pragma omp simd
+          for (std::int64_t c = 0; c < p.c; ++c) {
+            const T value = from[c];
+            const T old = to[c];
+            to[c] = positions[c] == position ? value : old;
+          }
+        }
+      }
+    }
+  }
+};
+
+// ---- kernels ----
+
+// Parallel over rows; some 16 Ki elements of the larger side make a thread worth its start.
+template <class Row, class... Arguments>
+void run_rows(const Pooling& p, std::int64_t rows, std::int64_t row_elements,
+              Arguments... arguments) {
+  const std::int64_t grain =
+      std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, row_elements));
+  parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
+    for_this_isa<Row>(begin, end, p, arguments...);
+  });
+}
+
+template <class T>
+class MaxPool final : public PreparedKernel {
+ public:
+  MaxPool(ir::OpId op, const Pooling& pooling) : op_(op), p_(pooling) {}
+
+  void run(void* const* inputs, void* const* outputs, void*) const override {
+    const auto* values = static_cast<const T*>(inputs[0]);
+    auto* result = static_cast<T*>(outputs[0]);
+    const std::int64_t rows = p_.n * p_.ho;
+    const std::int64_t row_elements = p_.stride_h * p_.w * p_.c;
+    if (op_ == ir::OpId::max_pool2d) {
+      auto* index = static_cast<std::uint8_t*>(outputs[1]);
+      run_rows<ForwardRow<T>>(p_, rows, row_elements, values, result, index);
+    } else if (op_ == ir::OpId::max_pool2d_gradient) {
+      const auto* index = static_cast<const std::uint8_t*>(inputs[1]);
+      run_rows<GradientRow<T>>(p_, p_.n * p_.h, p_.w * p_.c, values, index, result);
+    } else {
+      const auto* index = static_cast<const std::uint8_t*>(inputs[1]);
+      run_rows<GatherRow<T>>(p_, rows, row_elements, values, index, result);
+    }
+  }
+
+ private:
+  ir::OpId op_;
+  Pooling p_;
+};
+
+std::unique_ptr<PreparedKernel> prepare_pooling(const KernelCall& call) {
+  const bool gradient = call.op == ir::OpId::max_pool2d_gradient;
+  const Shape& outer = gradient ? call.outputs[0].shape : call.inputs[0].shape;
+  const Shape& inner = gradient ? call.inputs[0].shape : call.outputs[0].shape;
+  const Pooling pooling = pooling_of(call, outer, inner);
+  switch (call.output_dtypes[0]) {
+    case Dtype::f32: return std::make_unique<MaxPool<float>>(call.op, pooling);
+    case Dtype::f64: return std::make_unique<MaxPool<double>>(call.op, pooling);
+    default:
+      raise({.where = gradient ? "max_pool2d_gradient" : "max_pool2d",
+             .what = "there is no max pooling in this type on the CPU",
+             .got = std::string(name_of(call.output_dtypes[0])),
+             .expected = "f32 or f64",
+             .hint = "cast the images"});
+  }
+}
+
+}  // namespace
+
+const Kernel kMaxPool2d{.accepts = nullptr, .prepare = prepare_pooling};
+const Kernel kMaxPool2dGradient{.accepts = nullptr, .prepare = prepare_pooling};
+const Kernel kMaxPool2dGather{.accepts = nullptr, .prepare = prepare_pooling};
+
+}  // namespace sinter::backend::cpu
