@@ -70,6 +70,9 @@ void print_step(std::size_t index, const Step& step, OpList ops, const std::stri
   for (const std::string& part : {step.location.to_string(), step.scope}) {
     if (!part.empty()) comment += (comment.empty() ? "" : " ") + part;
   }
+  for (char& c : comment) {
+    if (static_cast<unsigned char>(c) < ' ') c = ' ';
+  }
   if (!comment.empty()) text += "  ; " + comment;
   text += '\n';
   if (step.group != nullptr) print_indented(to_text(*step.group), indent + "    ", text);
