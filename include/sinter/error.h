@@ -25,8 +25,8 @@ struct ErrorParts {
 
 [[noreturn]] void raise(const ErrorParts& parts);
 
-// A place in the user's program. std::source_location with the two fields that messages use; clang 14
-// lacks the standard one.
+// A place in the user's program. std::source_location with the two fields that messages use; clang
+// 14 lacks the standard one.
 struct SourceLocation {
   const char* file = "";
   int line = 0;

@@ -52,8 +52,8 @@ class Shape {
 // Throws Error, naming `where`, when the axis does not exist.
 int normalize_axis(const char* where, int axis, int rank);
 
-// The shape that `a` and `b` broadcast to, aligned at the innermost axis as in NumPy: lengths must be
-// equal or one of them 1. Throws Error, naming `where`.
+// The shape that `a` and `b` broadcast to, aligned at the innermost axis as in NumPy: lengths must
+// be equal or one of them 1. Throws Error, naming `where`.
 Shape broadcast_shapes(const char* where, const Shape& a, const Shape& b);
 
 }  // namespace sinter

@@ -1,0 +1,170 @@
+// Whole steps as one program: traced once, fused, planned, and run without allocating.
+#ifndef SINTER_COMPILE_H_
+#define SINTER_COMPILE_H_
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "sinter/tensor.h"
+
+namespace sinter {
+
+// Planned bytes by what they hold; known before the first step runs.
+struct MemoryReport {
+  std::int64_t parameters = 0;
+  std::int64_t gradients = 0;
+  std::int64_t optimizer = 0;  // moments, statistics, counters: all States that are not parameters
+  std::int64_t activations = 0;
+  std::int64_t workspace = 0;
+  std::int64_t data = 0;  // inputs and outputs of a step
+  std::int64_t total = 0;
+};
+
+struct ProgramReport {
+  MemoryReport memory;
+  int kernels = 0;        // steps that do work, per call
+  double flops = 0;       // per call
+  double bytes = 0;       // read and written per call, counting each step's arguments once
+  double compile_ms = 0;  // trace, passes, emission, primitives
+  std::string text;       // the program, a step a line
+};
+
+// Time of the parts of one call, each the median over repeated runs.
+struct StepTimes {
+  double contraction_ms = 0;  // matmuls and convolutions alone
+  struct Part {
+    std::string label;
+    std::string scope;
+    double ms = 0;
+    double flops = 0;
+    double bytes = 0;
+  };
+  std::vector<Part> steps;
+};
+
+// A function of tensors made ready to be called as one program per signature: shapes, dtypes and
+// mode (training, tracking) of its arguments. Programs are cached, the oldest dropped beyond 16.
+// The first call of a signature traces: it runs the function once on stand-ins for the arguments.
+// The second call traces again and compares: an Error names the first op that differs and its line,
+// when the function baked in a C++ value that has changed since. An exception in the function
+// leaves every State as it was.
+class CompiledFunction {
+ public:
+  using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
+
+  explicit CompiledFunction(Function function, std::string name = "step");
+  ~CompiledFunction();
+  CompiledFunction(CompiledFunction&&) noexcept;
+  CompiledFunction& operator=(CompiledFunction&&) noexcept;
+
+  std::vector<Tensor> call(const std::vector<Tensor>& arguments);
+  // Makes the program for these arguments without running it.
+  ProgramReport report(const std::vector<Tensor>& arguments);
+  // Runs the program `repeats` times in parts and measures them. Leaves every State as it was.
+  StepTimes measure(const std::vector<Tensor>& arguments, int repeats);
+  // Runs the program for these arguments step by step and names the first one whose result holds a
+  // NaN or an infinity while its inputs did not: "conv1: fused add relu (model.cc:12)"; "" when
+  // there is none. Leaves every State as it was.
+  std::string find_first_nonfinite(const std::vector<Tensor>& arguments);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+namespace detail {
+
+inline std::vector<Tensor> to_list(Tensor result) { return {std::move(result)}; }
+inline std::vector<Tensor> to_list(std::vector<Tensor> results) { return results; }
+template <class... T>
+std::vector<Tensor> to_list(std::tuple<T...> results) {
+  return std::apply([](auto&... each) { return std::vector<Tensor>{each...}; }, results);
+}
+
+template <class Result>
+Result from_list(std::vector<Tensor> list) {
+  if constexpr (std::is_same_v<Result, Tensor>) {
+    return std::move(list.at(0));
+  } else if constexpr (std::is_same_v<Result, std::vector<Tensor>>) {
+    return list;
+  } else {
+    return [&]<std::size_t... I>(std::index_sequence<I...>) {
+      return Result{std::move(list.at(I))...};
+    }
+    (std::make_index_sequence<std::tuple_size_v<Result>>{});
+  }
+}
+
+template <class F, std::size_t... I>
+auto call_with_list(F& function, const std::vector<Tensor>& list, std::index_sequence<I...>) {
+  return function(list.at(I)...);
+}
+
+struct AnyTensor {
+  operator const Tensor&() const;  // never defined: only for counting parameters
+};
+
+template <class F, class... A>
+constexpr int parameter_count() {
+  if constexpr (std::is_invocable_v<F&, A...>) {
+    return static_cast<int>(sizeof...(A));
+  } else {
+    static_assert(sizeof...(A) < 16, "compile() takes a function of up to 15 Tensors");
+    return parameter_count<F, A..., AnyTensor>();
+  }
+}
+
+template <class F, std::size_t... I>
+auto result_of(std::index_sequence<I...>)
+    -> std::invoke_result_t<F&, decltype((void)I, std::declval<const Tensor&>())...>;
+
+}  // namespace detail
+
+// What compile() returns for a function F of `const Tensor&`s: called like F itself.
+template <class F>
+class Compiled {
+ public:
+  static constexpr int kParameters = detail::parameter_count<F>();
+  using Indices = std::make_index_sequence<kParameters>;
+  using Result = decltype(detail::result_of<F>(Indices{}));
+
+  Compiled(F function, std::string name)
+      : function_(
+            [function = std::move(function)](const std::vector<Tensor>& list) mutable {
+              return detail::to_list(detail::call_with_list(function, list, Indices{}));
+            },
+            std::move(name)) {}
+
+  template <class... T>
+  Result operator()(const T&... arguments) {
+    static_assert(sizeof...(T) == kParameters, "wrong number of arguments");
+    return detail::from_list<Result>(function_.call({Tensor(arguments)...}));
+  }
+  template <class... T>
+  ProgramReport report(const T&... arguments) {
+    return function_.report({Tensor(arguments)...});
+  }
+  CompiledFunction& function() { return function_; }
+
+ private:
+  CompiledFunction function_;
+};
+
+// Compiles a function of Tensors that returns a Tensor, a std::vector<Tensor>, or a std::tuple of
+// Tensors. The function may read and assign States; Tensors that it captures become inputs by
+// reference.
+template <class F>
+Compiled<F> compile(F function, std::string name = "step") {
+  return Compiled<F>(std::move(function), std::move(name));
+}
+
+}  // namespace sinter
+
+#endif  // SINTER_COMPILE_H_

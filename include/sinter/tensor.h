@@ -1,0 +1,171 @@
+// Tensors are values; what changes from step to step lives in States.
+#ifndef SINTER_TENSOR_H_
+#define SINTER_TENSOR_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sinter/dtype.h"
+#include "sinter/error.h"
+#include "sinter/shape.h"
+
+namespace sinter {
+
+struct TensorImpl;  // src/tensor/
+struct StateImpl;
+
+// An n-dimensional array of numbers on a device. A Tensor is a value handle: copying one copies a
+// pointer, no op changes what an existing Tensor holds, and its memory goes back to a pool with the
+// last handle. Inside a traced function (compile.h) a Tensor stands for a value to come: it has a
+// shape and a dtype, but reading its elements is an Error that names the place.
+class Tensor {
+ public:
+  // Refers to nothing; only assignment, destruction and defined() are allowed.
+  Tensor() = default;
+  // Implementation handle; users make Tensors with the functions below and with ops.
+  explicit Tensor(std::shared_ptr<TensorImpl> impl) : impl_(std::move(impl)) {}
+
+  bool defined() const { return impl_ != nullptr; }
+  const Shape& shape() const;
+  Dtype dtype() const;
+  int rank() const { return shape().rank(); }
+  // The length of an axis, counted from the end when negative.
+  std::int64_t dim(int axis) const { return shape().dim(axis); }
+  std::int64_t elements() const { return shape().elements(); }
+
+  // The only element. Throws Error when there is not exactly one, when T does not store dtype(),
+  // and in a trace. Waits for the device.
+  template <class T>
+  T item() const {
+    T value{};
+    copy_to(&value, dtype_of<T>, 1);
+    return value;
+  }
+  // All elements in row-major order. Same errors, but for the count.
+  template <class T>
+  std::vector<T> to_vector() const {
+    std::vector<T> values(static_cast<std::size_t>(elements()));
+    copy_to(values.data(), dtype_of<T>, elements());
+    return values;
+  }
+  // The elements, dense and row-major, readable while this handle lives. Throws Error in a trace
+  // and for a Tensor that is not in host memory.
+  const std::byte* data() const;
+
+  // "f32(128, 10)"
+  std::string to_string() const;
+
+  const std::shared_ptr<TensorImpl>& impl() const { return impl_; }
+
+ private:
+  void copy_to(void* to, Dtype dtype, std::int64_t count) const;
+
+  std::shared_ptr<TensorImpl> impl_;
+};
+
+template <>
+std::vector<bool> Tensor::to_vector<bool>() const;
+
+// A Tensor with the given elements in row-major order. Throws Error when their number is not
+// shape.elements().
+Tensor tensor(std::span<const float> values, const Shape& shape);
+Tensor tensor(std::span<const double> values, const Shape& shape);
+Tensor tensor(std::span<const std::int32_t> values, const Shape& shape);
+Tensor tensor(std::span<const std::int64_t> values, const Shape& shape);
+Tensor tensor(std::span<const std::uint8_t> values, const Shape& shape);
+// A scalar.
+Tensor scalar(double value, Dtype dtype = Dtype::f32);
+// A new Tensor whose memory `fill` writes: shape.elements() * size_of(dtype) bytes, 64-byte
+// aligned, undefined before. For data loaders; the memory comes from the pool.
+Tensor filled(const Shape& shape, Dtype dtype, const std::function<void(std::byte*)>& fill);
+
+// What changes: a parameter, a moment, running statistics, a random position, a step counter. A
+// State is a shared handle to one cell with an id, a fixed type and a fixed address for life;
+// copies name the same cell (tied parameters are one State in two places). Reading gives a Tensor.
+// Outside a trace it is a snapshot that later assignments do not change. In a trace, reads and
+// assignments follow program order, the last assignment wins, and the compiled step carries the new
+// value over to the next call. A State is used by one running step at a time.
+class State {
+ public:
+  // A cell holding `initial`'s type and value. `name` is for people and files.
+  explicit State(const Tensor& initial, std::string name = "");
+
+  Tensor value() const;
+  operator Tensor() const { return value(); }  // NOLINT: a State reads like a value
+  // Throws Error when shape or dtype differ from the cell's.
+  void assign(const Tensor& value) const;
+
+  const Shape& shape() const;
+  Dtype dtype() const;
+  std::uint64_t id() const;
+  const std::string& name() const;
+  void set_name(std::string name) const;
+
+  friend bool operator==(const State& a, const State& b) { return a.impl_ == b.impl_; }
+
+  const std::shared_ptr<StateImpl>& impl() const { return impl_; }
+
+ private:
+  std::shared_ptr<StateImpl> impl_;
+};
+
+// What an op's parameter accepts: a Tensor, a State (read), or a number (a weak scalar: it takes
+// the dtype of the tensors beside it). Carries the line of the call for error messages and the
+// trace.
+class Operand {
+ public:
+  Operand(const Tensor& tensor, SourceLocation location = SourceLocation::current())  // NOLINT
+      : tensor_(tensor), location_(location) {}
+  Operand(const State& state, SourceLocation location = SourceLocation::current())  // NOLINT
+      : tensor_(state.value()), location_(location) {}
+  Operand(double number, SourceLocation location = SourceLocation::current())  // NOLINT
+      : number_(number), location_(location) {}
+
+  bool is_number() const { return !tensor_.defined(); }
+  const Tensor& tensor() const { return tensor_; }
+  double number() const { return number_; }
+  SourceLocation location() const { return location_; }
+
+ private:
+  Tensor tensor_;
+  double number_ = 0;
+  SourceLocation location_;
+};
+
+// While one of these lives, the ops that its thread records belong to the named part of the model:
+// scopes nest ("block1.conv2") and appear in plans, profiles and errors.
+class ModuleScope {
+ public:
+  explicit ModuleScope(const std::string& name);
+  ~ModuleScope();
+  ModuleScope(const ModuleScope&) = delete;
+  ModuleScope& operator=(const ModuleScope&) = delete;
+
+ private:
+  std::size_t previous_length_;
+};
+
+// Whether modules with two behaviours (dropout, batch norm) train or evaluate; per thread, true at
+// the start. Part of a compiled step's signature.
+bool is_training();
+
+// While one of these lives, its thread's is_training() is `training`.
+class TrainingScope {
+ public:
+  explicit TrainingScope(bool training);
+  ~TrainingScope();
+  TrainingScope(const TrainingScope&) = delete;
+  TrainingScope& operator=(const TrainingScope&) = delete;
+
+ private:
+  bool previous_;
+};
+
+}  // namespace sinter
+
+#endif  // SINTER_TENSOR_H_

@@ -1,0 +1,79 @@
+// How programs run on one kind of device. The layers above know only this interface.
+#ifndef SINTER_BACKEND_BACKEND_H_
+#define SINTER_BACKEND_BACKEND_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "ir/program.h"
+
+namespace sinter::backend {
+
+// The addresses that one run uses, in the order of the program's inputs, outputs and states.
+struct Bindings {
+  std::span<void* const> inputs;
+  std::span<void* const> outputs;
+  std::span<void* const> states;
+};
+
+// A program made ready for a device: kernels emitted, primitives created, arena allocated.
+class Executable {
+ public:
+  virtual ~Executable() = default;
+
+  // Runs all steps. Allocates nothing. One run at a time.
+  virtual void run(const Bindings& bindings) = 0;
+
+  // Runs all steps, calling `after` behind each (for timing and for the search for the first NaN).
+  // `after` gets the step's index and the addresses of its outputs, and may throw to stop.
+  virtual void run_watched(const Bindings& bindings,
+                           const std::function<void(int, std::span<void* const>)>& after) = 0;
+
+  // Runs the steps for which `chosen` is true, on whatever the buffers hold: for measuring parts.
+  virtual void run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) = 0;
+};
+
+// A kernel call as the planner sees it, before there are addresses.
+struct KernelCall {
+  ir::OpId op = ir::OpId::count;
+  const ir::Attributes& attributes;
+  std::span<const Dtype> input_dtypes;
+  std::span<const ir::Layout> inputs;
+  std::span<const Dtype> output_dtypes;
+  std::span<const ir::Layout> outputs;  // dense
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual const char* name() const = 0;
+  // 64-byte aligned memory on the device; throws Error when there is none. Contents are undefined.
+  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void release(void* memory, std::size_t bytes) = 0;
+  virtual void copy_to_device(void* to, const void* from, std::size_t bytes) = 0;
+  virtual void copy_to_host(void* to, const void* from, std::size_t bytes) = 0;
+  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
+  // Waits until everything submitted has finished.
+  virtual void synchronize() = 0;
+
+  // Whether the kernel of `call.op` takes input `input` with the layout it has in `call`. Every
+  // kernel takes dense inputs; the planner copies what is refused.
+  virtual bool accepts(const KernelCall& call, int input) = 0;
+  // Whether a fused group may read an operand with this layout over its space (innermost axis
+  // last).
+  virtual bool group_accepts(const ir::Layout& layout) = 0;
+  // Bytes of 64-byte aligned memory that a kernel, or a fused group, needs while it runs.
+  virtual std::int64_t workspace_bytes(const KernelCall& call) = 0;
+  virtual std::int64_t workspace_bytes(const ir::Group& group) = 0;
+
+  virtual std::unique_ptr<Executable> prepare(std::shared_ptr<const ir::Program> program) = 0;
+};
+
+}  // namespace sinter::backend
+
+#endif  // SINTER_BACKEND_BACKEND_H_

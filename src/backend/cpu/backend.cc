@@ -1,0 +1,83 @@
+#include "backend/cpu/backend.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "backend/cpu/executor.h"
+#include "backend/cpu/fused.h"
+#include "backend/cpu/kernel.h"
+#include "ir/internal_error.h"
+#include "sinter/error.h"
+
+namespace sinter::backend::cpu {
+
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+
+const Kernel& kernel_of(const KernelCall& call) {
+  const Kernel* const kernel = find_kernel(call.op);
+  if (kernel == nullptr) throw ir::InternalError("an op without a kernel was planned as a step");
+  return *kernel;
+}
+
+}  // namespace
+
+void* CpuBackend::allocate(std::size_t bytes) {
+  const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  void* const memory = std::aligned_alloc(kAlignment, rounded == 0 ? kAlignment : rounded);
+  if (memory == nullptr) {
+    raise({.where = "cpu",
+           .what = "out of memory",
+           .got = "a request for " + std::to_string(bytes) + " bytes",
+           .expected = {},
+           .hint = "a smaller batch needs less; --plan prints what a job needs"});
+  }
+  return memory;
+}
+
+void CpuBackend::release(void* memory, std::size_t) { std::free(memory); }
+
+void CpuBackend::copy_to_device(void* to, const void* from, std::size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+void CpuBackend::copy_to_host(void* to, const void* from, std::size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+void CpuBackend::copy(void* to, const void* from, std::size_t bytes) {
+  if (bytes > 0) std::memmove(to, from, bytes);
+}
+
+bool CpuBackend::accepts(const KernelCall& call, int input) {
+  if (ir::is_dense(call.inputs[static_cast<std::size_t>(input)])) return true;
+  const Kernel& kernel = kernel_of(call);
+  return kernel.accepts != nullptr && kernel.accepts(call, input);
+}
+
+// Emitted code moves along the innermost axis by whole vectors or not at all.
+bool CpuBackend::group_accepts(const ir::Layout& layout) {
+  for (int axis = layout.shape.rank() - 1; axis >= 0; --axis) {
+    if (layout.shape[axis] == 1) continue;
+    const std::int64_t stride = layout.strides[static_cast<std::size_t>(axis)];
+    return stride == 0 || stride == 1;
+  }
+  return true;
+}
+
+std::int64_t CpuBackend::workspace_bytes(const KernelCall& call) {
+  return kernel_of(call).prepare(call)->workspace_bytes();
+}
+
+std::int64_t CpuBackend::workspace_bytes(const ir::Group& group) {
+  return static_cast<std::int64_t>(group_kernel(group)->scratch_bytes());
+}
+
+std::unique_ptr<Executable> CpuBackend::prepare(std::shared_ptr<const ir::Program> program) {
+  return std::make_unique<CpuExecutable>(*this, std::move(program));
+}
+
+}  // namespace sinter::backend::cpu

@@ -1,0 +1,110 @@
+#include "backend/cpu/executor.h"
+
+#include <utility>
+
+#include "backend/cpu/fused.h"
+#include "ir/internal_error.h"
+
+namespace sinter::backend::cpu {
+
+CpuExecutable::CpuExecutable(Backend& backend, std::shared_ptr<const ir::Program> program)
+    : backend_(backend), program_(std::move(program)) {
+  arena_ = static_cast<std::byte*>(
+      backend_.allocate(static_cast<std::size_t>(program_->arena_bytes)));
+  try {
+    for (const ir::Step& step : program_->steps) add_step(step);
+  } catch (...) {
+    backend_.release(arena_, static_cast<std::size_t>(program_->arena_bytes));
+    throw;
+  }
+}
+
+CpuExecutable::~CpuExecutable() {
+  backend_.release(arena_, static_cast<std::size_t>(program_->arena_bytes));
+}
+
+void CpuExecutable::add_address(const ir::Argument& argument) {
+  const std::int64_t offset =
+      argument.buffer.offset +
+      argument.layout.offset * static_cast<std::int64_t>(size_of(argument.dtype));
+  if (argument.buffer.kind == ir::BufferKind::arena) {
+    addresses_.push_back(arena_ + offset);
+    return;
+  }
+  external_.push_back({addresses_.size(), argument.buffer.kind,
+                       static_cast<std::size_t>(argument.buffer.index), offset});
+  addresses_.push_back(nullptr);
+}
+
+void CpuExecutable::add_step(const ir::Step& step) {
+  ReadyStep ready;
+  ready.first_address = addresses_.size();
+  ready.input_count = step.inputs.size();
+  ready.output_count = step.outputs.size();
+  ready.workspace = arena_ + step.workspace.offset;
+  std::vector<Dtype> input_dtypes;
+  std::vector<Dtype> output_dtypes;
+  std::vector<ir::Layout> inputs;
+  std::vector<ir::Layout> outputs;
+  for (const ir::Argument& argument : step.inputs) {
+    add_address(argument);
+    input_dtypes.push_back(argument.dtype);
+    inputs.push_back(argument.layout);
+  }
+  for (const ir::Argument& argument : step.outputs) {
+    add_address(argument);
+    output_dtypes.push_back(argument.dtype);
+    outputs.push_back(argument.layout);
+  }
+  if (step.group != nullptr) {
+    ready.group = group_kernel(*step.group);
+  } else {
+    const Kernel* const kernel = find_kernel(step.op);
+    if (kernel == nullptr) throw ir::InternalError("no kernel for step " + step.label);
+    ready.kernel =
+        kernel->prepare({step.op, step.attributes, input_dtypes, inputs, output_dtypes, outputs});
+  }
+  steps_.push_back(std::move(ready));
+}
+
+void CpuExecutable::bind(const Bindings& bindings) {
+  for (const ExternalAddress& external : external_) {
+    const std::span<void* const> table = external.kind == ir::BufferKind::input    ? bindings.inputs
+                                         : external.kind == ir::BufferKind::output ? bindings.outputs
+                                                                                   : bindings.states;
+    addresses_[external.position] = static_cast<std::byte*>(table[external.index]) + external.offset;
+  }
+}
+
+void CpuExecutable::run_step(const ReadyStep& step) const {
+  void* const* const addresses = addresses_.data() + step.first_address;
+  if (step.group != nullptr) {
+    step.group->run(addresses, step.workspace);
+  } else {
+    step.kernel->run(addresses, addresses + step.input_count, step.workspace);
+  }
+}
+
+void CpuExecutable::run(const Bindings& bindings) {
+  bind(bindings);
+  for (const ReadyStep& step : steps_) run_step(step);
+}
+
+void CpuExecutable::run_watched(
+    const Bindings& bindings, const std::function<void(int, std::span<void* const>)>& after) {
+  bind(bindings);
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    run_step(steps_[i]);
+    const std::size_t first_output = steps_[i].first_address + steps_[i].input_count;
+    after(static_cast<int>(i), {addresses_.data() + first_output, steps_[i].output_count});
+  }
+}
+
+void CpuExecutable::run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) {
+  bind(bindings);
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (chosen[i] != 0) run_step(steps_[i]);
+  }
+}
+
+}  // namespace sinter::backend::cpu

@@ -1,0 +1,60 @@
+// Runs a Program on the CPU, step after step.
+#ifndef SINTER_BACKEND_CPU_EXECUTOR_H_
+#define SINTER_BACKEND_CPU_EXECUTOR_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "backend/backend.h"
+#include "backend/cpu/group_kernel.h"
+#include "backend/cpu/kernel.h"
+
+namespace sinter::backend::cpu {
+
+class CpuExecutable : public Executable {
+ public:
+  CpuExecutable(Backend& backend, std::shared_ptr<const ir::Program> program);
+  ~CpuExecutable() override;
+
+  void run(const Bindings& bindings) override;
+  void run_watched(const Bindings& bindings,
+                   const std::function<void(int, std::span<void* const>)>& after) override;
+  void run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) override;
+
+ private:
+  // One step with its code: a fused group or a kernel.
+  struct ReadyStep {
+    std::shared_ptr<const GroupKernel> group;
+    std::unique_ptr<PreparedKernel> kernel;
+    std::size_t first_address = 0;  // into addresses_: inputs, then outputs
+    std::size_t input_count = 0;
+    std::size_t output_count = 0;
+    void* workspace = nullptr;
+  };
+  // An address that each run's bindings decide.
+  struct ExternalAddress {
+    std::size_t position = 0;  // in addresses_
+    ir::BufferKind kind = ir::BufferKind::input;
+    std::size_t index = 0;
+    std::int64_t offset = 0;  // bytes
+  };
+
+  void add_step(const ir::Step& step);
+  void add_address(const ir::Argument& argument);
+  void bind(const Bindings& bindings);
+  void run_step(const ReadyStep& step) const;
+
+  Backend& backend_;
+  std::shared_ptr<const ir::Program> program_;
+  std::byte* arena_ = nullptr;
+  std::vector<ReadyStep> steps_;
+  std::vector<void*> addresses_;
+  std::vector<ExternalAddress> external_;
+};
+
+}  // namespace sinter::backend::cpu
+
+#endif  // SINTER_BACKEND_CPU_EXECUTOR_H_

@@ -1,0 +1,162 @@
+// What an op is: a value that knows itself. Passes, mixed precision, printing and tests read these
+// fields; nothing else lists ops by name. The one array of all ops is ops/list.cc; ir and the back ends
+// receive it as a span indexed by OpId.
+#ifndef SINTER_IR_OP_H_
+#define SINTER_IR_OP_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ir/attributes.h"
+#include "ir/scalar.h"
+#include "ir/type.h"
+#include "sinter/pointwise_list.h"
+
+namespace sinter {
+class Tensor;
+}
+
+namespace sinter::ir {
+
+class BodyBuilder;
+struct Graph;
+
+// Every op: first the structured ones (files of one stem in ops/ and the back ends), then the pointwise
+// ones in the order of pointwise_list.h.
+enum class OpId : std::uint16_t {
+  // leaves of a body that a pointwise loop can compute itself
+  full,
+  iota,
+  cast,
+  // reductions
+  sum,
+  product,
+  max,
+  min,
+  // views
+  reshape,
+  permute,
+  slice,
+  broadcast_to,
+  // moves of data
+  copy,
+  pad,
+  pack,
+  // contractions
+  matmul,
+  conv2d,
+  conv2d_input_gradient,
+  conv2d_weight_gradient,
+  // pooling
+  max_pool2d,
+  max_pool2d_gradient,
+  max_pool2d_gather,
+  // indices
+  gather,
+  segment_sum,
+  // random numbers
+  bernoulli,
+  uniform,
+  // compositions
+  softmax,
+  log_softmax,
+  cross_entropy,
+  batch_norm,
+  // control
+  scan,
+  first_pointwise,  // the number of structured ops, and the id of the first pointwise one
+  last_structured = first_pointwise - 1,
+#define SINTER_OP_ID(Struct, function) function,
+  SINTER_POINTWISE_OPS(SINTER_OP_ID, SINTER_OP_ID, SINTER_OP_ID)
+#undef SINTER_OP_ID
+  count,
+};
+
+inline constexpr int kStructuredOpCount = static_cast<int>(OpId::first_pointwise);
+inline constexpr int kOpCount = static_cast<int>(OpId::count);
+
+enum class OpKind : std::uint8_t {
+  pointwise,    // one element of the result from one element of each (broadcast) input
+  reduce,       // folds axes along the canonical trees
+  view,         // the same elements seen through another layout; no work
+  composite,    // a short composition of other ops, expanded before fusing
+  contraction,  // matrix products and convolutions: the vendor library's
+  opaque,       // a kernel of its own
+};
+
+// In which type an op computes when mixed precision is on.
+enum class Precision : std::uint8_t {
+  low,     // in bf16: contractions
+  full,    // in f32: reductions, losses, normalisation
+  follow,  // in the type of its inputs
+};
+
+// How much work one call is, for the roofline report.
+struct Cost {
+  double flops = 0;
+  double bytes = 0;
+};
+
+// A call as far as it is known before it runs.
+struct OpCall {
+  std::span<const TensorType> inputs;
+  const Attributes& attributes;
+  std::span<const Graph* const> bodies = {};  // scan only
+};
+
+// What a gradient sees. `dy` holds the gradient of each result; an absent one is zero.
+struct GradientCall {
+  std::span<const Tensor> inputs;
+  std::span<const Tensor> results;
+  std::span<const std::optional<Tensor>> dy;
+  const Attributes& attributes;
+  std::span<const std::shared_ptr<const Graph>> bodies;
+};
+
+struct Op {
+  OpId id = OpId::count;
+  const char* name = "";
+  const char* doc = "";
+  OpKind kind = OpKind::opaque;
+  Precision precision = Precision::follow;
+
+  // The types of the results. Throws Error, naming the op, for inputs that do not fit.
+  std::vector<TensorType> (*infer)(const OpCall& call) = nullptr;
+
+  // The gradient of each input (absent where there is none), written in public ops. Null for an op
+  // whose results are not differentiable, and for a composite that inlines its composition.
+  std::vector<std::optional<Tensor>> (*gradient)(const GradientCall& call) = nullptr;
+
+  // composite: the results, computed by public ops.
+  std::vector<Tensor> (*compose)(std::span<const Tensor> inputs, const Attributes& attributes) =
+      nullptr;
+
+  // pointwise: appends the op to a body whose positions `inputs` hold its arguments; gives the result's
+  // position. `space_axes` is how many axes the op's result has: iota counts along one of them.
+  std::int32_t (*append)(BodyBuilder& builder, const OpCall& call, std::span<const std::int32_t> inputs) =
+      nullptr;
+
+  // reduce: which fold.
+  ScalarOp reduction = ScalarOp::reduce_sum;
+
+  // view: the layout of the result on the same memory, or nothing where strides cannot express it (then
+  // the input is copied first, and asked again).
+  std::optional<Layout> (*view)(const Layout& input, const TensorType& result,
+                                const Attributes& attributes) = nullptr;
+
+  // Work of one call; null: elements of the results, and bytes of inputs and results.
+  Cost (*cost)(const OpCall& call, std::span<const TensorType> results) = nullptr;
+};
+
+// All ops, indexed by OpId.
+using OpList = std::span<const Op>;
+
+inline const Op& find(OpList ops, OpId id) { return ops[static_cast<std::size_t>(id)]; }
+
+}  // namespace sinter::ir
+
+#endif  // SINTER_IR_OP_H_

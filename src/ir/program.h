@@ -1,0 +1,94 @@
+// A planned computation: a flat list of steps on buffers with fixed offsets, for one device. What an
+// executor runs; nothing about it changes from run to run but the addresses of the external buffers.
+#ifndef SINTER_IR_PROGRAM_H_
+#define SINTER_IR_PROGRAM_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "ir/group.h"
+
+namespace sinter::ir {
+
+// Memory that a program uses. One arena is its own; the others are bound at each run.
+enum class BufferKind : std::uint8_t { arena, input, output, state };
+
+struct BufferRef {
+  BufferKind kind = BufferKind::arena;
+  // input, output: which one; state: position in Program::states; arena: 0.
+  std::int32_t index = 0;
+  // Bytes from the start of that memory to the buffer. Arena offsets are multiples of 64.
+  std::int64_t offset = 0;
+
+  friend bool operator==(const BufferRef&, const BufferRef&) = default;
+};
+
+// One argument of a step: typed memory. layout.offset counts elements from `buffer`.
+struct Argument {
+  BufferRef buffer;
+  Dtype dtype = Dtype::f32;
+  Layout layout;
+};
+
+struct Program;
+
+struct Step {
+  // The op of a step with a kernel of its own; OpId::count for a fused group.
+  OpId op = OpId::count;
+  Attributes attributes;
+  // A fused group: operand i of the group is the i-th of inputs, then outputs.
+  std::shared_ptr<const Group> group;
+  // scan: the planned body.
+  std::shared_ptr<const Program> body;
+  std::vector<Argument> inputs;
+  std::vector<Argument> outputs;
+  BufferRef workspace;  // 64-byte aligned arena memory
+  std::int64_t workspace_bytes = 0;
+  Cost cost;
+  std::string label;        // for people: "conv2d", "fused: add relu"
+  std::string scope;        // the module of its first node
+  SourceLocation location;  // of its first node
+};
+
+// Planned bytes by what they hold.
+struct MemoryPlan {
+  std::int64_t parameters = 0;  // States that hold parameters
+  std::int64_t optimizer = 0;   // other States: moments, statistics, counters
+  std::int64_t gradients = 0;
+  std::int64_t activations = 0;  // the rest of the arena, at its peak
+  std::int64_t workspace = 0;    // the largest sum of workspaces in use at once
+  std::int64_t inputs = 0;
+  std::int64_t outputs = 0;
+  std::int64_t total() const {
+    return parameters + optimizer + gradients + activations + workspace + inputs + outputs;
+  }
+};
+
+struct Program {
+  std::vector<Step> steps;
+  std::int64_t arena_bytes = 0;
+  std::vector<TensorType> inputs;
+  std::vector<TensorType> outputs;
+  struct StateSlot {
+    std::uint64_t state = 0;
+    TensorType type;
+    bool written = false;
+  };
+  std::vector<StateSlot> states;
+  MemoryPlan memory;
+};
+
+// Steps, one a line, with buffers and the groups' bodies; stable, for golden files and SINTER_DUMP.
+std::string to_text(const Program& program, OpList ops);
+
+// Throws InternalError naming the step when a buffer leaves its memory, a workspace or output overlaps an
+// input that the step or a later one still reads, a group does not fit its arguments, or a state is
+// overwritten while its old value is still read.
+void verify(const Program& program, OpList ops);
+
+}  // namespace sinter::ir
+
+#endif  // SINTER_IR_PROGRAM_H_

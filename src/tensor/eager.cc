@@ -1,0 +1,156 @@
+#include "tensor/eager.h"
+
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+
+#include "tensor/recorder.h"
+
+namespace sinter {
+
+namespace {
+
+// Beyond this many programs the cache is emptied: code that makes ever new shapes stays bounded.
+constexpr std::size_t kMaxPrograms = 4096;
+
+// One program and the lock that keeps its runs apart (an executable has one arena).
+struct CachedProgram {
+  std::mutex running;
+  std::unique_ptr<backend::Executable> executable;
+  // The key names bodies by address, so they live as long as it does.
+  std::vector<std::shared_ptr<const ir::Graph>> bodies;
+};
+
+class KeyBuilder {
+ public:
+  template <class T>
+  void add(const T& value) {
+    key_.append(reinterpret_cast<const char*>(&value), sizeof(value));
+  }
+  void add(const ir::TensorType& type) {
+    add(type.dtype);
+    add(type.shape.rank());
+    for (const std::int64_t length : type.shape) add(length);
+  }
+  void add(const ir::AttributeValue& value) {
+    add(value.index());
+    if (const auto* integer = std::get_if<std::int64_t>(&value)) add(*integer);
+    if (const auto* real = std::get_if<double>(&value)) add(*real);
+    if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&value)) {
+      add(integers->size());
+      for (const std::int64_t each : *integers) add(each);
+    }
+  }
+  std::string take() { return std::move(key_); }
+
+ private:
+  std::string key_;
+};
+
+std::string key_of(const ir::Op& op, std::span<const Tensor> inputs,
+                   const ir::Attributes& attributes,
+                   std::span<const std::shared_ptr<const ir::Graph>> bodies) {
+  KeyBuilder key;
+  key.add(op.id);
+  for (const Tensor& input : inputs) key.add(input.impl()->payload.type);
+  for (const auto& [name, value] : attributes.entries()) key.add(value);
+  for (const auto& body : bodies) key.add(body.get());
+  return key.take();
+}
+
+ir::Graph one_node_graph(const ir::Op& op, std::span<const Tensor> inputs,
+                         const ir::Attributes& attributes, std::span<const ir::TensorType> types,
+                         SourceLocation location,
+                         std::span<const std::shared_ptr<const ir::Graph>> bodies) {
+  ir::Graph graph;
+  ir::Node node;
+  node.op = op.id;
+  node.attributes = attributes;
+  node.bodies.assign(bodies.begin(), bodies.end());
+  node.location = location;
+  for (const Tensor& input : inputs) {
+    node.inputs.push_back(graph.add_input(input.impl()->payload.type));
+  }
+  const auto index = graph.add_node(std::move(node), {types.begin(), types.end()});
+  graph.outputs = graph.nodes[static_cast<std::size_t>(index)].results;
+  return graph;
+}
+
+class ProgramCache {
+ public:
+  std::shared_ptr<CachedProgram> find(const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = programs_.find(key);
+    return found == programs_.end() ? nullptr : found->second;
+  }
+  void insert(const std::string& key, std::shared_ptr<CachedProgram> program) {
+    const std::lock_guard lock(mutex_);
+    if (programs_.size() >= kMaxPrograms) programs_.clear();
+    programs_[key] = std::move(program);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<std::string, std::shared_ptr<CachedProgram>> programs_;
+};
+
+ProgramCache& cache() {
+  static ProgramCache* const instance = new ProgramCache;
+  return *instance;
+}
+
+bool shares_memory(const ir::Op& op, const Payload& input, const ir::TensorType& type,
+                   const ir::Attributes& attributes, Payload* result) {
+  if (op.kind != ir::OpKind::view) return false;
+  const auto layout = op.view(ir::dense_layout(input.type.shape), type, attributes);
+  if (!layout || !ir::is_dense(*layout)) return false;
+  *result = input;
+  result->type = type;
+  result->offset += layout->offset * static_cast<std::int64_t>(size_of(type.dtype));
+  return true;
+}
+
+}  // namespace
+
+std::vector<Payload> run_eager(const ir::Op& op, std::span<const Tensor> inputs,
+                               const ir::Attributes& attributes,
+                               std::span<const ir::TensorType> types, SourceLocation location,
+                               std::span<const std::shared_ptr<const ir::Graph>> bodies) {
+  for (const Tensor& input : inputs) {
+    if (input.impl()->payload.is_symbolic()) {
+      raise({.where = op.name,
+             .what = "a Tensor of a traced function is used outside of it",
+             .got = {},
+             .expected = {},
+             .hint = "return it from the function, or assign it to a State"});
+    }
+  }
+  if (inputs.size() == 1) {
+    Payload shared;
+    if (shares_memory(op, inputs[0].impl()->payload, types[0], attributes, &shared))
+      return {shared};
+  }
+  const std::string key = key_of(op, inputs, attributes, bodies);
+  std::shared_ptr<CachedProgram> program = cache().find(key);
+  if (program == nullptr) {
+    program = std::make_shared<CachedProgram>();
+    program->executable =
+        make_eager_executable(one_node_graph(op, inputs, attributes, types, location, bodies));
+    program->bodies.assign(bodies.begin(), bodies.end());
+    cache().insert(key, program);
+  }
+  std::vector<Payload> results;
+  std::vector<void*> input_memory;
+  std::vector<void*> output_memory;
+  for (const Tensor& input : inputs) input_memory.push_back(input.impl()->payload.memory());
+  for (const ir::TensorType& type : types) {
+    results.push_back(allocate_payload(type));
+    output_memory.push_back(results.back().memory());
+  }
+  const std::lock_guard lock(program->running);
+  program->executable->run({input_memory, output_memory, {}});
+  return results;
+}
+
+}  // namespace sinter

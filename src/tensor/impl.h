@@ -1,0 +1,97 @@
+// What Tensor and State handles point to.
+#ifndef SINTER_TENSOR_IMPL_H_
+#define SINTER_TENSOR_IMPL_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "sinter/tensor.h"
+#include "tensor/storage.h"
+
+namespace sinter {
+
+class Recorder;
+
+// What a value is: memory, or a value of the graph that is being traced.
+struct Payload {
+  ir::TensorType type;
+  std::shared_ptr<Storage> storage;  // null in a trace
+  std::int64_t offset = 0;           // bytes into the storage; elements are dense and row-major
+  ir::ValueId value = -1;            // in a trace: the graph's value
+  std::uint64_t trace = 0;           // which trace; 0: none
+
+  bool is_symbolic() const { return storage == nullptr; }
+  std::byte* memory() const { return storage->memory() + offset; }
+};
+
+// How an op made its results, kept while one of them can still be reached: the tape of autograd.
+// Results are held as payloads, so that a record does not keep itself alive.
+struct Record {
+  const ir::Op* op = nullptr;
+  std::vector<Tensor> inputs;
+  ir::Attributes attributes;
+  std::vector<std::shared_ptr<const ir::Graph>> bodies;
+  std::vector<Payload> results;
+  std::uint64_t sequence = 0;  // ascending in recording order
+  SourceLocation location;
+  std::string scope;
+};
+
+struct TensorImpl {
+  Payload payload;
+  std::shared_ptr<const Record> record;  // null: a leaf or untracked
+  std::int32_t result = 0;               // which of the record's results
+  std::uint64_t leaf = 0;                // a watched Tensor or State read: its id; 0: none
+
+  bool is_tracked() const { return record != nullptr || leaf != 0; }
+};
+
+inline Tensor make_tensor(Payload payload) {
+  auto impl = std::make_shared<TensorImpl>();
+  impl->payload = std::move(payload);
+  return Tensor(std::move(impl));
+}
+
+// A concrete value of `type` with fresh memory.
+Payload allocate_payload(const ir::TensorType& type);
+
+// The cell behind State handles. Its memory is its own, or a part of an arena's.
+struct StateImpl {
+  std::uint64_t id = 0;
+  std::string name;
+  ir::TensorType type;
+  std::shared_ptr<Storage> storage;
+  std::int64_t offset = 0;             // bytes
+  std::shared_ptr<StateImpl> arena;    // the flat State that it is a part of; null: none
+  std::int64_t arena_offset = 0;       // elements
+  bool is_parameter = false;           // an optimizer updates it
+  std::uint64_t version = 0;           // counts writes
+  bool in_use = false;                 // by a running step
+  Payload snapshot;                    // the last one taken,
+  std::uint64_t snapshot_version = 0;  // at this version; valid when snapshot.storage is set
+
+  std::byte* memory() const { return storage->memory() + offset; }
+  // Writes of the arena change its parts too, and the other way round.
+  std::uint64_t total_version() const { return version + (arena ? arena->version : 0); }
+  void count_write() {
+    ++version;
+    if (arena) ++arena->version;
+  }
+};
+
+// Ids of States and watched tensors; never 0, never the same twice in a process.
+std::uint64_t next_id();
+
+// The name that ModuleScopes give to ops recorded now: "block1.conv2".
+const std::string& current_module_scope();
+
+// Whether the thread records for gradients.
+bool tracking_enabled();
+void set_tracking(bool enabled);
+
+}  // namespace sinter
+
+#endif  // SINTER_TENSOR_IMPL_H_

@@ -1,0 +1,97 @@
+#include <cstring>
+
+#include "backend/registry.h"
+#include "sinter/tensor.h"
+#include "tensor/impl.h"
+#include "tensor/recorder.h"
+
+namespace sinter {
+
+namespace {
+
+// States read in a tracking thread are leaves that gradients can be taken of.
+Tensor make_leaf(Payload payload, std::uint64_t id) {
+  auto impl = std::make_shared<TensorImpl>();
+  if (tracking_enabled() && is_floating(payload.type.dtype)) impl->leaf = id;
+  impl->payload = std::move(payload);
+  return Tensor(std::move(impl));
+}
+
+void check_not_in_use(const StateImpl& state, const char* what) {
+  if (state.in_use || (state.arena && state.arena->in_use)) {
+    raise({.where = "State " + state.name,
+           .what = std::string(what) + " while a running step uses it",
+           .got = {},
+           .expected = {},
+           .hint = "a State belongs to one running step at a time"});
+  }
+}
+
+}  // namespace
+
+State::State(const Tensor& initial, std::string name) : impl_(std::make_shared<StateImpl>()) {
+  if (initial.impl()->payload.is_symbolic()) {
+    raise({.where = "State " + name,
+           .what = "made from a value that does not exist yet, inside a traced function",
+           .got = {},
+           .expected = {},
+           .hint = "make States before compile()"});
+  }
+  const Payload& source = initial.impl()->payload;
+  Payload own = allocate_payload(source.type);
+  own.storage->backend()->copy(own.memory(), source.memory(),
+                               static_cast<std::size_t>(source.type.bytes()));
+  impl_->id = next_id();
+  impl_->name = std::move(name);
+  impl_->type = source.type;
+  impl_->storage = own.storage;
+}
+
+Tensor State::value() const {
+  if (Recorder* const recorder = current_recorder()) {
+    return make_leaf(recorder->read(impl_), impl_->id);
+  }
+  check_not_in_use(*impl_, "read");
+  if (impl_->snapshot.storage == nullptr || impl_->snapshot_version != impl_->total_version()) {
+    Payload copy = allocate_payload(impl_->type);
+    copy.storage->backend()->copy(copy.memory(), impl_->memory(),
+                                  static_cast<std::size_t>(impl_->type.bytes()));
+    impl_->snapshot = std::move(copy);
+    impl_->snapshot_version = impl_->total_version();
+  }
+  return make_leaf(impl_->snapshot, impl_->id);
+}
+
+void State::assign(const Tensor& value) const {
+  if (value.shape() != shape() || value.dtype() != dtype()) {
+    raise({.where = "State " + impl_->name,
+           .what = "the assigned value has another type",
+           .got = value.to_string(),
+           .expected = impl_->type.to_string(),
+           .hint = {}});
+  }
+  if (Recorder* const recorder = current_recorder()) {
+    recorder->assign(impl_, value);
+    return;
+  }
+  check_not_in_use(*impl_, "assigned");
+  const Payload& source = value.impl()->payload;
+  if (source.is_symbolic()) {
+    raise({.where = "State " + impl_->name,
+           .what = "assigned a Tensor of a traced function outside of it",
+           .got = {},
+           .expected = {},
+           .hint = "return it from the function"});
+  }
+  impl_->storage->backend()->copy(impl_->memory(), source.memory(),
+                                  static_cast<std::size_t>(impl_->type.bytes()));
+  impl_->count_write();
+}
+
+const Shape& State::shape() const { return impl_->type.shape; }
+Dtype State::dtype() const { return impl_->type.dtype; }
+std::uint64_t State::id() const { return impl_->id; }
+const std::string& State::name() const { return impl_->name; }
+void State::set_name(std::string name) const { impl_->name = std::move(name); }
+
+}  // namespace sinter

@@ -1,0 +1,45 @@
+// Device memory that Tensors share, from a pool.
+#ifndef SINTER_TENSOR_STORAGE_H_
+#define SINTER_TENSOR_STORAGE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "backend/backend.h"
+
+namespace sinter {
+
+// A block of device memory, 64-byte aligned; goes back to the pool when its last user lets go.
+// Thread-safe.
+class Storage {
+ public:
+  Storage(backend::Backend* backend, std::size_t bytes);
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  std::byte* memory() const { return static_cast<std::byte*>(memory_); }
+  std::size_t bytes() const { return bytes_; }
+  backend::Backend* backend() const { return backend_; }
+
+ private:
+  backend::Backend* backend_;
+  void* memory_;
+  std::size_t bytes_;
+};
+
+// What the pool holds. Blocks are kept by size for reuse, so that a loop that makes the same
+// tensors again and again allocates nothing after its first rounds.
+struct PoolCounts {
+  std::int64_t bytes_in_use = 0;
+  std::int64_t bytes_free = 0;
+  std::int64_t allocations = 0;  // calls of the back end's allocate() so far
+};
+PoolCounts pool_counts();
+// Gives all free blocks back to the back ends.
+void release_pool();
+
+}  // namespace sinter
+
+#endif  // SINTER_TENSOR_STORAGE_H_

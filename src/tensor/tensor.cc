@@ -1,0 +1,180 @@
+#include "sinter/tensor.h"
+
+#include <atomic>
+#include <cstring>
+
+#include "backend/registry.h"
+#include "tensor/impl.h"
+#include "tensor/recorder.h"
+
+namespace sinter {
+
+namespace {
+
+thread_local Recorder* recorder = nullptr;
+thread_local bool training = true;
+thread_local bool tracking = true;
+thread_local std::string module_scope;
+
+const Payload& payload_of(const Tensor& tensor, const char* where) {
+  if (!tensor.defined()) {
+    raise({.where = where,
+           .what = "the Tensor handle is empty",
+           .got = {},
+           .expected = {},
+           .hint = {}});
+  }
+  return tensor.impl()->payload;
+}
+
+const Payload& readable_payload(const Tensor& tensor, const char* where) {
+  const Payload& payload = payload_of(tensor, where);
+  if (payload.is_symbolic()) {
+    raise({.where = where,
+           .what = "the value of " + payload.type.to_string() +
+                   " does not exist while its function is traced",
+           .got = {},
+           .expected = {},
+           .hint = "return the Tensor from the compiled function and read it there; choose between "
+                   "values with where()"});
+  }
+  return payload;
+}
+
+template <class T>
+Tensor from_values(std::span<const T> values, const Shape& shape) {
+  if (static_cast<std::int64_t>(values.size()) != shape.elements()) {
+    raise({.where = "tensor",
+           .what = "the number of values does not fit the shape",
+           .got = std::to_string(values.size()),
+           .expected = std::to_string(shape.elements()) + " for " + shape.to_string(),
+           .hint = {}});
+  }
+  return filled(shape, dtype_of<T>, [&](std::byte* memory) {
+    if (!values.empty()) std::memcpy(memory, values.data(), values.size_bytes());
+  });
+}
+
+}  // namespace
+
+std::uint64_t next_id() {
+  static std::atomic<std::uint64_t> counter{0};
+  return ++counter;
+}
+
+Recorder* current_recorder() { return recorder; }
+RecorderScope::RecorderScope(Recorder* next) : previous_(recorder) { recorder = next; }
+RecorderScope::~RecorderScope() { recorder = previous_; }
+
+bool is_training() { return training; }
+TrainingScope::TrainingScope(bool next) : previous_(training) { training = next; }
+TrainingScope::~TrainingScope() { training = previous_; }
+
+bool tracking_enabled() { return tracking; }
+void set_tracking(bool enabled) { tracking = enabled; }
+
+const std::string& current_module_scope() { return module_scope; }
+ModuleScope::ModuleScope(const std::string& name) : previous_length_(module_scope.size()) {
+  if (!name.empty()) {
+    if (!module_scope.empty()) module_scope += '.';
+    module_scope += name;
+  }
+}
+ModuleScope::~ModuleScope() { module_scope.resize(previous_length_); }
+
+Payload allocate_payload(const ir::TensorType& type) {
+  Payload payload;
+  payload.type = type;
+  payload.storage = std::make_shared<Storage>(&backend::default_backend(),
+                                              static_cast<std::size_t>(type.bytes()));
+  return payload;
+}
+
+const Shape& Tensor::shape() const { return payload_of(*this, "shape").type.shape; }
+Dtype Tensor::dtype() const { return payload_of(*this, "dtype").type.dtype; }
+
+std::string Tensor::to_string() const {
+  return defined() ? impl_->payload.type.to_string() : "an empty Tensor handle";
+}
+
+const std::byte* Tensor::data() const { return readable_payload(*this, "data").memory(); }
+
+void Tensor::copy_to(void* to, Dtype dtype, std::int64_t count) const {
+  const Payload& payload = readable_payload(*this, "reading a Tensor");
+  if (payload.type.dtype != dtype) {
+    raise({.where = "reading a Tensor",
+           .what = "the C++ type does not store its elements",
+           .got = std::string(name_of(dtype)),
+           .expected = std::string(name_of(payload.type.dtype)),
+           .hint = "convert with cast()"});
+  }
+  if (payload.type.elements() != count) {
+    raise({.where = "item",
+           .what = "the Tensor does not hold exactly one element",
+           .got = payload.type.to_string(),
+           .expected = {},
+           .hint = "read several with to_vector()"});
+  }
+  backend::Backend* const backend = payload.storage->backend();
+  backend->synchronize();
+  backend->copy_to_host(to, payload.memory(), static_cast<std::size_t>(payload.type.bytes()));
+}
+
+template <>
+std::vector<bool> Tensor::to_vector<bool>() const {
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(elements()));
+  copy_to(bytes.data(), Dtype::boolean, elements());
+  return {bytes.begin(), bytes.end()};
+}
+
+Tensor tensor(std::span<const float> values, const Shape& shape) {
+  return from_values(values, shape);
+}
+Tensor tensor(std::span<const double> values, const Shape& shape) {
+  return from_values(values, shape);
+}
+Tensor tensor(std::span<const std::int32_t> values, const Shape& shape) {
+  return from_values(values, shape);
+}
+Tensor tensor(std::span<const std::int64_t> values, const Shape& shape) {
+  return from_values(values, shape);
+}
+Tensor tensor(std::span<const std::uint8_t> values, const Shape& shape) {
+  return from_values(values, shape);
+}
+
+Tensor scalar(double value, Dtype dtype) {
+  return filled({}, dtype, [&](std::byte* memory) {
+    const auto store = [&](auto number) { std::memcpy(memory, &number, sizeof(number)); };
+    switch (dtype) {
+      case Dtype::f32:
+        return store(static_cast<float>(value));
+      case Dtype::f64:
+        return store(value);
+      case Dtype::i32:
+        return store(static_cast<std::int32_t>(value));
+      case Dtype::i64:
+        return store(static_cast<std::int64_t>(value));
+      case Dtype::u8:
+        return store(static_cast<std::uint8_t>(value));
+      case Dtype::boolean:
+        return store(static_cast<std::uint8_t>(value != 0));
+      case Dtype::bf16:
+      case Dtype::f16:
+        break;
+    }
+    raise({.where = "scalar",
+           .what = "no scalars of this dtype",
+           .got = std::string(name_of(dtype)),
+           .expected = "f32, f64, i32, i64, u8 or bool",
+           .hint = "cast() one"});
+  });
+}
+
+Tensor filled(const Shape& shape, Dtype dtype, const std::function<void(std::byte*)>& fill) {
+  Payload payload = allocate_payload({dtype, shape});
+  fill(payload.memory());
+  return make_tensor(std::move(payload));
+}
+
+}  // namespace sinter

@@ -1,0 +1,199 @@
+#include "base/parallel.h"
+
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <atomic>
+#include <limits>
+#include <mutex>
+#include <set>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "sinter/error.h"
+
+namespace sinter {
+namespace {
+
+using parallel::piece_count;
+using parallel::piece_range;
+
+// Restores the thread count that a test changes.
+class ParallelFor : public testing::Test {
+ protected:
+  ~ParallelFor() override { set_thread_count(before_); }
+  const int before_ = thread_count();
+};
+
+using Pieces = std::set<std::pair<std::int64_t, std::int64_t>>;
+
+Pieces pieces_of(std::int64_t count, std::int64_t grain) {
+  std::mutex mutex;
+  Pieces pieces;
+  parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
+    const std::lock_guard lock(mutex);
+    EXPECT_TRUE(pieces.emplace(begin, end).second);
+  });
+  return pieces;
+}
+
+TEST_F(ParallelFor, VisitsEveryIndexOnce) {
+  for (const int threads : {1, 2, 3, 7, 64}) {
+    set_thread_count(threads);
+    for (const std::int64_t count : {1, 2, 3, 5, 63, 64, 65, 1000}) {
+      for (const std::int64_t grain : {-1, 0, 1, 2, 64, 1000}) {
+        std::vector<int> visits(static_cast<std::size_t>(count), 0);
+        parallel_for(count, grain, [&](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t i = begin; i < end; ++i) ++visits[static_cast<std::size_t>(i)];
+        });
+        for (const int visit : visits)
+          ASSERT_EQ(visit, 1) << threads << " " << count << " " << grain;
+      }
+    }
+  }
+}
+
+TEST_F(ParallelFor, DoesNotCallTheBodyForNothing) {
+  parallel_for(0, 1, [](std::int64_t, std::int64_t) { FAIL(); });
+  parallel_for(-3, 1, [](std::int64_t, std::int64_t) { FAIL(); });
+}
+
+TEST_F(ParallelFor, CutsByCountGrainAndThreadsOnly) {
+  set_thread_count(4);
+  EXPECT_EQ(pieces_of(10, 1), (Pieces{{0, 3}, {3, 6}, {6, 8}, {8, 10}}));
+  EXPECT_EQ(pieces_of(10, 4), (Pieces{{0, 4}, {4, 7}, {7, 10}}));
+  EXPECT_EQ(pieces_of(10, 10), (Pieces{{0, 10}}));
+  EXPECT_EQ(pieces_of(10, 9), (Pieces{{0, 5}, {5, 10}}));
+  set_thread_count(1);
+  EXPECT_EQ(pieces_of(10, 1), (Pieces{{0, 10}}));
+}
+
+TEST_F(ParallelFor, CutsTheSameWhenTheRuntimeGivesFewerThreads) {
+  set_thread_count(4);
+  std::vector<Pieces> seen(2);
+  for (const int limit : {1, 4}) {
+    omp_set_max_active_levels(limit == 1 ? 0 : 1);
+    seen[limit == 1 ? 0 : 1] = pieces_of(100, 1);
+  }
+  omp_set_max_active_levels(1);
+  EXPECT_EQ(seen[0].size(), 4U);
+  EXPECT_EQ(seen[0], seen[1]);
+}
+
+TEST_F(ParallelFor, CutsHugeCountsWithoutOverflow) {
+  constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
+  static_assert(piece_count(kHuge, 1, 1024) == 1024);
+  static_assert(piece_count(kHuge, kHuge - 1, 1024) == 2);
+  static_assert(piece_range(kHuge, 1024, 0).begin == 0);
+  static_assert(piece_range(kHuge, 1024, 1023).end == kHuge);
+  static_assert(piece_range(kHuge, 1024, 511).end == piece_range(kHuge, 1024, 512).begin);
+}
+
+TEST_F(ParallelFor, RunsInSeveralThreads) {
+  set_thread_count(2);
+  std::atomic<int> waiting{0};
+  parallel_for(2, 1, [&](std::int64_t, std::int64_t) {
+    ++waiting;
+    while (waiting < 2) std::this_thread::yield();  // never ends in one thread
+  });
+  EXPECT_EQ(waiting, 2);
+}
+
+TEST_F(ParallelFor, RunsSeriallyInsideItself) {
+  set_thread_count(4);
+  std::atomic<int> calls{0};
+  parallel_for(4, 1, [&](std::int64_t, std::int64_t) {
+    const auto outer = std::this_thread::get_id();
+    EXPECT_TRUE(parallel::is_nested());
+    parallel_for(1000, 1, [&](std::int64_t begin, std::int64_t end) {
+      EXPECT_EQ(begin, 0);
+      EXPECT_EQ(end, 1000);
+      EXPECT_EQ(std::this_thread::get_id(), outer);
+      ++calls;
+    });
+  });
+  EXPECT_EQ(calls, 4);
+  EXPECT_FALSE(parallel::is_nested());
+}
+
+TEST_F(ParallelFor, RethrowsTheExceptionOfTheFirstPieceAfterAllHaveRun) {
+  set_thread_count(4);
+  for (int repeat = 0; repeat < 100; ++repeat) {
+    std::atomic<int> calls{0};
+    try {
+      parallel_for(4, 1, [&](std::int64_t begin, std::int64_t) {
+        ++calls;
+        if (begin > 0) throw std::runtime_error(std::to_string(begin));
+      });
+      FAIL() << "nothing was thrown";
+    } catch (const std::runtime_error& error) {
+      EXPECT_STREQ(error.what(), "1");
+    }
+    EXPECT_EQ(calls, 4);
+  }
+}
+
+TEST_F(ParallelFor, RethrowsFromASerialRunToo) {
+  set_thread_count(1);
+  EXPECT_THROW(parallel_for(9, 1, [](std::int64_t, std::int64_t) { throw std::logic_error("no"); }),
+               std::logic_error);
+}
+
+TEST_F(ParallelFor, PublishesWhatTheCallerAndTheBodiesWrote) {
+  set_thread_count(4);
+  std::vector<std::int64_t> values(4096, 0);
+  for (int round = 0; round < 50; ++round) {
+    for (std::int64_t& value : values) ++value;
+    parallel_for(4096, 16, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) values[static_cast<std::size_t>(i)] *= 2;
+    });
+  }
+  for (const std::int64_t value : values) ASSERT_EQ(value, (std::int64_t{1} << 51) - 2);
+}
+
+TEST_F(ParallelFor, ServesSeveralCallersAtOnce) {
+  set_thread_count(2);
+  std::atomic<std::int64_t> sum{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 3; ++caller) {
+    callers.emplace_back([&] {
+      for (int round = 0; round < 50; ++round) {
+        parallel_for(100, 10, [&](std::int64_t begin, std::int64_t end) { sum += end - begin; });
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(sum, 3 * 50 * 100);
+}
+
+TEST_F(ParallelFor, TakesAConstBody) {
+  std::atomic<int> calls{0};
+  const auto body = [&](std::int64_t, std::int64_t) { ++calls; };
+  set_thread_count(2);
+  parallel_for(2, 1, body);
+  EXPECT_EQ(calls, 2);
+}
+
+TEST_F(ParallelFor, TellsOpenMpTheThreadCount) {
+  set_thread_count(3);
+  EXPECT_EQ(thread_count(), 3);
+  EXPECT_EQ(omp_get_max_threads(), 3);
+  int seen = 0;
+  std::thread([&] {
+    adopt_thread_count();
+    seen = omp_get_max_threads();
+  }).join();
+  EXPECT_EQ(seen, 3);
+}
+
+TEST_F(ParallelFor, RefusesSenselessThreadCounts) {
+  EXPECT_THROW(set_thread_count(0), Error);
+  EXPECT_THROW(set_thread_count(-1), Error);
+  EXPECT_THROW(set_thread_count(kMaxThreads + 1), Error);
+  EXPECT_EQ(thread_count(), before_);
+}
+
+}  // namespace
+}  // namespace sinter
