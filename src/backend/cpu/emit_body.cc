@@ -123,7 +123,7 @@ std::shared_ptr<CodeMemory> BodyEmitter::finish() {
 
 // ---- Addresses.
 
-x86::Mem BodyEmitter::address(int operand, const Place& place) {
+x86::Mem BodyEmitter::address(int operand, const BlockPlace& place) {
   const OperandAccess& access = body_.operands[static_cast<std::size_t>(operand)];
   const int size = size_of_operand(access);
   const auto offset =
@@ -140,11 +140,12 @@ x86::Mem BodyEmitter::address(int operand, const Place& place) {
   return x86::ptr(base, x86::rcx, shift, offset);
 }
 
-bool BodyEmitter::fits(const Place& furthest) const {
-  return std::all_of(body_.operands.begin(), body_.operands.end(), [&](const OperandAccess& access) {
-    const std::int64_t offset = access.inner * furthest.column + access.row * furthest.row;
-    return std::abs(offset) * 8 <= std::numeric_limits<std::int32_t>::max();
-  });
+bool BodyEmitter::fits(const BlockPlace& furthest) const {
+  return std::all_of(
+      body_.operands.begin(), body_.operands.end(), [&](const OperandAccess& access) {
+        const std::int64_t offset = access.inner * furthest.column + access.row * furthest.row;
+        return std::abs(offset) * 8 <= std::numeric_limits<std::int32_t>::max();
+      });
 }
 
 void BodyEmitter::advance_row(int operand, std::int64_t rows) {
@@ -156,8 +157,8 @@ void BodyEmitter::advance_row(int operand, std::int64_t rows) {
                         bytes <= std::numeric_limits<std::int32_t>::max();
   if (!fits_imm) a_.mov(x86::rax, bytes);
   const Operand step = fits_imm ? Operand(asmjit::Imm(bytes)) : Operand(x86::rax);
-  const Operand to = id >= 0 ? Operand(kAddressRegisters[id])
-                             : Operand(arg(operand_count() + operand));
+  const Operand to =
+      id >= 0 ? Operand(kAddressRegisters[id]) : Operand(arg(operand_count() + operand));
   a_.emit(x86::Inst::kIdAdd, to, step);
 }
 
@@ -261,8 +262,8 @@ BlockPlan BodyEmitter::plan_block(int block_level, std::vector<std::int32_t> ord
     const auto value = static_cast<std::int32_t>(i);
     if (inst(value).op == ScalarOp::load && level(value) == block_level &&
         plan.use_begin[i + 1] > plan.use_begin[i]) {
-      const auto first = static_cast<std::size_t>(plan.uses[static_cast<std::size_t>(
-          plan.use_begin[i])]);
+      const auto first =
+          static_cast<std::size_t>(plan.uses[static_cast<std::size_t>(plan.use_begin[i])]);
       lives(value, first == 0 ? 0 : first - 1);
     }
   }
@@ -272,7 +273,7 @@ BlockPlan BodyEmitter::plan_block(int block_level, std::vector<std::int32_t> ord
   return plan;
 }
 
-void BodyEmitter::emit_block(const BlockPlan& plan, const Place& place) {
+void BodyEmitter::emit_block(const BlockPlan& plan, const BlockPlace& place) {
   plan_ = &plan;
   place_ = place;
   std::copy(plan.use_begin.begin(), plan.use_begin.end() - 1, cursor_.begin());
@@ -362,7 +363,9 @@ x86::Mem BodyEmitter::memory_home(std::int32_t value) {
 void BodyEmitter::fill(int id, std::int32_t value) {
   const LoweredInst& it = inst(value);
   if (!is_memory_home(value)) {
-    if (it.op != ScalarOp::load) throw ir::InternalError("emitter: a value has no place");
+    if (it.op != ScalarOp::load)
+      throw ir::InternalError(std::string("emitter: a value has no place: ") +
+                              std::to_string(value));
     emit_load(id, value);
     return;
   }

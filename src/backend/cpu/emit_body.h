@@ -29,7 +29,7 @@
 namespace sinter::backend::cpu {
 
 // Where in its loops a copy of a block stands.
-struct Place {
+struct BlockPlace {
   std::int64_t column = 0;  // elements after the position register, along the inner axis
   std::int64_t row = 0;     // rows after the current one
   int tile = 0;             // which copy of the level 1 homes
@@ -75,7 +75,10 @@ class BodyEmitter {
   int first_own_arg() const { return 2 * operand_count(); }
   // Where args has the position of the first element along the inner axis and along the row axis
   // (kept up to date by the kernel), and of the other axes; for `index`. index_args[axis] is the
-  // place in args, or -1 for the inner axis, whose start is in args at `inner_start`.
+  // place in args; or kInnerAxis, whose start is in args at `inner_start`; or kUnitAxis, whose only
+  // position is 0.
+  static constexpr int kInnerAxis = -1;
+  static constexpr int kUnitAxis = -2;
   void set_index_args(std::vector<int> index_args, int inner_start) {
     index_args_ = std::move(index_args);
     inner_start_ = inner_start;
@@ -98,7 +101,7 @@ class BodyEmitter {
 
   // A block that computes `order` (no loads or constants of lower level than the block's among it).
   BlockPlan plan_block(int level, std::vector<std::int32_t> order) const;
-  void emit_block(const BlockPlan& plan, const Place& place);
+  void emit_block(const BlockPlan& plan, const BlockPlace& place);
 
   // Gives `value` a home; blocks that compute it store it there.
   void give_home(std::int32_t value);
@@ -123,10 +126,10 @@ class BodyEmitter {
   void store_vector(int id, std::int32_t reduction, const asmjit::x86::Mem& to, bool masked);
 
   // The address of the element of `operand` at `place`. May use rax.
-  asmjit::x86::Mem address(int operand, const Place& place);
+  asmjit::x86::Mem address(int operand, const BlockPlace& place);
   void advance_row(int operand, std::int64_t rows);
   // True when the offsets of all operands at `furthest` fit into instructions.
-  bool fits(const Place& furthest) const;
+  bool fits(const BlockPlace& furthest) const;
 
  private:
   using Vec = asmjit::x86::Vec;
@@ -230,10 +233,10 @@ class BodyEmitter {
   int tail_mask_[2] = {-1, -1};
   std::map<std::pair<int, std::int64_t>, int> iota_;
 
-  std::vector<int> home_;        // frame offset or -1
-  std::vector<int> spill_;       // frame offset or -1
-  std::vector<bool> spilled_;    // the spill place holds the value, in this block
-  std::vector<int> location_;    // register or -1
+  std::vector<int> home_;              // frame offset or -1
+  std::vector<int> spill_;             // frame offset or -1
+  std::vector<bool> spilled_;          // the spill place holds the value, in this block
+  std::vector<int> location_;          // register or -1
   std::vector<std::int32_t> owner_;    // per vector register
   std::vector<std::int32_t> k_owner_;  // per mask register
   std::uint32_t locked_ = 0;
@@ -242,7 +245,7 @@ class BodyEmitter {
   std::vector<int> address_register_;  // per operand; -1: in args
 
   const BlockPlan* plan_ = nullptr;
-  Place place_;
+  BlockPlace place_;
   std::vector<std::int32_t> cursor_;
 };
 

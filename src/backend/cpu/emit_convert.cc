@@ -7,7 +7,7 @@ namespace sinter::backend::cpu {
 namespace x86 = asmjit::x86;
 using asmjit::InstId;
 using asmjit::Operand;
-using Inst = x86::Inst;
+namespace Inst = x86::Inst;
 
 namespace {
 

@@ -8,7 +8,7 @@ namespace x86 = asmjit::x86;
 using asmjit::InstId;
 using asmjit::Operand;
 using ir::ScalarOp;
-using Inst = x86::Inst;
+namespace Inst = x86::Inst;
 
 namespace {
 
@@ -277,8 +277,7 @@ void BodyEmitter::emit_compare(std::int32_t value) {
   consume(b);
   const InstId id =
       by_lane(it.from, Inst::kIdVcmpps, Inst::kIdVcmppd, Inst::kIdVpcmpd, Inst::kIdVpcmpq);
-  a_.emit(id, k(define(value)), first, second,
-          asmjit::Imm(is_float(it.from) ? float_mode : mode));
+  a_.emit(id, k(define(value)), first, second, asmjit::Imm(is_float(it.from) ? float_mode : mode));
 }
 
 void BodyEmitter::emit_compare_avx2(std::int32_t value) {
@@ -413,7 +412,7 @@ void BodyEmitter::emit_bits(std::int32_t value) {
   consume(a);
   locked_ = 0;
   a_.emit(wide512 ? Inst::kIdVpxord : Inst::kIdVpxor, vec(define(value), it.lane), from,
-          ones_mask(false));
+          ones_mask(is_wide(it.lane)));
 }
 
 void BodyEmitter::emit_shift(std::int32_t value) {
@@ -469,8 +468,8 @@ void BodyEmitter::emit_select(std::int32_t value) {
     consume(b);
     consume(c);
     locked_ = 0;
-    a_.k(choice).emit(wide ? Inst::kIdVblendmpd : Inst::kIdVblendmps,
-                      vec(define(value), it.lane), no, yes);
+    a_.k(choice).emit(wide ? Inst::kIdVblendmpd : Inst::kIdVblendmps, vec(define(value), it.lane),
+                      no, yes);
     return;
   }
   Vec choice = reg(a);
@@ -494,7 +493,11 @@ void BodyEmitter::emit_index(std::int32_t value) {
   const int at = index_args_[static_cast<std::size_t>(it.imm)];
   std::int64_t first = 0;
   std::int64_t step = 0;
-  if (at < 0) {
+  if (at == kUnitAxis) {
+    move(vec(define(value), it.lane), pool(0, wide));
+    return;
+  }
+  if (at == kInnerAxis) {
     a_.mov(x86::rax, arg(inner_start_));
     a_.add(x86::rax, x86::rcx);
     first = place_.column;

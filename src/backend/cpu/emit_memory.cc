@@ -5,7 +5,7 @@
 namespace sinter::backend::cpu {
 
 namespace x86 = asmjit::x86;
-using Inst = x86::Inst;
+namespace Inst = x86::Inst;
 
 namespace {
 

@@ -10,7 +10,7 @@ namespace sinter::backend::cpu {
 namespace x86 = asmjit::x86;
 using asmjit::InstId;
 using ir::ScalarOp;
-using Inst = x86::Inst;
+namespace Inst = x86::Inst;
 
 std::uint64_t BodyEmitter::identity_bits(std::int32_t reduction) const {
   const LoweredInst& it = inst(reduction);
@@ -142,8 +142,8 @@ void BodyEmitter::emit_accumulate(std::int32_t value) {
                          vec(x, lane));
     } else {
       move(vec(scratch(0), lane), tail_mask(wide));
-      a_.emit(wide ? Inst::kIdVblendvpd : Inst::kIdVblendvps, vec(filled, lane),
-              vec(filled, lane), vec(x, lane), vec(scratch(0), lane));
+      a_.emit(wide ? Inst::kIdVblendvpd : Inst::kIdVblendvps, vec(filled, lane), vec(filled, lane),
+              vec(x, lane), vec(scratch(0), lane));
     }
     x = filled;
   }
@@ -230,7 +230,9 @@ int BodyEmitter::fold_four(std::int32_t reduction, int first, int step) {
   const Accumulators& accumulators = accumulators_.at(reduction);
   const Lane lane = inst(reduction).lane;
   const int bytes = bytes_of(lane);
-  const auto at = [&](int lane_index) { return static_cast<std::size_t>(first + lane_index * step); };
+  const auto at = [&](int lane_index) {
+    return static_cast<std::size_t>(first + lane_index * step);
+  };
   if (!accumulators.registers.empty()) {
     const auto& r = accumulators.registers;
     combine(reduction, r[at(0)], r[at(0)], r[at(2)], bytes);

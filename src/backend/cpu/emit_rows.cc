@@ -41,7 +41,7 @@ struct Saved {
 // What happens in which pass: the analysis of a body, before any code.
 class Schedule {
  public:
-  explicit Schedule(const RowsSpec& spec) : body(spec.body), rank_(spec.rank) {
+  explicit Schedule(const RowsSpec& spec) : body(spec.body), inner_(spec.inner), rank_(spec.rank) {
     classify();
     find_needed();
     if (pass_count > 1) save_expensive();
@@ -79,6 +79,7 @@ class Schedule {
   void save_expensive();
   void plan_passes();
 
+  std::int64_t inner_ = 1;
   int rank_ = 0;
   std::vector<bool> needed_;
 };
@@ -91,13 +92,14 @@ void Schedule::classify() {
     for (int i = 0; i < source_count(it); ++i) {
       const auto index = static_cast<std::size_t>(sources[i]);
       deepest = std::max<int>(deepest, levels[index]);
-      available = std::max(available, pass[index] + (ir::is_reduction(body.code[index].op) ? 1 : 0));
+      available =
+          std::max(available, pass[index] + (ir::is_reduction(body.code[index].op) ? 1 : 0));
     }
     if (it.op == ScalarOp::load || it.op == ScalarOp::store) {
       const OperandAccess& access = body.operands[static_cast<std::size_t>(it.imm)];
       deepest = access.inner != 0 ? 2 : (access.row != 0 || it.op == ScalarOp::store) ? 1 : 0;
     } else if (it.op == ScalarOp::index) {
-      deepest = it.imm == rank_ - 1 ? 2 : it.imm == rank_ - 2 ? 1 : 0;
+      deepest = it.imm == rank_ - 1 ? (inner_ > 1 ? 2 : 0) : it.imm == rank_ - 2 ? 1 : 0;
     } else if (ir::is_reduction(it.op)) {
       deepest = 1;
     }
@@ -188,11 +190,14 @@ void Schedule::save_expensive() {
         if (computed_in < 0) continue;
         const Lane lane = inst(value).lane;
         const auto operand = static_cast<std::int64_t>(body.operands.size());
-        body.operands.push_back(
-            {.dtype = stored_type(lane), .output = true, .inner = 1, .row = 0});
+        body.operands.push_back({.dtype = stored_type(lane), .output = true, .inner = 1, .row = 0});
         const auto store = static_cast<std::int32_t>(body.code.size());
-        LoweredInst added{.op = ScalarOp::store, .lane = lane, .from = lane,
-                          .type = stored_type(lane), .a = value, .imm = operand};
+        LoweredInst added{.op = ScalarOp::store,
+                          .lane = lane,
+                          .from = lane,
+                          .type = stored_type(lane),
+                          .a = value,
+                          .imm = operand};
         body.code.push_back(added);
         added.op = ScalarOp::load;
         added.a = -1;
@@ -299,7 +304,7 @@ void RowsEmitter::set_index_args() {
   std::vector<int> args;
   for (int axis = 0; axis < spec_.rank; ++axis) {
     if (axis == spec_.rank - 1) {
-      args.push_back(-1);
+      args.push_back(spec_.inner > 1 ? BodyEmitter::kInnerAxis : BodyEmitter::kUnitAxis);
     } else if (axis == spec_.rank - 2) {
       args.push_back(own_arg(RowsCode::row_start));
     } else {
@@ -316,7 +321,7 @@ void RowsEmitter::emit_values(int level, const std::vector<std::int32_t>& values
       emitter_.give_home(value);
     }
   }
-  emitter_.emit_block(emitter_.plan_block(level, values), Place{});
+  emitter_.emit_block(emitter_.plan_block(level, values), BlockPlace{});
 }
 
 RowsCode RowsEmitter::emit() {
@@ -356,7 +361,8 @@ RowsCode RowsEmitter::emit() {
   result.lanes = lanes_;
   result.step = step_;
   for (const Saved& it : schedule_.saved) {
-    result.saved.push_back(stored_type(schedule_.body.code[static_cast<std::size_t>(it.value)].lane));
+    result.saved.push_back(
+        stored_type(schedule_.body.code[static_cast<std::size_t>(it.value)].lane));
   }
   return result;
 }
@@ -443,8 +449,8 @@ bool RowsEmitter::start_reductions(int at, const BlockPlan& plan, int vectors) {
   const auto& reductions = schedule_.reductions[static_cast<std::size_t>(at)];
   const int count = static_cast<int>(reductions.size()) * vectors;
   const bool loops = full_ > vectors;
-  const std::size_t emitted = static_cast<std::size_t>(
-      loops ? vectors + full_ % vectors + (has_tail_ ? 1 : 0) : vectors);
+  const std::size_t emitted =
+      static_cast<std::size_t>(loops ? vectors + full_ % vectors + (has_tail_ ? 1 : 0) : vectors);
   const bool in_registers = count + plan.pressure <= emitter_.usable_registers() &&
                             emitted * plan.order.size() <= kUnrolledInstructions;
   for (const std::int32_t reduction : reductions) {

@@ -25,13 +25,13 @@ struct RowsSpec {
 // one that the code uses), then those named below, each an offset from the end of the operands.
 struct RowsCode {
   enum Arg : int {
-    rows,             // at least 1
-    unrolled,         // elements that the unrolled loop does: a multiple of `step`
-    vectors,          // elements that it and the loop after it do: a multiple of `lanes`
-    tail,             // 1 when the last inner % lanes elements of the row are to be done, else 0
-    inner_start,      // index of the first element along the inner axis
-    row_start,        // index of the first row; the code changes it
-    axis_start,       // and of the other axes, outermost first
+    rows,         // at least 1
+    unrolled,     // elements that the unrolled loop does: a multiple of `step`
+    vectors,      // elements that it and the loop after it do: a multiple of `lanes`
+    tail,         // 1 when the last inner % lanes elements of the row are to be done, else 0
+    inner_start,  // index of the first element along the inner axis
+    row_start,    // index of the first row; the code changes it
+    axis_start,   // and of the other axes, outermost first
   };
   std::shared_ptr<CodeMemory> code;
   int lanes = 1;

@@ -1,5 +1,5 @@
-// A group's body as the emitter works on it: types reduced to what registers hold, casts that change
-// no bits replaced by what they cast.
+// A group's body as the emitter works on it: types reduced to what registers hold, casts that
+// change no bits replaced by what they cast.
 #ifndef SINTER_BACKEND_CPU_LOWERED_BODY_H_
 #define SINTER_BACKEND_CPU_LOWERED_BODY_H_
 
@@ -20,8 +20,8 @@ constexpr bool is_float(Lane lane) { return lane == Lane::f32 || lane == Lane::f
 
 struct LoweredInst {
   ir::ScalarOp op = ir::ScalarOp::constant;
-  Lane lane = Lane::f32;   // of the result (of the stored value)
-  Lane from = Lane::f32;   // of operand a
+  Lane lane = Lane::f32;  // of the result (of the stored value)
+  Lane from = Lane::f32;  // of operand a
   Dtype type = Dtype::f32;
   std::int32_t a = -1;
   std::int32_t b = -1;
@@ -39,7 +39,7 @@ struct OperandAccess {
 
 struct LoweredBody {
   Isa isa = Isa::avx512;
-  int lanes = 16;  // elements that one step computes, whatever their types
+  int lanes = 16;                 // elements that one step computes, whatever their types
   std::vector<LoweredInst> code;  // positions as in the group's body
   std::vector<OperandAccess> operands;
 };
