@@ -44,14 +44,17 @@ void run(const GroupKernel& kernel, GroupMemory& memory) {
   kernel.run(memory.addresses().data(), scratch.memory.get());
 }
 
-TEST(Emitter, RandomGroups) {
+class EmitterTest : public ::testing::TestWithParam<Isa> {};
+INSTANTIATE_TEST_SUITE_P(Isas, EmitterTest, ::testing::Values(Isa::avx512, Isa::avx2));
+
+TEST_P(EmitterTest, RandomGroups) {
   int emitted = 0;
   for (std::uint64_t seed = 0; seed < 20000; ++seed) {
     GroupGenerator generator(seed);
     const ir::Group group = generator.make(4000);
     ir::verify(group);
     if (std::getenv("TRACE") != nullptr) std::puts(describe(group).c_str()), std::fflush(stdout);
-    const std::unique_ptr<GroupKernel> kernel = emit_group(group, Isa::avx512);
+    const std::unique_ptr<GroupKernel> kernel = emit_group(group, GetParam());
     if (kernel == nullptr) continue;
     ++emitted;
     GroupMemory expected(group, generator.random());

@@ -473,12 +473,12 @@ void BodyEmitter::emit_select(std::int32_t value) {
     return;
   }
   Vec choice = reg(a);
-  if (wide) {
+  const Vec no = reg(c);
+  const Operand yes = register_or_memory(b);
+  if (wide) {  // after the loads above, which may use the scratch register
     widen_mask(scratch(0), in_register(a));
     choice = vec(scratch(0), it.lane);
   }
-  const Vec no = reg(c);
-  const Operand yes = register_or_memory(b);
   consume(a);
   consume(b);
   consume(c);
