@@ -475,6 +475,7 @@ std::vector<std::int32_t> BodyEmitter::pin(const BlockPlan& plan, int count, int
                    [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<std::int32_t> pinned;
   plan_ = &plan;
+  place_ = BlockPlace{};
   for (const auto& candidate : candidates) {
     if (static_cast<int>(pinned.size()) >= count) break;
     const std::int32_t value = candidate.second;
