@@ -111,6 +111,24 @@ TEST(Interpreter, FoldsSeveralReductionsOfOnePassInEitherDirection) {
   expect_same(several_reductions(GroupKind::outer, 3, 1000));
 }
 
+TEST(Interpreter, KeepsTheZeroThatTheTreeMeetsFirstInMaximumAndMinimum) {
+  for (const GroupKind kind : {GroupKind::inner, GroupKind::outer}) {
+    const bool inner = kind == GroupKind::inner;
+    Group group;
+    group.kind = kind;
+    group.space = inner ? Shape{50, 200} : Shape{200, 50};
+    group.reduced_axes = 1;
+    BodyBuilder body(group);
+    const std::int32_t negative = body.load(Dtype::boolean, row_major(group.space));
+    const std::int32_t zero = body.emit(ScalarOp::select, Dtype::f32, negative,
+                                        body.constant(-0.0F), body.constant(0.0F));
+    const std::vector<std::int64_t> strides = {inner ? 1 : 0, inner ? 0 : 1};
+    body.store(body.emit(ScalarOp::reduce_max, Dtype::f32, zero), strides);
+    body.store(body.emit(ScalarOp::reduce_min, Dtype::f32, zero), strides);
+    expect_same(group);
+  }
+}
+
 TEST(Interpreter, SharesTheChunksOfOneLongRowBetweenThreads) {
   const int before = thread_count();
   set_thread_count(3);
