@@ -193,13 +193,12 @@ T with_sign_of(T sign, T magnitude) {
   return from_bits((bits(sign) & Int<T>(C<T>::kSignBit)) | bits(magnitude));
 }
 
-// x P(x^2) / Q(x^2) with |x| limited.
+// x P(x^2) / Q(x^2), which reaches 1 where |x| reaches `limit` and stays there.
 template <class T, std::size_t p_count, std::size_t q_count>
 T odd_rational(T x, RealOf<T> limit, const std::array<RealOf<T>, p_count>& p,
                const std::array<RealOf<T>, q_count>& q) {
-  const T limited = clamp(x, -limit, limit);
-  const T square = limited * limited;
-  return limited * polynomial(square, p) / polynomial(square, q);
+  const T square = at_most(x * x, limit * limit);
+  return clamp(x * polynomial(square, p) / polynomial(square, q), -1, 1);
 }
 
 // hi + lo, unevaluated, |lo| <= ulp(hi) / 2 or so.
@@ -317,7 +316,10 @@ T log1p(T x) {
   const T back = u - T(1);
   const T lost = (T(1) - (u - back)) + (x - back);
   const LogReduction<T> reduced = reduce_log(u, C<T>::kLogLowBits);
-  const T scale = power_of_two<T>(subtract(Int<T>(C<T>::kExponentBias), reduced.k));
+  // Where k is large, so is x, and what is lost does not count.
+  constexpr int kLargest = 2 * C<T>::kMantissaBits;
+  const Int<T> k = select(reduced.k < Int<T>(kLargest), reduced.k, Int<T>(kLargest));
+  const T scale = power_of_two<T>(subtract(Int<T>(C<T>::kExponentBias), k));
   const T f = fma(lost, scale, reduced.m - T(1));
   return keep_tiny(x, log_specials(u, log_from_parts(convert<RealOf<T>>(reduced.k), f)));
 }
@@ -325,7 +327,12 @@ T log1p(T x) {
 template <Float T>
 T tanh(T x) {
   using namespace detail;
-  return odd_rational(x, C<T>::kTanhLimit, C<T>::kTanhP, C<T>::kTanhQ);
+  if constexpr (std::same_as<RealOf<T>, float>) {
+    return odd_rational(x, C<T>::kTanhLimit, C<T>::kTanhP, C<T>::kTanhQ);
+  } else {
+    const T e = expm1(T(-2) * abs(x));
+    return with_sign_of(x, -e / (T(2) + e));
+  }
 }
 
 // 1 / (1 + exp(-x)), from exp(-|x|), which cannot overflow.
