@@ -17,6 +17,7 @@
 #ifndef SINTER_IR_MATH_H_
 #define SINTER_IR_MATH_H_
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
@@ -69,6 +70,18 @@ template <class T, std::size_t count>
 T polynomial(T x, const std::array<RealOf<T>, count>& c) {
   T sum = T(c[count - 1]);
   for (std::size_t i = count - 1; i-- > 0;) sum = fma(sum, x, T(c[i]));
+  return sum;
+}
+
+// The same in pairs of terms, by Horner's rule in x^2: fewer roundings in a row, a shorter chain.
+template <class T, std::size_t count>
+T polynomial_in_pairs(T x, T x_squared, const std::array<RealOf<T>, count>& c) {
+  constexpr std::size_t last_pair = (count - 1) / 2 * 2;
+  const auto pair = [&](std::size_t i) {
+    return i + 1 < count ? fma(T(c[std::min(i + 1, count - 1)]), x, T(c[i])) : T(c[i]);
+  };
+  T sum = pair(last_pair);
+  for (std::size_t i = last_pair; i > 0; i -= 2) sum = fma(sum, x_squared, pair(i - 2));
   return sum;
 }
 
@@ -187,6 +200,22 @@ T keep_tiny(T x, T y) {
   return select(abs(x) < T(C<T>::kEpsilon / 4), x, y);
 }
 
+// log(1 + x) without cancellation, for -1 < x < infinity: what 1 + x loses when rounded is added to
+// the mantissa. May lose the sign of -0.
+template <class T>
+T log1p_in_range(T x) {
+  const T u = T(1) + x;
+  const T back = u - T(1);
+  const T lost = (T(1) - (u - back)) + (x - back);
+  const LogReduction<T> reduced = reduce_log(u, C<T>::kLogLowBits);
+  // Where k is large, so is x, and what is lost does not count.
+  constexpr int kLargest = 2 * C<T>::kMantissaBits;
+  const Int<T> k = select(reduced.k < Int<T>(kLargest), reduced.k, Int<T>(kLargest));
+  const T scale = power_of_two<T>(subtract(Int<T>(C<T>::kExponentBias), k));
+  const T f = fma(lost, scale, reduced.m - T(1));
+  return log_from_parts(convert<RealOf<T>>(reduced.k), f);
+}
+
 // The magnitude of `magnitude` >= 0 with the sign of `sign`.
 template <class T>
 T with_sign_of(T sign, T magnitude) {
@@ -197,8 +226,9 @@ T with_sign_of(T sign, T magnitude) {
 template <class T, std::size_t p_count, std::size_t q_count>
 T odd_rational(T x, RealOf<T> limit, const std::array<RealOf<T>, p_count>& p,
                const std::array<RealOf<T>, q_count>& q) {
-  const T square = at_most(x * x, limit * limit);
-  return clamp(x * polynomial(square, p) / polynomial(square, q), -1, 1);
+  const T x2 = at_most(x * x, limit * limit);
+  const T x4 = x2 * x2;
+  return clamp(x * polynomial_in_pairs(x2, x4, p) / polynomial_in_pairs(x2, x4, q), -1, 1);
 }
 
 // hi + lo, unevaluated, |lo| <= ulp(hi) / 2 or so.
@@ -308,20 +338,10 @@ T log(T x) {
   return log_specials(x, log_from_parts(convert<RealOf<T>>(reduced.k), reduced.m - T(1)));
 }
 
-// log(1 + x) without cancellation: what 1 + x loses when rounded is added to the mantissa.
 template <Float T>
 T log1p(T x) {
   using namespace detail;
-  const T u = T(1) + x;
-  const T back = u - T(1);
-  const T lost = (T(1) - (u - back)) + (x - back);
-  const LogReduction<T> reduced = reduce_log(u, C<T>::kLogLowBits);
-  // Where k is large, so is x, and what is lost does not count.
-  constexpr int kLargest = 2 * C<T>::kMantissaBits;
-  const Int<T> k = select(reduced.k < Int<T>(kLargest), reduced.k, Int<T>(kLargest));
-  const T scale = power_of_two<T>(subtract(Int<T>(C<T>::kExponentBias), k));
-  const T f = fma(lost, scale, reduced.m - T(1));
-  return keep_tiny(x, log_specials(u, log_from_parts(convert<RealOf<T>>(reduced.k), f)));
+  return keep_tiny(x, log_specials(T(1) + x, log1p_in_range(x)));
 }
 
 template <Float T>
@@ -347,7 +367,7 @@ T sigmoid(T x) {
 template <Float T>
 T softplus(T x) {
   using namespace detail;
-  return select(x < T(0), T(0), x) + log1p(exp_of_minus_abs(x));
+  return select(x < T(0), T(0), x) + log1p_in_range(exp_of_minus_abs(x));
 }
 
 template <Float T>

@@ -54,17 +54,17 @@ struct Coefficients<float> {
   // tanh(x) / x = P(x^2) / Q(x^2), |x| <= kTanhLimit, where tanh rounds to 1. 2.1e-8; the roundings
   // to f32 chosen by a search for the least error of the whole function.
   static constexpr float kTanhLimit = 9.02f;
-  static constexpr std::array<float, 5> kTanhP = {1.0f, 0.1337971836f, 0.003494035918f,
-                                                  2.058348582e-05f, 1.331906851e-08f};
-  static constexpr std::array<float, 5> kTanhQ = {1.0f, 0.4671303332f, 0.02587107755f,
-                                                  0.0003283094557f, 7.76201432e-07f};
+  static constexpr std::array<float, 5> kTanhP = {1.0f, 0.1337971836f, 0.00349403685f,
+                                                  2.058349492e-05f, 1.331906407e-08f};
+  static constexpr std::array<float, 5> kTanhQ = {1.0f, 0.4671303332f, 0.02587108314f,
+                                                  0.0003283094848f, 7.762024552e-07f};
   // erf(x) / x = P(x^2) / Q(x^2), |x| <= kErfLimit. 2.0e-8, likewise.
   static constexpr float kErfLimit = 3.93f;
-  static constexpr std::array<float, 6> kErfP = {1.128379107f,     0.1907841861f,
-                                                 0.05279034376f,   0.00377962226f,
-                                                 0.0002848086879f, 2.041962262e-06f};
-  static constexpr std::array<float, 6> kErfQ = {1.0f,          0.5024108291f,   0.1142576784f,
-                                                 0.0149974646f, 0.001165215974f, 3.800398918e-05f};
+  static constexpr std::array<float, 6> kErfP = {1.128379107f,     0.1907841712f,
+                                                 0.05279032141f,   0.003779623192f,
+                                                 0.0002848087461f, 2.041966127e-06f};
+  static constexpr std::array<float, 6> kErfQ = {1.0f,           0.5024107099f,   0.1142576635f,
+                                                 0.01499746647f, 0.001165215392f, 3.800404374e-05f};
 };
 
 template <>

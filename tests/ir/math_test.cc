@@ -9,7 +9,6 @@
 #include <cstdio>
 #include <limits>
 #include <random>
-#include <string>
 
 namespace sinter {
 namespace {
@@ -51,7 +50,7 @@ struct Worst {
 // occur.
 template <class Function, class Reference>
 Worst sweep_f32(Function f, Reference reference, float limit = INFINITY) {
-  constexpr std::uint32_t kStride = 6151;
+  constexpr std::uint32_t kStride = 9001;
   Worst worst;
   for (std::uint64_t bits = 0; bits < (std::uint64_t{1} << 32); bits += kStride) {
     const float x = std::bit_cast<float>(static_cast<std::uint32_t>(bits));
@@ -62,7 +61,7 @@ Worst sweep_f32(Function f, Reference reference, float limit = INFINITY) {
 }
 // Random points of [low, high].
 template <class T, class Function, class Reference>
-Worst sample(Function f, Reference reference, double low, double high, int count = 100000) {
+Worst sample(Function f, Reference reference, double low, double high, int count = 60000) {
   std::mt19937_64 random(7);
   std::uniform_real_distribution<double> uniform(low, high);
   Worst worst;
@@ -74,7 +73,7 @@ Worst sample(Function f, Reference reference, double low, double high, int count
 }
 // Random bit patterns of f64.
 template <class Function, class Reference>
-Worst sample_bits(Function f, Reference reference, double limit = INFINITY, int count = 200000) {
+Worst sample_bits(Function f, Reference reference, double limit = INFINITY, int count = 100000) {
   std::mt19937_64 random(11);
   Worst worst;
   for (int i = 0; i < count; ++i) {
@@ -175,8 +174,7 @@ Worst sample_pow() {
 TEST(Math, PowIsAccurateUpToItsLargestResults) {
   const Worst f32 = sample_pow<float>();
   const Worst f64 = sample_pow<double>();
-  RecordProperty("pow_f32", std::to_string(f32.ulp));
-  RecordProperty("pow_f64", std::to_string(f64.ulp));
+  std::printf("%-10s largest error in ulp: f32 %.2f, f64 %.2f\n", "pow", f32.ulp, f64.ulp);
   EXPECT_LE(f32.ulp, 2.0) << f32.at;
   EXPECT_LE(f64.ulp, 2.0) << f64.at;
 }

@@ -242,6 +242,15 @@ TEST(Pointwise, NanPassesThroughChoices) {
   EXPECT_TRUE(std::isnan(pointwise::Relu::forward(nan)));
   EXPECT_TRUE(std::isnan(pointwise::Clamp::forward(nan, 0.0f, 1.0f)));
   EXPECT_TRUE(std::isnan(pointwise::Sign::forward(nan)));
+  for (const float a : samples<float>()) {
+    for (const float b : samples<float>()) {
+      const float larger = std::isnan(a) ? a : std::isnan(b) ? b : a < b ? b : a;
+      const float smaller = std::isnan(a) ? a : std::isnan(b) ? b : b < a ? b : a;
+      EXPECT_TRUE(same_bits(to_value(pointwise::Maximum::forward(a, b)), to_value(larger)))
+          << a << b;
+      EXPECT_TRUE(same_bits(to_value(pointwise::Minimum::forward(a, b)), to_value(smaller)));
+    }
+  }
   EXPECT_EQ(pointwise::Clamp::forward(5.0f, 0.0f, 1.0f), 1.0f);
   EXPECT_EQ(pointwise::Clamp::forward(-5, 0, 1), 0);
 }

@@ -93,6 +93,22 @@ TEST(Sym, ChoosesAtOnceByALiteralMask) {
   EXPECT_EQ(builder.body().size(), 2u);
 }
 
+TEST(Sym, DecidesAndAndOrByALiteralMask) {
+  BodyBuilder builder;
+  using M = Sym<bool>;
+  const M m = builder.value<bool>(builder.load(Dtype::boolean, 0));
+  for (const bool literal : {false, true}) {
+    for (const M& both : {m & M(literal), M(literal) & m}) {
+      EXPECT_EQ(both.is_literal(), !literal);
+      EXPECT_EQ(builder.position(both), builder.position(literal ? m : M(false)));
+    }
+    for (const M& either : {m | M(literal), M(literal) | m}) {
+      EXPECT_EQ(either.is_literal(), literal);
+      EXPECT_EQ(builder.position(either), builder.position(literal ? M(true) : m));
+    }
+  }
+}
+
 TEST(Sym, SelectsMasksByBitOperations) {
   for (int combination = 0; combination < 8; ++combination) {
     const bool m = combination & 1, a = combination & 2, b = combination & 4;
