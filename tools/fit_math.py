@@ -4,9 +4,9 @@
 Needs mpmath and numpy (not for building or using Sinter). Minimax polynomials and rationals by the
 Remez exchange: E. Remez 1934; for rationals the linearised equations are iterated on the denominator.
 Prints each fit in ascending powers with its largest weighted error (a finer grid moves digits that
-rounding drops). The f32 rationals of tanh and erf
-are then refined: random changes of a few units in the last place are kept when the largest error of
-the function, computed as in math.h, falls; another run finds other, equally good neighbours.
+rounding drops). The f32 rational of erf is then refined: random changes of a few units in the
+last place are kept when the largest error of the function, computed as in math.h, falls; more
+steps or another seed find other, about equally good neighbours.
 """
 
 import random
@@ -107,12 +107,8 @@ def cos_rest(z):
     return (m.cos(m.sqrt(z)) - 1 + z / 2) / z**2 if z > mpf(10) ** -8 else mpf(1) / 24 - z / 720
 
 
-def over_x(f, at_zero):
-    return lambda s: f(m.sqrt(s)) / m.sqrt(s) if s > 0 else at_zero
-
-
-erf_over_x = over_x(m.erf, 2 / m.sqrt(m.pi))
-tanh_over_x = over_x(m.tanh, mpf(1))
+def erf_over_x(s):
+    return m.erf(m.sqrt(s)) / m.sqrt(s) if s > 0 else 2 / m.sqrt(m.pi)
 
 
 def refine(name, function, limit, p, q, steps):
@@ -175,10 +171,8 @@ def main():
     polynomial("erf f64", lambda s: erf_over_x(s) - 1, lambda s: 1 / erf_over_x(s), 0, 1, 11)
     rational("erfc f64", lambda x: m.erfc(x) * m.exp(x * x),
              lambda x: m.exp(-x * x) / m.erf(x) + mpf(10) ** -7, 1, mpf("5.95"), 5, 6)
-    for name, f, over, limit, degree in (("tanh f32", m.tanh, tanh_over_x, 9.02, 4),
-                                         ("erf f32", m.erf, erf_over_x, 3.93, 5)):
-        p, q = rational(name, over, lambda s: 1 / over(s), 0, mpf(limit) ** 2, degree, degree)
-        refine(name, f, limit, p, q, steps)
+    p, q = rational("erf f32", erf_over_x, lambda s: 1 / erf_over_x(s), 0, mpf(3.93) ** 2, 5, 5)
+    refine("erf f32", m.erf, 3.93, p, q, steps)
     for name, value in (("ln 2", m.log(2)), ("pi / 2", m.pi / 2), ("2 / 3", mpf(2) / 3)):
         for label, kind in (("f32", np.float32), ("f64", np.float64)):
             rest, parts = value, []

@@ -51,14 +51,8 @@ struct Coefficients<float> {
   static constexpr std::array<float, 3> kCos = {0.041666646869f, -0.0013887367312f,
                                                 2.4438405881e-05f};
   static constexpr float kTrigonometricLimit = 0x1p20f;
-  // tanh(x) / x = P(x^2) / Q(x^2), |x| <= kTanhLimit, where tanh rounds to 1. 2.1e-8; the roundings
-  // to f32 chosen by a search for the least error of the whole function.
-  static constexpr float kTanhLimit = 9.02f;
-  static constexpr std::array<float, 5> kTanhP = {1.0f, 0.1337971836f, 0.00349403685f,
-                                                  2.058349492e-05f, 1.331906407e-08f};
-  static constexpr std::array<float, 5> kTanhQ = {1.0f, 0.4671303332f, 0.02587108314f,
-                                                  0.0003283094848f, 7.762024552e-07f};
-  // erf(x) / x = P(x^2) / Q(x^2), |x| <= kErfLimit. 2.0e-8, likewise.
+  // erf(x) / x = P(x^2) / Q(x^2), |x| <= kErfLimit. 2.0e-8; the roundings to
+  // f32 chosen by a search for the least error of the whole function.
   static constexpr float kErfLimit = 3.93f;
   static constexpr std::array<float, 6> kErfP = {1.128379107f,     0.1907841712f,
                                                  0.05279032141f,   0.003779623192f,
