@@ -276,6 +276,10 @@ Tensor reshape(Operand x, const std::vector<std::int64_t>& lengths) {
   return reshape(Operand(tensor, x.location()), Shape(known));
 }
 
+Tensor reshape(Operand x, std::initializer_list<std::int64_t> lengths) {
+  return reshape(x, std::vector<std::int64_t>(lengths));
+}
+
 Tensor reshape(Operand x, const Shape& shape) {
   const Tensor tensor = ops::tensor_of("reshape", x);
   if (tensor.defined() && tensor.shape() == shape) return tensor;
