@@ -17,14 +17,14 @@ namespace {
 // Where a root value lives.
 struct Place {
   ir::BufferKind kind = ir::BufferKind::arena;
-  std::int32_t index = -1;   // input, output, state; for the arena: the blob
-  std::int64_t offset = 0;   // bytes into it
+  std::int32_t index = -1;  // input, output, state; for the arena: the blob
+  std::int64_t offset = 0;  // bytes into it
 };
 
 // A unit with everything that does not depend on addresses.
 struct PlannedUnit {
   const Fusion::Unit* unit = nullptr;
-  BuiltGroup built;  // groups only
+  BuiltGroup built;                 // groups only
   std::vector<ir::ValueId> reads;   // roots
   std::vector<ir::ValueId> writes;  // roots
 };
@@ -33,9 +33,15 @@ class Planner {
  public:
   Planner(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops, backend::Backend& backend,
           const std::set<std::uint64_t>& parameters)
-      : graph_(graph), fusion_(fusion), ops_(ops), backend_(backend), parameters_(parameters),
-        uniform_(uniform_values(graph, ops)), places_(graph.values.size()),
-        first_(graph.values.size(), -1), last_(graph.values.size(), -1) {}
+      : graph_(graph),
+        fusion_(fusion),
+        ops_(ops),
+        backend_(backend),
+        parameters_(parameters),
+        uniform_(uniform_values(graph, ops)),
+        places_(graph.values.size()),
+        first_(graph.values.size(), -1),
+        last_(graph.values.size(), -1) {}
 
   ir::Program run() {
     order_units();
@@ -125,7 +131,9 @@ class Planner {
   // Values that something outside of their unit reads.
   std::vector<std::uint8_t> stored_values() const {
     std::vector<std::uint8_t> stored(graph_.values.size());
-    const auto need = [&](ir::ValueId value) { stored[static_cast<std::size_t>(root_of(value))] = 1; };
+    const auto need = [&](ir::ValueId value) {
+      stored[static_cast<std::size_t>(root_of(value))] = 1;
+    };
     for (const ir::ValueId output : graph_.outputs) need(output);
     for (const ir::StateUse& use : graph_.state_out) need(use.value);
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
@@ -205,8 +213,8 @@ class Planner {
     }
   }
 
-  // States whose new value can be written over the old one: nothing reads the old one any more, or only
-  // the same point of the same loop.
+  // States whose new value can be written over the old one: nothing reads the old one any more, or
+  // only the same point of the same loop.
   void place_states() {
     direct_state_.resize(graph_.state_out.size());
     for (std::size_t i = 0; i < graph_.state_out.size(); ++i) {
@@ -231,7 +239,8 @@ class Planner {
     return last_reader == writer && may_run_in_place(writer, old, root);
   }
 
-  // Whether `unit` may write `result` over `operand`: a map that reads and writes both dense, in order.
+  // Whether `unit` may write `result` over `operand`: a map that reads and writes both dense, in
+  // order.
   bool may_run_in_place(std::int32_t unit, ir::ValueId operand, ir::ValueId result) const {
     const PlannedUnit& planned = units_[static_cast<std::size_t>(unit)];
     if (!planned.unit->is_group || planned.unit->kind != ir::GroupKind::map) return false;
@@ -308,7 +317,8 @@ class Planner {
   std::int32_t dying_operand(std::int32_t unit, ir::ValueId result) {
     for (const ir::ValueId root : units_[static_cast<std::size_t>(unit)].reads) {
       const Place& candidate = place(root);
-      if (candidate.kind != ir::BufferKind::arena || last_[static_cast<std::size_t>(root)] != unit) continue;
+      if (candidate.kind != ir::BufferKind::arena || last_[static_cast<std::size_t>(root)] != unit)
+        continue;
       // Only the blob's current holder can hand it on; packed blobs have no single holder.
       const auto holder = blob_last_root_.find(candidate.index);
       if (holder == blob_last_root_.end() || holder->second != root) continue;
@@ -409,7 +419,8 @@ class Planner {
             elements *= argument.layout.shape[axis];
           }
         }
-        step.cost.bytes += static_cast<double>(elements) * static_cast<double>(size_of(argument.dtype));
+        step.cost.bytes +=
+            static_cast<double>(elements) * static_cast<double>(size_of(argument.dtype));
       }
     };
     count(step.inputs);
@@ -446,15 +457,17 @@ class Planner {
       const ir::StateUse& use = graph_.state_out[i];
       const ir::ValueId root = root_of(use.value);
       const std::int32_t slot = state_slot(use.state, use.value);
-      if (place(root).kind == ir::BufferKind::state && place(root).index == slot && is_whole(use.value)) continue;
+      if (place(root).kind == ir::BufferKind::state && place(root).index == slot &&
+          is_whole(use.value))
+        continue;
       const ir::TensorType& type = graph_.type_of(use.value);
       const ir::Layout dense = ir::dense_layout(type.shape);
       const ir::Argument to{{ir::BufferKind::state, slot, 0}, type.dtype, dense};
       ir::Argument from = argument(root, layout_of(use.value));
       if (place(root).kind == ir::BufferKind::state) {
         const auto step = static_cast<std::int32_t>(program_.steps.size());
-        const std::int32_t blob = new_blob(type.bytes(), step, step + static_cast<std::int32_t>(
-                                                                       2 * graph_.state_out.size()));
+        const std::int32_t blob = new_blob(
+            type.bytes(), step, step + static_cast<std::int32_t>(2 * graph_.state_out.size()));
         const ir::Argument temporary{{ir::BufferKind::arena, blob, 0}, type.dtype, dense};
         add_copy(from, temporary, "copy of a state");
         from = temporary;
@@ -482,7 +495,8 @@ class Planner {
     }
     ir::MemoryPlan& memory = program_.memory;
     for (const ir::Program::StateSlot& slot : program_.states) {
-      (parameters_.count(slot.state) != 0 ? memory.parameters : memory.optimizer) += slot.type.bytes();
+      (parameters_.count(slot.state) != 0 ? memory.parameters : memory.optimizer) +=
+          slot.type.bytes();
     }
     for (const ir::TensorType& type : program_.inputs) memory.inputs += type.bytes();
     for (const ir::TensorType& type : program_.outputs) memory.outputs += type.bytes();
@@ -492,8 +506,8 @@ class Planner {
     for (const std::int32_t blob : workspace_blobs_) {
       memory.workspace = std::max(memory.workspace, blobs_[static_cast<std::size_t>(blob)].bytes);
     }
-    // Blobs of different kinds share memory at different times, so that the rest may come out smaller
-    // than its own sum.
+    // Blobs of different kinds share memory at different times, so that the rest may come out
+    // smaller than its own sum.
     memory.workspace = std::min(memory.workspace, program_.arena_bytes);
     memory.gradients = std::min(memory.gradients, program_.arena_bytes - memory.workspace);
     memory.activations = program_.arena_bytes - memory.workspace - memory.gradients;

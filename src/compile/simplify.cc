@@ -40,7 +40,8 @@ std::string key_of(const ir::Node& node, const std::vector<Tensor>& inputs) {
       for (const std::int64_t each : *list) append(each);
     }
   }
-  for (const auto& body : node.bodies) key += "@" + std::to_string(reinterpret_cast<std::uintptr_t>(body.get()));
+  for (const auto& body : node.bodies)
+    key += "@" + std::to_string(reinterpret_cast<std::uintptr_t>(body.get()));
   return key;
 }
 
@@ -84,8 +85,9 @@ std::vector<std::uint8_t> uniform_values(const ir::Graph& graph, ir::OpList ops)
   std::vector<std::uint8_t> uniform(graph.values.size());
   for (const ir::Node& node : graph.nodes) {
     const ir::OpKind kind = ir::find(ops, node.op).kind;
-    bool all = node.op == ir::OpId::full ||
-               (!node.inputs.empty() && (kind == ir::OpKind::pointwise || kind == ir::OpKind::view));
+    bool all =
+        node.op == ir::OpId::full ||
+        (!node.inputs.empty() && (kind == ir::OpKind::pointwise || kind == ir::OpKind::view));
     for (const ir::ValueId input : node.inputs) {
       all = all && uniform[static_cast<std::size_t>(input)] != 0;
     }

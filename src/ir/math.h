@@ -28,32 +28,32 @@
 namespace sinter::math {
 
 template <class T>
-concept Float = scalar::RealFloat<scalar::RealOf<T>>;
+concept Float = ir::scalar::RealFloat<ir::scalar::RealOf<T>>;
 
 namespace detail {
 
-using scalar::abs;
-using scalar::bits;
-using scalar::convert;
-using scalar::fma;
-using scalar::from_bits;
-using scalar::mask_and;
-using scalar::mask_not;
-using scalar::mask_or;
-using scalar::RealOf;
-using scalar::Rebind;
-using scalar::round_even;
-using scalar::select;
-using scalar::shift_left;
-using scalar::shift_right;
-using scalar::shift_right_logical;
-using scalar::subtract;
+using ir::scalar::abs;
+using ir::scalar::bits;
+using ir::scalar::convert;
+using ir::scalar::fma;
+using ir::scalar::from_bits;
+using ir::scalar::mask_and;
+using ir::scalar::mask_not;
+using ir::scalar::mask_or;
+using ir::scalar::RealOf;
+using ir::scalar::Rebind;
+using ir::scalar::round_even;
+using ir::scalar::select;
+using ir::scalar::shift_left;
+using ir::scalar::shift_right;
+using ir::scalar::shift_right_logical;
+using ir::scalar::subtract;
 
 template <class T>
 using C = Coefficients<RealOf<T>>;
 // The integer whose bits a T can have.
 template <class T>
-using Int = Rebind<T, scalar::IntegerLike<RealOf<T>>>;
+using Int = Rebind<T, ir::scalar::IntegerLike<RealOf<T>>>;
 
 template <class T>
 T infinity() {
@@ -143,14 +143,14 @@ struct LogReduction {
   T m;
 };
 template <class T>
-LogReduction<T> reduce_log(T x, scalar::IntegerLike<RealOf<T>> low_bits) {
+LogReduction<T> reduce_log(T x, ir::scalar::IntegerLike<RealOf<T>> low_bits) {
   const Int<T> k = shift_right(subtract(bits(x), Int<T>(low_bits)), C<T>::kMantissaBits);
   return {k, from_bits(subtract(bits(x), shift_left(k, C<T>::kMantissaBits)))};
 }
 
 // Like reduce_log, for denormal x too.
 template <class T>
-LogReduction<T> reduce_log_denormal(T x, scalar::IntegerLike<RealOf<T>> low_bits) {
+LogReduction<T> reduce_log_denormal(T x, ir::scalar::IntegerLike<RealOf<T>> low_bits) {
   constexpr int kScale = C<T>::kMantissaBits + 2;
   const RealOf<T> scale = static_cast<RealOf<T>>(std::int64_t{1} << kScale);
   const auto small = x < T(C<T>::kMinNormal);

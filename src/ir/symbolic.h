@@ -372,7 +372,7 @@ Sym<To> convert(const Sym<From>& a) {
 
 }  // namespace sinter::ir
 
-namespace sinter::scalar {
+namespace sinter::ir::scalar {
 
 template <class T>
 struct NumberTraits<ir::Sym<T>> {
@@ -381,6 +381,6 @@ struct NumberTraits<ir::Sym<T>> {
   using Rebind = ir::Sym<U>;
 };
 
-}  // namespace sinter::scalar
+}  // namespace sinter::ir::scalar
 
 #endif  // SINTER_IR_SYMBOLIC_H_
