@@ -1,9 +1,10 @@
 // Convolutions of images (N, H, W, C) with weights (O, KH, KW, C): oneDNN in f32, loops in f64.
 //
-// oneDNN reads images as they lie (nhwc), but has fast kernels for weights in its blocked layouts only:
-// on plain OHWI it falls back to its reference loops (0.3 GFLOP/s), on HWIO to im2col (half the speed of
-// the blocked ones). Reordering the weights costs 1 to 5 microseconds for 3x3x32x64, so the rule is
-// simple: the layout is always oneDNN's choice, and every run reorders into the workspace.
+// oneDNN reads images as they lie (nhwc), but has fast kernels for weights in its blocked layouts
+// only: on plain OHWI it falls back to its reference loops (0.3 GFLOP/s), on HWIO to im2col (half
+// the speed of the blocked ones). Reordering the weights costs 1 to 5 microseconds for 3x3x32x64,
+// so the rule is simple: the layout is always oneDNN's choice, and every run reorders into the
+// workspace.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -24,8 +25,7 @@ using onednn::Recipe;
 
 const char* name_of_op(ir::OpId op) {
   if (op == ir::OpId::conv2d) return "conv2d";
-  return op == ir::OpId::conv2d_input_gradient ? "conv2d_input_gradient"
-                                               : "conv2d_weight_gradient";
+  return op == ir::OpId::conv2d_input_gradient ? "conv2d_input_gradient" : "conv2d_weight_gradient";
 }
 
 // The lengths of a convolution. x (N, H, W, C), w (O, KH, KW, C), y (N, HO, WO, O).
@@ -43,9 +43,8 @@ Sizes sizes_of(const KernelCall& call) {
   const auto& stride = call.attributes.integers("stride");
   const auto& padding = call.attributes.integers("padding");
   const auto& dilation = call.attributes.integers("dilation");
-  return {(*x)[0],   (*x)[1],    (*x)[2],    (*x)[3],     (*w)[0],
-          (*w)[1],   (*w)[2],    (*y)[1],    (*y)[2],     stride[0],
-          stride[1], padding[0], padding[1], dilation[0], dilation[1]};
+  return {(*x)[0], (*x)[1],   (*x)[2],   (*x)[3],    (*w)[0],    (*w)[1],     (*w)[2],    (*y)[1],
+          (*y)[2], stride[0], stride[1], padding[0], padding[1], dilation[0], dilation[1]};
 }
 
 // ---- f32 ----
@@ -116,15 +115,15 @@ void make_weight_gradient(const KernelCall& call, Recipe& recipe) {
     const memory::desc blocked = desc.diff_weights_desc();
     dw = {DNNL_ARG_DIFF_WEIGHTS, blocked, Place::workspace, recipe.reserve(blocked)};
   }
-  recipe.add(
-      dnnl::convolution_backward_weights(desc), desc.scratchpad_desc(),
-      {{DNNL_ARG_SRC, d.x, Place::input, 0}, {DNNL_ARG_DIFF_DST, d.y, Place::input, 1}, dw});
+  recipe.add(dnnl::convolution_backward_weights(desc), desc.scratchpad_desc(),
+             {{DNNL_ARG_SRC, d.x, Place::input, 0}, {DNNL_ARG_DIFF_DST, d.y, Place::input, 1}, dw});
   if (dw.place == Place::workspace) recipe.add_reorder(dw, plain);
 }
 
 // ---- f64: plain loops, each result element folded in a fixed order by one thread ----
 
-// The taps k of one axis for which position out * stride - padding + k * dilation lies in [0, length).
+// The taps k of one axis for which position out * stride - padding + k * dilation lies in [0,
+// length).
 struct Taps {
   std::int64_t begin, end;
 };
@@ -169,8 +168,7 @@ void input_gradient_pixel(const Sizes& s, const double* dy, const double* w, dou
     for (std::int64_t kw = 0; kw < s.kw; ++kw) {
       const std::int64_t right = column + s.padding_w - kw * s.dilation_w;
       if (right < 0 || right % s.stride_w != 0 || right / s.stride_w >= s.wo) continue;
-      const double* from =
-          dy + ((n * s.ho + down / s.stride_h) * s.wo + right / s.stride_w) * s.o;
+      const double* from = dy + ((n * s.ho + down / s.stride_h) * s.wo + right / s.stride_w) * s.o;
       for (std::int64_t o = 0; o < s.o; ++o) {
         const double* weights = w + ((o * s.kh + kh) * s.kw + kw) * s.c;
         for (std::int64_t c = 0; c < s.c; ++c) to[c] += from[o] * weights[c];
@@ -264,9 +262,12 @@ std::unique_ptr<PreparedKernel> prepare_conv2d(const KernelCall& call) {
   }
   if (dtype == Dtype::f64) return std::make_unique<LoopKernel>(call.op, sizes_of(call));
   switch (call.op) {
-    case ir::OpId::conv2d: return onednn::prepare(name, call, make_forward);
-    case ir::OpId::conv2d_input_gradient: return onednn::prepare(name, call, make_input_gradient);
-    default: return onednn::prepare(name, call, make_weight_gradient);
+    case ir::OpId::conv2d:
+      return onednn::prepare(name, call, make_forward);
+    case ir::OpId::conv2d_input_gradient:
+      return onednn::prepare(name, call, make_input_gradient);
+    default:
+      return onednn::prepare(name, call, make_weight_gradient);
   }
 }
 

@@ -1,5 +1,6 @@
-// Loops compiled three times, for AVX-512, AVX2 and the baseline, with the choice made at run time. The
-// loops are element by element and free of fused multiply-adds, so all three give the same bits.
+// Loops compiled three times, for AVX-512, AVX2 and the baseline, with the choice made at run time.
+// The loops are element by element and free of fused multiply-adds, so all three give the same
+// bits.
 #ifndef SINTER_BACKEND_CPU_ISA_H_
 #define SINTER_BACKEND_CPU_ISA_H_
 
@@ -43,15 +44,19 @@ template <class Row, class... Arguments>
 }
 #endif
 
-// Calls Row::call(arguments..., row) for the rows [begin, end), compiled for this machine. Row::call is
-// declared [[gnu::always_inline]], and so is all that it calls, or it stays compiled for the baseline.
+// Calls Row::call(arguments..., row) for the rows [begin, end), compiled for this machine.
+// Row::call is declared [[gnu::always_inline]], and so is all that it calls, or it stays compiled
+// for the baseline.
 template <class Row, class... Arguments>
 void for_this_isa(std::int64_t begin, std::int64_t end, const Arguments&... arguments) {
 #if defined(__x86_64__)
   switch (this_isa()) {
-    case Isa::avx512: return rows_avx512<Row>(begin, end, arguments...);
-    case Isa::avx2: return rows_avx2<Row>(begin, end, arguments...);
-    case Isa::baseline: break;
+    case Isa::avx512:
+      return rows_avx512<Row>(begin, end, arguments...);
+    case Isa::avx2:
+      return rows_avx2<Row>(begin, end, arguments...);
+    case Isa::baseline:
+      break;
   }
 #endif
   rows_baseline<Row>(begin, end, arguments...);

@@ -1,8 +1,9 @@
 // Matrix products (B..., M, K) x (B..., K, N): oneDNN in f32, blocked loops in f64.
 //
-// f32 matrices are read as they lie, plain or transposed. oneDNN could choose a blocked layout for b
-// ("any"), but the reorder costs more than it gains: 128x784x512 takes 461 us plain against 440 us and
-// 54 us for the reorder; 128x512x512 takes 298 us against 288 and 35.
+// f32 matrices are read as they lie, plain or transposed. oneDNN could choose a blocked layout for
+// b
+// ("any"), but the reorder costs more than it gains: 128x784x512 takes 461 us plain against 440 us
+// and 54 us for the reorder; 128x512x512 takes 298 us against 288 and 35.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -26,8 +27,8 @@ struct Axis {
   std::int64_t length, stride;
 };
 
-// oneDNN takes strides that count apart all elements (none is 0, no two places coincide) when one of
-// the last two axes has stride 1. Our own loops take everything.
+// oneDNN takes strides that count apart all elements (none is 0, no two places coincide) when one
+// of the last two axes has stride 1. Our own loops take everything.
 bool accepts_matmul(const KernelCall& call, int input) {
   const auto i = static_cast<std::size_t>(input);
   const ir::Layout& layout = call.inputs[i];
@@ -39,13 +40,13 @@ bool accepts_matmul(const KernelCall& call, int input) {
   for (int axis = 0; axis < rank; ++axis) {
     const Axis a{layout.shape[axis], layout.strides[static_cast<std::size_t>(axis)]};
     if (a.length == 1) continue;
-    axes[count++] = a;
+    std::size_t place = count++;  // sorted by stride
+    for (; place > 0 && axes[place - 1].stride > a.stride; --place) axes[place] = axes[place - 1];
+    axes[place] = a;
     if (axis >= rank - 2 && a.stride == 1) contiguous = true;
   }
   // A single row or column with gaps is one axis of a matrix whose other axis has length 1.
   if (layout.shape[rank - 1] == 1 || layout.shape[rank - 2] == 1) contiguous = true;
-  std::sort(axes.begin(), axes.begin() + static_cast<std::ptrdiff_t>(count),
-            [](const Axis& a, const Axis& b) { return a.stride < b.stride; });
   std::int64_t extent = 1;
   for (std::size_t axis = 0; axis < count; ++axis) {
     if (axes[axis].stride < extent) return false;
@@ -54,8 +55,8 @@ bool accepts_matmul(const KernelCall& call, int input) {
   return contiguous;
 }
 
-// The axes of both inputs with batch axes of length 1 left out and neighbours merged where the strides
-// of both allow it. Batch axes first, then rows and columns.
+// The axes of both inputs with batch axes of length 1 left out and neighbours merged where the
+// strides of both allow it. Batch axes first, then rows and columns.
 struct Operands {
   std::vector<Axis> a, b;
 };
@@ -124,9 +125,9 @@ void make_matmul(const KernelCall& call, onednn::Recipe& recipe) {
 
 // ---- f64: each element is the left fold over k in ascending order, whatever the blocking ----
 
-constexpr std::int64_t kDepth = 256;   // k per panel
-constexpr std::int64_t kColumns = 8;   // columns per panel: 16 KiB on the stack
-constexpr std::int64_t kRows = 4;      // rows per register tile
+constexpr std::int64_t kDepth = 256;  // k per panel
+constexpr std::int64_t kColumns = 8;  // columns per panel: 16 KiB on the stack
+constexpr std::int64_t kRows = 4;     // rows per register tile
 
 struct Matrices {
   std::int64_t m, k, n;
@@ -162,8 +163,7 @@ void multiply_rows(const Matrices& s, const double* a, const double* b, double* 
       const std::int64_t depth = std::min(kDepth, s.k - start);
       for (std::int64_t k = 0; k < depth; ++k) {
         for (std::int64_t j = 0; j < kColumns; ++j) {
-          panel[k][j] =
-              j < columns ? b[(start + k) * s.b_row + (column + j) * s.b_column] : 0.0;
+          panel[k][j] = j < columns ? b[(start + k) * s.b_row + (column + j) * s.b_column] : 0.0;
         }
       }
       for (std::int64_t row = begin; row < end; row += kRows) {
@@ -180,8 +180,9 @@ class LoopKernel final : public PreparedKernel {
     const Axis& rows = operands_.a[operands_.a.size() - 2];
     const Axis& inner = operands_.a.back();
     const Axis& columns = operands_.b.back();
-    matrices_ = {rows.length,  inner.length, columns.length, rows.stride,
-                 inner.stride, operands_.b[operands_.b.size() - 2].stride, columns.stride};
+    matrices_ = {rows.length,   inner.length, columns.length,
+                 rows.stride,   inner.stride, operands_.b[operands_.b.size() - 2].stride,
+                 columns.stride};
     for (std::size_t axis = 0; axis + 2 < operands_.a.size(); ++axis) {
       batch_ *= operands_.a[axis].length;
     }

@@ -1,5 +1,5 @@
-// Max pooling of images (N, H, W, C), vectorised over channels. Each result element is written by one
-// thread from its own index only, so the bits do not depend on the number of threads.
+// Max pooling of images (N, H, W, C), vectorised over channels. Each result element is written by
+// one thread from its own index only, so the bits do not depend on the number of threads.
 #include <algorithm>
 #include <cstdint>
 #include <limits>
@@ -37,12 +37,12 @@ Pooling pooling_of(const KernelCall& call, const Shape& x, const Shape& y) {
 
 // ---- rows: one row of the result, for all instruction sets ----
 
-// `count` channels (kBlock, or what is left at the end) of one window. A NaN wins over all numbers and
-// keeps its place against later NaNs; equal numbers keep the first.
+// `count` channels (kBlock, or what is left at the end) of one window. A NaN wins over all numbers
+// and keeps its place against later NaNs; equal numbers keep the first.
 template <class T>
-[[gnu::always_inline]] inline void window_maximum(const Pooling& p, const T* image, std::int64_t top,
-                                                  std::int64_t left, int count, T* y,
-                                                  std::uint8_t* index) {
+[[gnu::always_inline]] inline void window_maximum(const Pooling& p, const T* image,
+                                                  std::int64_t top, std::int64_t left, int count,
+                                                  T* y, std::uint8_t* index) {
   using Position = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
   alignas(64) T best[kBlock];
   alignas(64) Position where[kBlock];
@@ -121,8 +121,8 @@ struct GradientRow {
       bool first = true;
       for (std::int64_t ho = ho_begin; ho < ho_end; ++ho) {
         for (std::int64_t wo = wo_begin; wo < wo_end; ++wo) {
-          const auto position = static_cast<std::uint8_t>((h - ho * p.stride_h) * p.kernel_w + w -
-                                                          wo * p.stride_w);
+          const auto position =
+              static_cast<std::uint8_t>((h - ho * p.stride_h) * p.kernel_w + w - wo * p.stride_w);
           const std::int64_t at = ((n * p.ho + ho) * p.wo + wo) * p.c;
           add(dy + at, index + at, position, p.c, first, to);
           first = false;
@@ -230,8 +230,10 @@ std::unique_ptr<PreparedKernel> prepare_pooling(const KernelCall& call) {
   const Shape& inner = gradient ? call.inputs[0].shape : call.outputs[0].shape;
   const Pooling pooling = pooling_of(call, outer, inner);
   switch (call.output_dtypes[0]) {
-    case Dtype::f32: return std::make_unique<MaxPool<float>>(call.op, pooling);
-    case Dtype::f64: return std::make_unique<MaxPool<double>>(call.op, pooling);
+    case Dtype::f32:
+      return std::make_unique<MaxPool<float>>(call.op, pooling);
+    case Dtype::f64:
+      return std::make_unique<MaxPool<double>>(call.op, pooling);
     default:
       raise({.where = gradient ? "max_pool2d_gradient" : "max_pool2d",
              .what = "there is no max pooling in this type on the CPU",

@@ -60,8 +60,8 @@ struct AppendValue {
   }
 };
 
-// Equal for equal calls and for no others: offsets do not matter, the addresses hold them. Primitives
-// bake the thread count in.
+// Equal for equal calls and for no others: offsets do not matter, the addresses hold them.
+// Primitives bake the thread count in.
 std::string key_of(const KernelCall& call) {
   std::string key;
   append(key, static_cast<std::int64_t>(call.op));
@@ -108,8 +108,8 @@ class RecipeKernel final : public PreparedKernel {
       std::size_t count = 0;
       for (const Argument& argument : stage.arguments) {
         const dnnl_memory_t memory = memories_[next++].get();
-        check(dnnl_memory_set_data_handle_v2(
-                  memory, address(argument, inputs, outputs, workspace), stream),
+        check(dnnl_memory_set_data_handle_v2(memory, address(argument, inputs, outputs, workspace),
+                                             stream),
               "setting an address");
         arguments[count++] = {argument.id, memory};
       }
@@ -126,9 +126,12 @@ class RecipeKernel final : public PreparedKernel {
   static void* address(const Argument& argument, void* const* inputs, void* const* outputs,
                        void* workspace) {
     switch (argument.place) {
-      case Place::input: return inputs[argument.where];
-      case Place::output: return outputs[argument.where];
-      case Place::workspace: break;
+      case Place::input:
+        return inputs[argument.where];
+      case Place::output:
+        return outputs[argument.where];
+      case Place::workspace:
+        break;
     }
     return static_cast<char*>(workspace) + argument.where;
   }

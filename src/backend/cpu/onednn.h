@@ -1,14 +1,13 @@
-// oneDNN behind one small interface: recipes (primitives with the places of their arguments), which are
-// cached, and the prepared kernel that runs one. Only matmul.cc and conv2d.cc include this.
+// oneDNN behind one small interface: recipes (primitives with the places of their arguments), which
+// are cached, and the prepared kernel that runs one. Only matmul.cc and conv2d.cc include this.
 //
 // oneDNN's own cache keeps primitives but not their descriptors, whose making costs a tenth of a
 // millisecond and more; ours makes preparing the same call again a matter of microseconds.
 #ifndef SINTER_BACKEND_CPU_ONEDNN_H_
 #define SINTER_BACKEND_CPU_ONEDNN_H_
 
-#include <dnnl.hpp>
-
 #include <cstdint>
+#include <dnnl.hpp>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -54,11 +53,12 @@ struct Recipe {
   void add_reorder(const Argument& from, const Argument& to);
 };
 
-// A kernel that runs the recipe for `call`. The recipe is made by `make` unless one for an equal call
-// (op, attributes, layouts, thread count) is known. oneDNN's failures are thrown as Error naming
-// `where`.
-std::unique_ptr<PreparedKernel> prepare(const char* where, const KernelCall& call,
-                                        const std::function<void(const KernelCall&, Recipe&)>& make);
+// A kernel that runs the recipe for `call`. The recipe is made by `make` unless one for an equal
+// call (op, attributes, layouts, thread count) is known. oneDNN's failures are thrown as Error
+// naming `where`.
+std::unique_ptr<PreparedKernel> prepare(
+    const char* where, const KernelCall& call,
+    const std::function<void(const KernelCall&, Recipe&)>& make);
 
 // Runs `body` and throws its dnnl::error as an Error that names `where`.
 void guarded(const char* where, const std::function<void()>& body);
