@@ -35,6 +35,8 @@ struct Fusion {
 
 // Composites are replaced by their compositions.
 ir::Graph expand(const ir::Graph& graph, ir::OpList ops);
+// The transpose of a matrix product becomes the product of the transposes.
+ir::Graph turn_products(const ir::Graph& graph, ir::OpList ops);
 // Equal nodes become one, and what nothing reads goes.
 ir::Graph simplify(const ir::Graph& graph, ir::OpList ops);
 // Values are copied where a reader does not accept the strides that views give them.

@@ -225,7 +225,8 @@ class Planner {
       const ir::StateUse& use = graph_.state_out[i];
       const ir::ValueId root = root_of(use.value);
       if (producer(root) < 0 || is_placed(root) || !is_whole(use.value)) continue;
-      if (last_read_[static_cast<std::size_t>(root)] > first_[static_cast<std::size_t>(root)]) continue;
+      if (last_read_[static_cast<std::size_t>(root)] > first_[static_cast<std::size_t>(root)])
+        continue;
       if (!may_overwrite(use.state, root)) continue;
       place(root) = {ir::BufferKind::state, state_slot(use.state, use.value), 0};
       direct_state_[i] = 1;
@@ -252,7 +253,8 @@ class Planner {
     const BuiltGroup& built = planned.built;
     const auto store = std::find(built.stores.begin(), built.stores.end(), result);
     if (store == built.stores.end()) return false;
-    const auto output = static_cast<int>(built.loads.size()) + static_cast<int>(store - built.stores.begin());
+    const auto output =
+        static_cast<int>(built.loads.size()) + static_cast<int>(store - built.stores.begin());
     for (std::size_t i = 0; i < built.loads.size(); ++i) {
       if (built.loads[i].root != operand) continue;
       if (built.loads[i].layout.offset != 0) return false;

@@ -12,6 +12,10 @@ ir::Program make_program(const ir::Graph& traced, backend::Backend& backend,
   ir::Graph graph = traced;
   runner.begin(graph, ops);
   graph = runner.run("expand", graph, [&](const ir::Graph& g) { return expand(g, ops); });
+  if (runner.is_enabled("turn_products")) {
+    graph = runner.run("turn_products", graph,
+                       [&](const ir::Graph& g) { return turn_products(g, ops); });
+  }
   if (runner.is_enabled("simplify")) {
     graph = runner.run("simplify", graph, [&](const ir::Graph& g) { return simplify(g, ops); });
   }
