@@ -8,11 +8,14 @@
 #include "compile/group_builder.h"
 #include "compile/memory.h"
 #include "compile/pass.h"
+#include "ir/in_place.h"
 #include "ir/internal_error.h"
 
 namespace sinter::compile_detail {
 
 namespace {
+
+constexpr std::int64_t kBufferAlignment = 64;
 
 // Where a root value lives.
 struct Place {
@@ -172,6 +175,7 @@ class Planner {
         last_[static_cast<std::size_t>(root)] = i;
       }
     }
+    last_read_ = last_;
     const auto keep_to_end = [&](ir::ValueId value) {
       last_[static_cast<std::size_t>(root_of(value))] = step_count();
     };
@@ -221,6 +225,7 @@ class Planner {
       const ir::StateUse& use = graph_.state_out[i];
       const ir::ValueId root = root_of(use.value);
       if (producer(root) < 0 || is_placed(root) || !is_whole(use.value)) continue;
+      if (last_read_[static_cast<std::size_t>(root)] > first_[static_cast<std::size_t>(root)]) continue;
       if (!may_overwrite(use.state, root)) continue;
       place(root) = {ir::BufferKind::state, state_slot(use.state, use.value), 0};
       direct_state_[i] = 1;
@@ -239,25 +244,19 @@ class Planner {
     return last_reader == writer && may_run_in_place(writer, old, root);
   }
 
-  // Whether `unit` may write `result` over `operand`: a map that reads and writes both dense, in
-  // order.
+  // Whether `unit` may write `result` over `operand`.
   bool may_run_in_place(std::int32_t unit, ir::ValueId operand, ir::ValueId result) const {
     const PlannedUnit& planned = units_[static_cast<std::size_t>(unit)];
-    if (!planned.unit->is_group || planned.unit->kind != ir::GroupKind::map) return false;
+    if (!planned.unit->is_group) return false;
     if (graph_.type_of(operand).bytes() != graph_.type_of(result).bytes()) return false;
-    const std::vector<ir::GroupOperand>& operands = planned.built.group.operands;
-    const std::size_t load_count = planned.built.loads.size();
-    std::size_t output = load_count;
-    while (output - load_count < planned.built.stores.size() &&
-           planned.built.stores[output - load_count] != result) {
-      ++output;
-    }
-    if (output - load_count == planned.built.stores.size()) return false;
-    for (std::size_t i = 0; i < load_count; ++i) {
-      if (planned.built.loads[i].root != operand) continue;
-      if (planned.built.loads[i].layout.offset != 0) return false;
-      if (operands[i].strides != operands[output].strides) return false;
-      if (size_of(operands[i].dtype) != size_of(operands[output].dtype)) return false;
+    const BuiltGroup& built = planned.built;
+    const auto store = std::find(built.stores.begin(), built.stores.end(), result);
+    if (store == built.stores.end()) return false;
+    const auto output = static_cast<int>(built.loads.size()) + static_cast<int>(store - built.stores.begin());
+    for (std::size_t i = 0; i < built.loads.size(); ++i) {
+      if (built.loads[i].root != operand) continue;
+      if (built.loads[i].layout.offset != 0) return false;
+      if (!ir::may_run_in_place(built.group, static_cast<int>(i), output)) return false;
     }
     return true;
   }
@@ -284,6 +283,7 @@ class Planner {
       for (std::size_t i = 0; i < node.inputs.size(); ++i) {
         const ir::ValueId root = root_of(node.inputs[i]);
         if (producer(root) < 0 || is_placed(root) || !is_whole(node.inputs[i])) continue;
+        if (offsets[i] * size % kBufferAlignment != 0) continue;
         place(root) = {ir::BufferKind::arena, blob, offsets[i] * size};
         first = std::min(first, first_[static_cast<std::size_t>(root)]);
         last = std::max(last, last_[static_cast<std::size_t>(root)]);
@@ -522,7 +522,8 @@ class Planner {
   std::vector<PlannedUnit> units_;
   std::vector<Place> places_;        // by root value
   std::vector<std::int32_t> first_;  // by root value: the unit that writes it
-  std::vector<std::int32_t> last_;   // by root value: the last unit that reads it
+  std::vector<std::int32_t> last_;   // by root value: the last unit that reads it; outputs: the end
+  std::vector<std::int32_t> last_read_;  // by root value: the last unit that reads it
   std::vector<Blob> blobs_;
   std::map<std::int32_t, ir::ValueId> blob_last_root_;
   std::set<std::int32_t> gradient_blobs_;

@@ -16,8 +16,8 @@ struct Axis {
 
 // Bytes of the result that make a thread worth its start.
 constexpr std::int64_t kGrainBytes = 32 * 1024;
-// A tile's rows on both sides fit the first-level cache: 32 x 32 elements of 8 bytes are 8 KiB.
-constexpr std::int64_t kTile = 32;
+// A tile covers this many elements along the result's innermost axis.
+constexpr std::int64_t kInner = 64;
 
 // The axes of the copy, innermost last: those of length 1 left out, neighbours merged where the
 // input's strides allow it.
@@ -94,6 +94,8 @@ class RunCopy final : public PreparedKernel {
 };
 
 // Tiles over the result's innermost axis and the axis along which the input's elements lie closest.
+// A tile is read line by line into a buffer and written from there, so that every cache line of the
+// input is touched once, also where the lines of a tile fall into the same set of the cache.
 template <class T>
 class TileCopy final : public PreparedKernel {
  public:
@@ -101,14 +103,14 @@ class TileCopy final : public PreparedKernel {
       : outer_(std::move(outer)),
         across_(across),
         inner_(inner),
-        across_tiles_((across.length + kTile - 1) / kTile),
-        inner_tiles_((inner.length + kTile - 1) / kTile) {}
+        across_tiles_((across.length + kAcross - 1) / kAcross),
+        inner_tiles_((inner.length + kInner - 1) / kInner) {}
 
   void run(void* const* inputs, void* const* outputs, void*) const override {
     const auto* from = static_cast<const T*>(inputs[0]);
     auto* to = static_cast<T*>(outputs[0]);
-    const std::int64_t tile_bytes = std::min(across_.length, kTile) *
-                                    std::min(inner_.length, kTile) *
+    const std::int64_t tile_bytes = std::min(across_.length, kAcross) *
+                                    std::min(inner_.length, kInner) *
                                     static_cast<std::int64_t>(sizeof(T));
     parallel_for(count_of(outer_) * across_tiles_ * inner_tiles_,
                  std::max<std::int64_t>(1, kGrainBytes / tile_bytes),
@@ -118,20 +120,62 @@ class TileCopy final : public PreparedKernel {
   }
 
  private:
+  // A cache line of the input.
+  static constexpr std::int64_t kAcross = 64 / static_cast<std::int64_t>(sizeof(T));
+
+  // Four rows of `columns` elements from as many columns of a tile, in blocks of 4 x 4.
+  static void transpose_rows(const T* tile, std::int64_t columns, T* to, std::int64_t stride) {
+    typedef T Four __attribute__((vector_size(4 * sizeof(T))));
+    std::int64_t column = 0;
+    for (; column + 4 <= columns; column += 4) {
+      Four a, b, c, d;
+      std::memcpy(&a, tile + column * kAcross, sizeof(a));
+      std::memcpy(&b, tile + (column + 1) * kAcross, sizeof(b));
+      std::memcpy(&c, tile + (column + 2) * kAcross, sizeof(c));
+      std::memcpy(&d, tile + (column + 3) * kAcross, sizeof(d));
+      const Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+      const Four ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+      const Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+      const Four cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+      const Four rows[4] = {__builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5),
+                            __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
+                            __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5),
+                            __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7)};
+      for (int row = 0; row < 4; ++row) {
+        std::memcpy(to + row * stride + column, &rows[row], sizeof(Four));
+      }
+    }
+    for (; column < columns; ++column) {
+      for (int row = 0; row < 4; ++row) to[row * stride + column] = tile[column * kAcross + row];
+    }
+  }
+
   void copy_tile(std::int64_t item, const T* from, T* to) const {
-    const std::int64_t inner = item % inner_tiles_ * kTile;
-    const std::int64_t across = item / inner_tiles_ % across_tiles_ * kTile;
+    const std::int64_t inner = item % inner_tiles_ * kInner;
+    const std::int64_t across = item / inner_tiles_ % across_tiles_ * kAcross;
     const Offsets at = offsets_of(outer_, item / inner_tiles_ / across_tiles_);
     from += at.from + inner * inner_.from + across * across_.from;
     to += at.to + inner * inner_.to + across * across_.to;
-    const std::int64_t columns = std::min(kTile, inner_.length - inner);
-    const std::int64_t rows = std::min(kTile, across_.length - across);
-    for (std::int64_t row = 0; row < rows; ++row) {
-      const T* source = from + row * across_.from;
-      T* target = to + row * across_.to;
-      for (std::int64_t column = 0; column < columns; ++column) {
-        target[column] = source[column * inner_.from];
+    const std::int64_t columns = std::min(kInner, inner_.length - inner);
+    const std::int64_t rows = std::min(kAcross, across_.length - across);
+    alignas(64) T tile[kInner][kAcross];
+    for (std::int64_t column = 0; column < columns; ++column) {
+      const T* line = from + column * inner_.from;
+      if (across_.from == 1 && rows == kAcross) {
+        std::memcpy(tile[column], line, sizeof(tile[column]));
+      } else {
+        for (std::int64_t row = 0; row < rows; ++row) tile[column][row] = line[row * across_.from];
       }
+    }
+    std::int64_t row = 0;
+    if constexpr (sizeof(T) == 4) {
+      for (; row + 4 <= rows; row += 4) {
+        transpose_rows(&tile[0][row], columns, to + row * across_.to, across_.to);
+      }
+    }
+    for (; row < rows; ++row) {
+      T* target = to + row * across_.to;
+      for (std::int64_t column = 0; column < columns; ++column) target[column] = tile[column][row];
     }
   }
 

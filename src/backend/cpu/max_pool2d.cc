@@ -1,9 +1,11 @@
 // Max pooling of images (N, H, W, C), vectorised over channels. Each result element is written by
 // one thread from its own index only, so the bits do not depend on the number of threads.
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 #include "backend/cpu/isa.h"
 #include "backend/cpu/kernel.h"
@@ -12,9 +14,6 @@
 
 namespace sinter::backend::cpu {
 namespace {
-
-// Channels handled together: their maxima and positions stay in registers or the first-level cache.
-constexpr int kBlock = 32;
 
 // x (N, H, W, C), y (N, HO, WO, C).
 struct Pooling {
@@ -37,49 +36,53 @@ Pooling pooling_of(const KernelCall& call, const Shape& x, const Shape& y) {
 
 // ---- rows: one row of the result, for all instruction sets ----
 
-// `count` channels (kBlock, or what is left at the end) of one window. A NaN wins over all numbers
-// and keeps its place against later NaNs; equal numbers keep the first.
+// Pixels of a window handled in one pass over the channels: the running maxima stay in registers.
+// (Kept in arrays, GCC stores them under masks, which later loads cannot pick up before they reach
+// the cache.)
+constexpr int kPass = 4;
+
+// The pixels of one window that lie inside the image, in row-major order. The last one is repeated
+// up to a multiple of kPass, which changes nothing: a pixel does not win against itself.
 template <class T>
-[[gnu::always_inline]] inline void window_maximum(const Pooling& p, const T* image,
-                                                  std::int64_t top, std::int64_t left, int count,
-                                                  T* y, std::uint8_t* index) {
-  using Position = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
-  alignas(64) T best[kBlock];
-  alignas(64) Position where[kBlock];
-  for (int c = 0; c < kBlock; ++c) {
-    best[c] = -std::numeric_limits<T>::infinity();
-    where[c] = 0;
-  }
-  bool first = true;
-  const std::int64_t h_end = Pooling::end(top, p.kernel_h, p.h);
-  const std::int64_t w_end = Pooling::end(left, p.kernel_w, p.w);
-  for (std::int64_t kh = Pooling::begin(top); kh < h_end; ++kh) {
-    for (std::int64_t kw = Pooling::begin(left); kw < w_end; ++kw) {
-      const T* from = image + ((top + kh) * p.w + left + kw) * p.c;
-      const auto position = static_cast<Position>(kh * p.kernel_w + kw);
-      if (first) {
-        first = false;
-        for (int c = 0; c < count; ++c) {
-          best[c] = from[c];
-          where[c] = position;
-        }
-        continue;
-      }
-#pragma omp simd
-      for (int c = 0; c < count; ++c) {
-        const T value = from[c];
-        const T old = best[c];
-        // not (value <= old): greater, or one of them a NaN; old == old: that one is not the old.
-        const bool wins = !(value <= old) & (old == old);
-        best[c] = wins ? value : old;
-        where[c] = wins ? position : where[c];
+struct Pixels {
+  const T* from[256 + kPass];
+  std::uint8_t position[256 + kPass];
+  int count = 0;
+
+  [[gnu::always_inline]] inline Pixels(const Pooling& p, const T* image, std::int64_t top,
+                                       std::int64_t left) {
+    const std::int64_t h_end = Pooling::end(top, p.kernel_h, p.h);
+    const std::int64_t w_begin = Pooling::begin(left);
+    const std::int64_t w_end = Pooling::end(left, p.kernel_w, p.w);
+    for (std::int64_t kh = Pooling::begin(top); kh < h_end; ++kh) {
+      for (std::int64_t kw = w_begin; kw < w_end; ++kw) {
+        from[count] = image + ((top + kh) * p.w + left + kw) * p.c;
+        position[count++] = static_cast<std::uint8_t>(kh * p.kernel_w + kw);
       }
     }
+    while (count % kPass != 0) {
+      from[count] = from[count - 1];
+      position[count] = position[count - 1];
+      ++count;
+    }
   }
-#pragma omp simd
-  for (int c = 0; c < count; ++c) y[c] = best[c];
-#pragma omp simd
-  for (int c = 0; c < count; ++c) index[c] = static_cast<std::uint8_t>(where[c]);
+};
+
+// As wide as the values, so that one mask serves both.
+template <class T>
+using PositionOf = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
+
+// A NaN wins over all numbers and keeps its place against later NaNs; equal numbers keep the first.
+// Written with masks, because a chain of selects becomes branches, which are not vectorised.
+template <class T>
+[[gnu::always_inline]] inline void take_larger(T value, PositionOf<T> position, T& best,
+                                               PositionOf<T>& where) {
+  using Bits = PositionOf<T>;
+  // not (value <= best): greater, or one of them a NaN; best == best: that one is not the old.
+  const Bits keeps = -static_cast<Bits>(value <= best) | -static_cast<Bits>(best != best);
+  best =
+      std::bit_cast<T>((std::bit_cast<Bits>(best) & keeps) | (std::bit_cast<Bits>(value) & ~keeps));
+  where = (where & keeps) | (position & ~keeps);
 }
 
 template <class T>
@@ -89,16 +92,39 @@ struct ForwardRow {
     const T* image = x + row / p.ho * p.h * p.w * p.c;
     const std::int64_t top = row % p.ho * p.stride_h - p.padding_h;
     for (std::int64_t wo = 0; wo < p.wo; ++wo) {
-      const std::int64_t left = wo * p.stride_w - p.padding_w;
+      const Pixels<T> pixels(p, image, top, wo * p.stride_w - p.padding_w);
       const std::int64_t at = (row * p.wo + wo) * p.c;
-      std::int64_t c = 0;
-      for (; c + kBlock <= p.c; c += kBlock) {
-        window_maximum(p, image + c, top, left, kBlock, y + at + c, index + at + c);
+      if (pixels.count == 0) {  // a window of padding only
+        std::fill_n(y + at, p.c, -std::numeric_limits<T>::infinity());
+        std::fill_n(index + at, p.c, std::uint8_t{0});
+        continue;
       }
-      if (c < p.c) {
-        window_maximum(p, image + c, top, left, static_cast<int>(p.c - c), y + at + c,
-                       index + at + c);
+      pass<true>(pixels, 0, p.c, y + at, index + at);
+      for (int k = kPass; k < pixels.count; k += kPass) {
+        pass<false>(pixels, k, p.c, y + at, index + at);
       }
+    }
+  }
+
+  template <bool first>
+  [[gnu::always_inline]] static inline void pass(const Pixels<T>& pixels, int k,
+                                                 std::int64_t channels, T* y, std::uint8_t* index) {
+    const T* const a = pixels.from[k];
+    const T* const b = pixels.from[k + 1];
+    const T* const c = pixels.from[k + 2];
+    const T* const d = pixels.from[k + 3];
+    const PositionOf<T> at_a = pixels.position[k], at_b = pixels.position[k + 1];
+    const PositionOf<T> at_c = pixels.position[k + 2], at_d = pixels.position[k + 3];
+#pragma omp simd
+    for (std::int64_t i = 0; i < channels; ++i) {
+      T best = first ? a[i] : y[i];
+      PositionOf<T> where = first ? at_a : static_cast<PositionOf<T>>(index[i]);
+      if constexpr (!first) take_larger<T>(a[i], at_a, best, where);
+      take_larger<T>(b[i], at_b, best, where);
+      take_larger<T>(c[i], at_c, best, where);
+      take_larger<T>(d[i], at_d, best, where);
+      y[i] = best;
+      index[i] = static_cast<std::uint8_t>(where);
     }
   }
 };
@@ -152,6 +178,15 @@ struct GradientRow {
   }
 };
 
+template <class T>
+[[gnu::always_inline]] inline void take_recorded(T pixel, PositionOf<T> position,
+                                                 PositionOf<T> where, T& value) {
+  using Bits = PositionOf<T>;
+  const Bits takes = -static_cast<Bits>(where == position);
+  value = std::bit_cast<T>((std::bit_cast<Bits>(pixel) & takes) |
+                           (std::bit_cast<Bits>(value) & ~takes));
+}
+
 // x at the recorded positions of one row of windows.
 template <class T>
 struct GatherRow {
@@ -161,25 +196,35 @@ struct GatherRow {
     const T* image = x + row / p.ho * p.h * p.w * p.c;
     const std::int64_t top = row % p.ho * p.stride_h - p.padding_h;
     for (std::int64_t wo = 0; wo < p.wo; ++wo) {
-      const std::int64_t left = wo * p.stride_w - p.padding_w;
+      const Pixels<T> pixels(p, image, top, wo * p.stride_w - p.padding_w);
       const std::int64_t at = (row * p.wo + wo) * p.c;
-      const std::uint8_t* positions = index + at;
-      T* to = y + at;
-      std::fill(to, to + p.c, T{0});
-      const std::int64_t h_end = Pooling::end(top, p.kernel_h, p.h);
-      const std::int64_t w_end = Pooling::end(left, p.kernel_w, p.w);
-      for (std::int64_t kh = Pooling::begin(top); kh < h_end; ++kh) {
-        for (std::int64_t kw = Pooling::begin(left); kw < w_end; ++kw) {
-          const T* from = image + ((top + kh) * p.w + left + kw) * p.c;
-          const auto position = static_cast<std::uint8_t>(kh * p.kernel_w + kw);
-#pragma omp simd
-          for (std::int64_t c = 0; c < p.c; ++c) {
-            const T value = from[c];
-            const T old = to[c];
-            to[c] = positions[c] == position ? value : old;
-          }
-        }
+      if (pixels.count == 0) std::fill_n(y + at, p.c, T{0});
+      if (pixels.count > 0) pass<true>(pixels, 0, p.c, index + at, y + at);
+      for (int k = kPass; k < pixels.count; k += kPass) {
+        pass<false>(pixels, k, p.c, index + at, y + at);
       }
+    }
+  }
+
+  template <bool first>
+  [[gnu::always_inline]] static inline void pass(const Pixels<T>& pixels, int k,
+                                                 std::int64_t channels, const std::uint8_t* index,
+                                                 T* y) {
+    const T* const a = pixels.from[k];
+    const T* const b = pixels.from[k + 1];
+    const T* const c = pixels.from[k + 2];
+    const T* const d = pixels.from[k + 3];
+    const PositionOf<T> at_a = pixels.position[k], at_b = pixels.position[k + 1];
+    const PositionOf<T> at_c = pixels.position[k + 2], at_d = pixels.position[k + 3];
+#pragma omp simd
+    for (std::int64_t i = 0; i < channels; ++i) {
+      const PositionOf<T> where = index[i];
+      T value = first ? T{0} : y[i];
+      take_recorded<T>(a[i], at_a, where, value);
+      take_recorded<T>(b[i], at_b, where, value);
+      take_recorded<T>(c[i], at_c, where, value);
+      take_recorded<T>(d[i], at_d, where, value);
+      y[i] = value;
     }
   }
 };

@@ -16,23 +16,32 @@ namespace {
 constexpr int kLanes = 16;
 constexpr std::int64_t kGrainBlocks = 2048;
 
-// word[i][lane]: word i of the numbers at position first + lane.
+// words[i][lane]: word i of the numbers at position first + lane.
 using Words = std::uint32_t[4][kLanes];
 
+// philox::generate for kLanes positions at once.
 [[gnu::always_inline]] inline void generate(std::uint64_t first, std::uint64_t seed, Words& words) {
-  philox::Key key = philox::key_from_seed(seed);
-#pragma omp simd
   for (int lane = 0; lane < kLanes; ++lane) {
     const std::uint64_t position = first + static_cast<std::uint64_t>(lane);
-    philox::Block block{
-        {static_cast<std::uint32_t>(position), static_cast<std::uint32_t>(position >> 32), 0, 0}};
-    philox::Key round_key = key;
-    for (int round = 0; round < 10; ++round) {
-      block = philox::round_of(block, round_key);
-      round_key.words[0] += 0x9E3779B9U;
-      round_key.words[1] += 0xBB67AE85U;
+    words[0][lane] = philox::low_word(position);
+    words[1][lane] = philox::high_word(position);
+    words[2][lane] = 0;
+    words[3][lane] = 0;
+  }
+  philox::Key key = philox::key_from_seed(seed);
+  for (int round = 0; round < 10; ++round) {
+    const std::uint32_t key0 = key.words[0], key1 = key.words[1];
+#pragma omp simd
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const std::uint64_t product0 = std::uint64_t{0xD2511F53U} * words[0][lane];
+      const std::uint64_t product1 = std::uint64_t{0xCD9E8D57U} * words[2][lane];
+      words[0][lane] = philox::high_word(product1) ^ words[1][lane] ^ key0;
+      words[1][lane] = philox::low_word(product1);
+      words[2][lane] = philox::high_word(product0) ^ words[3][lane] ^ key1;
+      words[3][lane] = philox::low_word(product0);
     }
-    for (int i = 0; i < 4; ++i) words[i][lane] = block.words[i];
+    key.words[0] += 0x9E3779B9U;
+    key.words[1] += 0xBB67AE85U;
   }
 }
 
