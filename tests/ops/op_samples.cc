@@ -139,8 +139,9 @@ void add_reductions(Rows& rows) {
     rows.add_smooth(op, "two outermost", {rows.real({3, 2, 4}, 0.5, 1.5)}, axes({0, 1}));
     rows.add_smooth(op, "all", {rows.real({4, 3}, 0.5, 1.5)}, axes({0, 1}));
     rows.add_smooth(op, "around an axis of length 1", {rows.real({3, 1, 4}, 0.5, 1.5)}, axes({2}));
+    // The roundings of a product near 1 do not cancel: the tree itself is off by 3e-4 in f32.
     rows.add(op, "several chunks", {rows.real({2, 40000}, 0.9999, 1.0001)}, axes({1})).tolerance =
-        1e-5;
+        op == OpId::product ? 1e-3 : 1e-5;
     rows.add(op, "several outer chunks", {rows.real({700, 3}, 0.999, 1.001)}, axes({0})).tolerance =
         1e-5;
     rows.add(op, "empty rows", {rows.real({3, 0})}, axes({1}));
