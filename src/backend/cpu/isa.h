@@ -38,7 +38,12 @@ template <class Row, class... Arguments>
 }
 
 template <class Row, class... Arguments>
-[[gnu::target("avx512f,avx512bw,avx512dq,avx512vl")]] void rows_avx512(
+#if defined(__clang__)
+[[gnu::target("avx512f,avx512bw,avx512dq,avx512vl")]]
+#else
+[[gnu::target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")]]
+#endif
+void rows_avx512(
     std::int64_t begin, std::int64_t end, const Arguments&... arguments) {
   for (std::int64_t row = begin; row < end; ++row) Row::call(arguments..., row);
 }

@@ -1,7 +1,6 @@
 // Max pooling of images (N, H, W, C), vectorised over channels. Each result element is written by
 // one thread from its own index only, so the bits do not depend on the number of threads.
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -72,17 +71,23 @@ struct Pixels {
 template <class T>
 using PositionOf = std::conditional_t<sizeof(T) == 8, std::int64_t, std::int32_t>;
 
-// A NaN wins over all numbers and keeps its place against later NaNs; equal numbers keep the first.
-// Written with masks, because a chain of selects becomes branches, which are not vectorised.
+// What follows takes and gives values, never references: a variable whose address is taken in a
+// simd loop limits the loop to the vectors of the baseline. It chooses by masks, because a chain of
+// selects becomes branches, which are not vectorised.
+
+// All bits of `a` where `mask` is set, of `b` where it is clear.
 template <class T>
-[[gnu::always_inline]] inline void take_larger(T value, PositionOf<T> position, T& best,
-                                               PositionOf<T>& where) {
+[[gnu::always_inline]] inline T choose(PositionOf<T> mask, T a, T b) {
   using Bits = PositionOf<T>;
-  // not (value <= best): greater, or one of them a NaN; best == best: that one is not the old.
-  const Bits keeps = -static_cast<Bits>(value <= best) | -static_cast<Bits>(best != best);
-  best =
-      std::bit_cast<T>((std::bit_cast<Bits>(best) & keeps) | (std::bit_cast<Bits>(value) & ~keeps));
-  where = (where & keeps) | (position & ~keeps);
+  return __builtin_bit_cast(
+      T, (__builtin_bit_cast(Bits, a) & mask) | (__builtin_bit_cast(Bits, b) & ~mask));
+}
+
+// Whether the maximum so far stays. A NaN wins over all numbers and keeps its place against later
+// NaNs; equal numbers keep the first.
+template <class T>
+[[gnu::always_inline]] inline PositionOf<T> stays(T best, T value) {
+  return -static_cast<PositionOf<T>>(value <= best) | -static_cast<PositionOf<T>>(best != best);
 }
 
 template <class T>
@@ -119,10 +124,20 @@ struct ForwardRow {
     for (std::int64_t i = 0; i < channels; ++i) {
       T best = first ? a[i] : y[i];
       PositionOf<T> where = first ? at_a : static_cast<PositionOf<T>>(index[i]);
-      if constexpr (!first) take_larger<T>(a[i], at_a, best, where);
-      take_larger<T>(b[i], at_b, best, where);
-      take_larger<T>(c[i], at_c, best, where);
-      take_larger<T>(d[i], at_d, best, where);
+      if constexpr (!first) {
+        const PositionOf<T> stays_a = stays<T>(best, a[i]);
+        best = choose<T>(stays_a, best, a[i]);
+        where = (where & stays_a) | (at_a & ~stays_a);
+      }
+      const PositionOf<T> stays_b = stays<T>(best, b[i]);
+      best = choose<T>(stays_b, best, b[i]);
+      where = (where & stays_b) | (at_b & ~stays_b);
+      const PositionOf<T> stays_c = stays<T>(best, c[i]);
+      best = choose<T>(stays_c, best, c[i]);
+      where = (where & stays_c) | (at_c & ~stays_c);
+      const PositionOf<T> stays_d = stays<T>(best, d[i]);
+      best = choose<T>(stays_d, best, d[i]);
+      where = (where & stays_d) | (at_d & ~stays_d);
       y[i] = best;
       index[i] = static_cast<std::uint8_t>(where);
     }
@@ -178,15 +193,6 @@ struct GradientRow {
   }
 };
 
-template <class T>
-[[gnu::always_inline]] inline void take_recorded(T pixel, PositionOf<T> position,
-                                                 PositionOf<T> where, T& value) {
-  using Bits = PositionOf<T>;
-  const Bits takes = -static_cast<Bits>(where == position);
-  value = std::bit_cast<T>((std::bit_cast<Bits>(pixel) & takes) |
-                           (std::bit_cast<Bits>(value) & ~takes));
-}
-
 // x at the recorded positions of one row of windows.
 template <class T>
 struct GatherRow {
@@ -220,10 +226,10 @@ struct GatherRow {
     for (std::int64_t i = 0; i < channels; ++i) {
       const PositionOf<T> where = index[i];
       T value = first ? T{0} : y[i];
-      take_recorded<T>(a[i], at_a, where, value);
-      take_recorded<T>(b[i], at_b, where, value);
-      take_recorded<T>(c[i], at_c, where, value);
-      take_recorded<T>(d[i], at_d, where, value);
+      value = choose<T>(-static_cast<PositionOf<T>>(where == at_a), a[i], value);
+      value = choose<T>(-static_cast<PositionOf<T>>(where == at_b), b[i], value);
+      value = choose<T>(-static_cast<PositionOf<T>>(where == at_c), c[i], value);
+      value = choose<T>(-static_cast<PositionOf<T>>(where == at_d), d[i], value);
       y[i] = value;
     }
   }
