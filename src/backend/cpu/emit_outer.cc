@@ -87,7 +87,11 @@ class OuterEmitter {
         emitter_(schedule.body, schedule.levels, static_cast<int>(spec.columns % schedule.body.lanes),
                  kLanes),
         a_(emitter_.assembler()),
-        lanes_(schedule.body.lanes) {}
+        lanes_(schedule.body.lanes),
+        uses_row_index_(std::any_of(schedule.body.code.begin(), schedule.body.code.end(),
+                                    [](const LoweredInst& it) {
+                                      return it.op == ScalarOp::index && it.imm == 0;
+                                    })) {}
 
   OuterCode emit();
 
@@ -108,6 +112,7 @@ class OuterEmitter {
   BodyEmitter emitter_;
   x86::Assembler& a_;
   const int lanes_;
+  const bool uses_row_index_;
   std::vector<int> taken_;
 };
 
@@ -190,8 +195,10 @@ void OuterEmitter::emit_column_values(int vectors, bool masked) {
 
 void OuterEmitter::emit_columns(const BlockPlan& plan, int vectors, bool masked) {
   emitter_.load_addresses();
-  a_.mov(x86::rax, number(OuterCode::row_start));
-  a_.mov(number(OuterCode::row_now), x86::rax);
+  if (uses_row_index_) {
+    a_.mov(x86::rax, number(OuterCode::row_start));
+    a_.mov(number(OuterCode::row_now), x86::rax);
+  }
   emit_column_values(vectors, masked);
   start_reductions(plan, vectors);
   const int room =
@@ -219,7 +226,7 @@ void OuterEmitter::emit_chunk_rows(const BlockPlan& plan, int vectors, bool mask
   const asmjit::Label done = a_.newLabel();
   const auto advance = [&](int rows) {
     for (int i = 0; i < schedule_.first_result; ++i) emitter_.advance_row(i, rows);
-    a_.add(number(OuterCode::row_now), rows);
+    if (uses_row_index_) a_.add(number(OuterCode::row_now), rows);
   };
   a_.mov(x86::rsi, number(OuterCode::rows));
   a_.sub(x86::rsi, kLanes);
