@@ -543,9 +543,10 @@ void RowsEmitter::emit_rotating_pass(const BlockPlan& plan) {
 // A pass that only stores.
 void RowsEmitter::emit_static_pass(const BlockPlan& plan) {
   // A short row is straight code.
-  const bool straight =
-      full_ <= 8 && static_cast<std::size_t>(full_) * plan.order.size() <= kUnrolledInstructions / 2;
-  const int unroll = straight ? static_cast<int>(std::max<std::int64_t>(full_, 1)) : unroll_of(plan);
+  const bool straight = full_ <= 8 && static_cast<std::size_t>(full_) * plan.order.size() <=
+                                          kUnrolledInstructions / 2;
+  const int unroll =
+      straight ? static_cast<int>(std::max<std::int64_t>(full_, 1)) : unroll_of(plan);
   const std::int64_t turns = full_ / unroll;
   const int rest = static_cast<int>(full_ % unroll);
   std::int64_t column = 0;

@@ -87,7 +87,7 @@ class KernelCache {
  private:
   using Entry = std::pair<std::string, std::shared_ptr<const GroupKernel>>;
   std::mutex mutex_;
-  std::list<Entry> entries_;  // the last used first
+  std::list<Entry> entries_;                                                // the last used first
   std::unordered_map<std::string_view, std::list<Entry>::iterator> index_;  // keys live in entries_
 };
 

@@ -58,8 +58,8 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
   stage->rows_ = rank > 1 ? group.space[rank - 2] : 1;
   stage->all_rows_ = group.space.elements() / stage->inner_;
   stage->slots_ = thread_count();
-  stage->may_cut_rows_ = !reduces && stage->all_rows_ < 2 * stage->slots_ &&
-                         stage->inner_ >= 2 * kPieceElements;
+  stage->may_cut_rows_ =
+      !reduces && stage->all_rows_ < 2 * stage->slots_ && stage->inner_ >= 2 * kPieceElements;
   stage->grain_ = grain_of(group, body->lanes);
 
   RowsSpec spec{.body = std::move(*body),
