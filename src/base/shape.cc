@@ -10,7 +10,9 @@ namespace {
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 47;
 }  // namespace
 
-Shape::Shape(std::initializer_list<std::int64_t> lengths) { assign(lengths.begin(), lengths.size()); }
+Shape::Shape(std::initializer_list<std::int64_t> lengths) {
+  assign(lengths.begin(), lengths.size());
+}
 
 Shape::Shape(const std::vector<std::int64_t>& lengths) { assign(lengths.data(), lengths.size()); }
 

@@ -140,7 +140,8 @@ class Verifier {
     const std::int64_t imm = inst().imm;
     if (inst().type == Dtype::boolean) require(imm == 0 || imm == 1, "a boolean is not 0 or 1");
     if (size_of(inst().type) == 4) {
-      require(imm == static_cast<std::int32_t>(imm), "the bits of a constant are not sign-extended");
+      require(imm == static_cast<std::int32_t>(imm),
+              "the bits of a constant are not sign-extended");
     }
   }
 

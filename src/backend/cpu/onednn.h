@@ -1,0 +1,68 @@
+// oneDNN behind one small interface: recipes (primitives with the places of their arguments), which
+// are cached, and the prepared kernel that runs one. Only matmul.cc and conv2d.cc include this.
+//
+// oneDNN's own cache keeps primitives but not their descriptors, whose making costs a tenth of a
+// millisecond and more; ours makes preparing the same call again a matter of microseconds.
+#ifndef SINTER_BACKEND_CPU_ONEDNN_H_
+#define SINTER_BACKEND_CPU_ONEDNN_H_
+
+#include <cstdint>
+#include <dnnl.hpp>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "backend/cpu/kernel.h"
+
+namespace sinter::backend::cpu::onednn {
+
+const dnnl::engine& engine();
+
+// Attributes with which a primitive takes its scratchpad from us: it then lies in the arena.
+const dnnl::primitive_attr& user_scratchpad();
+
+// An f32 memory of these lengths and strides (in elements).
+dnnl::memory::desc plain(const dnnl::memory::dims& lengths, const dnnl::memory::dims& strides);
+
+// Where an argument of a primitive lies when it runs.
+enum class Place : std::uint8_t { input, output, workspace };
+
+struct Argument {
+  int id = 0;  // DNNL_ARG_*
+  dnnl::memory::desc desc;
+  Place place = Place::input;
+  std::int64_t where = 0;  // number of the input or output, or byte offset in the workspace
+};
+
+struct Stage {
+  dnnl::primitive primitive;
+  std::vector<Argument> arguments;
+};
+
+// Primitives that run one after the other. Immutable once made, shared by prepared kernels.
+struct Recipe {
+  std::vector<Stage> stages;
+  std::int64_t workspace_bytes = 0;
+
+  // Room in the workspace for a memory; gives its offset, a multiple of 64.
+  std::int64_t reserve(const dnnl::memory::desc& desc);
+  // Appends a primitive, with room for its scratchpad where it needs one.
+  void add(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad,
+           std::vector<Argument> arguments);
+  // Appends a copy of `from` into the layout of `to`.
+  void add_reorder(const Argument& from, const Argument& to);
+};
+
+// A kernel that runs the recipe for `call`. The recipe is made by `make` unless one for an equal
+// call (op, attributes, layouts, thread count) is known. oneDNN's failures are thrown as Error
+// naming `where`.
+std::unique_ptr<PreparedKernel> prepare(
+    const char* where, const KernelCall& call,
+    const std::function<void(const KernelCall&, Recipe&)>& make);
+
+// Runs `body` and throws its dnnl::error as an Error that names `where`.
+void guarded(const char* where, const std::function<void()>& body);
+
+}  // namespace sinter::backend::cpu::onednn
+
+#endif  // SINTER_BACKEND_CPU_ONEDNN_H_

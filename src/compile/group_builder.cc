@@ -1,0 +1,154 @@
+#include "compile/group_builder.h"
+
+#include <array>
+#include <map>
+
+#include "compile/axes.h"
+#include "ir/internal_error.h"
+#include "ir/symbolic.h"
+
+namespace sinter::compile_detail {
+
+namespace {
+
+class GroupBuilder {
+ public:
+  GroupBuilder(const ir::Graph& graph, ir::OpList ops, const Fusion::Unit& unit,
+               const std::vector<std::uint8_t>& uniform)
+      : graph_(graph), ops_(ops), unit_(unit), uniform_(uniform) {}
+
+  BuiltGroup run(const std::vector<std::uint8_t>& stored) {
+    for (const std::int32_t node : unit_.nodes) append(node);
+    ir::Group& group = built_.group;
+    group.kind = unit_.kind;
+    group.space = unit_.space;
+    group.reduced_axes = unit_.kind == ir::GroupKind::map ? 0 : unit_.reduced_axes;
+    for (const std::int32_t node : unit_.nodes) {
+      const ir::ValueId value = node_at(node).results[0];
+      if (stored[static_cast<std::size_t>(value)] != 0) store(value);
+    }
+    group.body = builder_.body();
+    return std::move(built_);
+  }
+
+ private:
+  const ir::Node& node_at(std::int32_t node) const {
+    return graph_.nodes[static_cast<std::size_t>(node)];
+  }
+
+  void append(std::int32_t index) {
+    const ir::Node& node = node_at(index);
+    const ir::Op& op = ir::find(ops_, node.op);
+    const ir::TensorType& type = graph_.type_of(node.results[0]);
+    const AxisMap& map = unit_.maps.at(node.results[0]);
+    std::int32_t position = -1;
+    if (op.kind == ir::OpKind::reduce) {
+      const Shape& shape = graph_.type_of(node.inputs[0]).shape;
+      const std::int32_t input = read(node.inputs[0], shape, *aligned_map(shape, unit_.space));
+      position = builder_.append({op.reduction, type.dtype, input, -1, -1, 0});
+    } else {
+      std::vector<std::int32_t> inputs;
+      for (const ir::ValueId input : node.inputs) inputs.push_back(read(input, type.shape, map));
+      position = append_pointwise(node, op, inputs, &map);
+    }
+    positions_[node.results[0]] = position;
+  }
+
+  // `map` is where the result lies; null for a uniform value, which lies nowhere.
+  std::int32_t append_pointwise(const ir::Node& node, const ir::Op& op,
+                                const std::vector<std::int32_t>& inputs, const AxisMap* map) {
+    std::vector<ir::TensorType> types;
+    for (const ir::ValueId input : node.inputs) types.push_back(graph_.type_of(input));
+    if (node.op != ir::OpId::iota || map == nullptr) {
+      return op.append(builder_, {types, node.attributes}, inputs);
+    }
+    // iota counts along an axis of its result, the body along one of the space.
+    const int axis = (*map)[static_cast<std::size_t>(node.attributes.integer("axis"))];
+    const Dtype dtype = graph_.type_of(node.results[0]).dtype;
+    if (axis < 0) return builder_.append({ir::ScalarOp::constant, dtype, -1, -1, -1, 0});
+    return builder_.append({ir::ScalarOp::index, dtype, -1, -1, -1, axis});
+  }
+
+  // The position of an operand that is broadcast to a result of `result_shape` at `result_map`.
+  std::int32_t read(ir::ValueId value, const Shape& result_shape, const AxisMap& result_map) {
+    if (uniform_[static_cast<std::size_t>(value)] != 0) return read_uniform(value);
+    const ViewChain chain = resolve_views(graph_, ops_, value);
+    const auto own = positions_.find(chain.root);
+    if (own != positions_.end()) return own->second;
+    ir::Layout layout = ir::dense_layout(graph_.type_of(chain.root).shape);
+    for (const std::int32_t view : chain.views) {
+      const ir::Node& node = node_at(view);
+      const auto next =
+          ir::find(ops_, node.op).view(layout, graph_.type_of(node.results[0]), node.attributes);
+      if (!next) throw ir::InternalError("a view was not materialized");
+      layout = *next;
+    }
+    const AxisMap map = operand_map(layout.shape, result_shape, result_map);
+    ir::GroupOperand operand;
+    operand.dtype = graph_.type_of(value).dtype;
+    operand.strides.assign(static_cast<std::size_t>(unit_.space.rank()), 0);
+    for (std::size_t axis = 0; axis < map.size(); ++axis) {
+      if (map[axis] >= 0)
+        operand.strides[static_cast<std::size_t>(map[axis])] = layout.strides[axis];
+    }
+    return builder_.load(operand.dtype, load_operand(chain.root, layout, operand));
+  }
+
+  int load_operand(ir::ValueId root, const ir::Layout& layout, const ir::GroupOperand& operand) {
+    for (std::size_t i = 0; i < built_.loads.size(); ++i) {
+      const bool same_memory =
+          built_.loads[i].root == root && built_.loads[i].layout.offset == layout.offset;
+      if (same_memory && built_.group.operands[i] == operand) return static_cast<int>(i);
+    }
+    built_.loads.push_back({root, layout});
+    built_.group.operands.push_back(operand);
+    return static_cast<int>(built_.loads.size()) - 1;
+  }
+
+  std::int32_t read_uniform(ir::ValueId value) {
+    const ir::ValueId root = resolve_views(graph_, ops_, value).root;
+    const auto known = positions_.find(root);
+    if (known != positions_.end()) return known->second;
+    const ir::Node& node = node_at(graph_.values[static_cast<std::size_t>(root)].node);
+    std::vector<std::int32_t> inputs;
+    for (const ir::ValueId input : node.inputs) inputs.push_back(read_uniform(input));
+    const std::int32_t position = append_pointwise(node, ir::find(ops_, node.op), inputs, nullptr);
+    positions_[root] = position;
+    return position;
+  }
+
+  void store(ir::ValueId value) {
+    const ir::TensorType& type = graph_.type_of(value);
+    const AxisMap& map = unit_.maps.at(value);
+    const std::vector<std::int64_t> own = ir::row_major_strides(type.shape);
+    ir::GroupOperand operand;
+    operand.dtype = type.dtype;
+    operand.output = true;
+    operand.strides.assign(static_cast<std::size_t>(unit_.space.rank()), 0);
+    for (std::size_t axis = 0; axis < map.size(); ++axis) {
+      if (map[axis] >= 0) operand.strides[static_cast<std::size_t>(map[axis])] = own[axis];
+    }
+    const auto index = static_cast<std::int64_t>(built_.group.operands.size());
+    builder_.append({ir::ScalarOp::store, type.dtype, positions_.at(value), -1, -1, index});
+    built_.group.operands.push_back(operand);
+    built_.stores.push_back(value);
+  }
+
+  const ir::Graph& graph_;
+  ir::OpList ops_;
+  const Fusion::Unit& unit_;
+  const std::vector<std::uint8_t>& uniform_;
+  ir::BodyBuilder builder_;
+  std::map<ir::ValueId, std::int32_t> positions_;
+  BuiltGroup built_;
+};
+
+}  // namespace
+
+BuiltGroup build_group(const ir::Graph& graph, ir::OpList ops, const Fusion::Unit& unit,
+                       const std::vector<std::uint8_t>& uniform,
+                       const std::vector<std::uint8_t>& stored) {
+  return GroupBuilder(graph, ops, unit, uniform).run(stored);
+}
+
+}  // namespace sinter::compile_detail

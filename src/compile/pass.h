@@ -1,0 +1,81 @@
+// The passes of the compiler, and the one runner that they go through.
+#ifndef SINTER_COMPILE_PASS_H_
+#define SINTER_COMPILE_PASS_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "compile/axes.h"
+#include "ir/graph.h"
+#include "ir/program.h"
+
+namespace sinter::compile_detail {
+
+// Which nodes share a loop. An annotation of a Graph: unit_of[node] is the node's unit; -1 for a
+// view, which is resolved into its readers' strides, and for a uniform value, which every group
+// that reads it computes for itself. Nodes of a unit have ascending positions.
+struct Fusion {
+  struct Unit {
+    std::vector<std::int32_t> nodes;
+    ir::GroupKind kind = ir::GroupKind::map;
+    Shape space;
+    int reduced_axes = 0;
+    bool is_group = false;  // false: one node with a kernel of its own
+    // Along which axes of the space each value of the unit runs.
+    std::map<ir::ValueId, AxisMap> maps;
+  };
+  std::vector<Unit> units;
+  std::vector<std::int32_t> unit_of;
+};
+
+// Composites are replaced by their compositions.
+ir::Graph expand(const ir::Graph& graph, ir::OpList ops);
+// Equal nodes become one, and what nothing reads goes.
+ir::Graph simplify(const ir::Graph& graph, ir::OpList ops);
+// Values are copied where a reader does not accept the strides that views give them.
+ir::Graph materialize(const ir::Graph& graph, ir::OpList ops, backend::Backend& backend);
+// Pointwise ops and reductions over one space join. With `enabled` false every node is its own
+// unit.
+Fusion fuse(const ir::Graph& graph, ir::OpList ops, bool enabled);
+// Order, memory, steps. `parameters`: the States that the memory plan counts as such.
+ir::Program plan(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops,
+                 backend::Backend& backend, const std::set<std::uint64_t>& parameters);
+
+// True for a value that is the same everywhere: a constant, or pointwise ops and views of
+// constants.
+std::vector<std::uint8_t> uniform_values(const ir::Graph& graph, ir::OpList ops);
+
+// Runs passes by name: times them, verifies what they made, prints times with SINTER_DEBUG >= 2,
+// and with SINTER_DUMP writes every graph and the program to files, numbered in order.
+class PassRunner {
+ public:
+  explicit PassRunner(std::string program_name);
+
+  void begin(const ir::Graph& traced, ir::OpList ops);
+  ir::Graph run(const char* name, const ir::Graph& graph,
+                const std::function<ir::Graph(const ir::Graph&)>& pass);
+  // A pass whose result is no Graph.
+  void time(const char* name, const std::function<void()>& pass);
+  void finish(const ir::Program& program, ir::OpList ops);
+
+  // Whether SINTER_DISABLE leaves the pass on. Passes that programs cannot be made without ignore
+  // it.
+  bool is_enabled(const char* name) const;
+
+ private:
+  void dump(const char* name, const char* extension, const std::string& text);
+
+  std::string program_name_;
+  ir::OpList ops_;
+  int index_ = 0;
+  int program_number_ = 0;
+};
+
+}  // namespace sinter::compile_detail
+
+#endif  // SINTER_COMPILE_PASS_H_

@@ -1,0 +1,544 @@
+// Graph and fusion to Program: the order of the units, where every value lives, and the steps.
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <queue>
+
+#include "compile/axes.h"
+#include "compile/group_builder.h"
+#include "compile/memory.h"
+#include "compile/pass.h"
+#include "ir/in_place.h"
+#include "ir/internal_error.h"
+
+namespace sinter::compile_detail {
+
+namespace {
+
+constexpr std::int64_t kBufferAlignment = 64;
+
+// Where a root value lives.
+struct Place {
+  ir::BufferKind kind = ir::BufferKind::arena;
+  std::int32_t index = -1;  // input, output, state; for the arena: the blob
+  std::int64_t offset = 0;  // bytes into it
+};
+
+// A unit with everything that does not depend on addresses.
+struct PlannedUnit {
+  const Fusion::Unit* unit = nullptr;
+  BuiltGroup built;                 // groups only
+  std::vector<ir::ValueId> reads;   // roots
+  std::vector<ir::ValueId> writes;  // roots
+};
+
+class Planner {
+ public:
+  Planner(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops, backend::Backend& backend,
+          const std::set<std::uint64_t>& parameters)
+      : graph_(graph),
+        fusion_(fusion),
+        ops_(ops),
+        backend_(backend),
+        parameters_(parameters),
+        uniform_(uniform_values(graph, ops)),
+        places_(graph.values.size()),
+        first_(graph.values.size(), -1),
+        last_(graph.values.size(), -1) {}
+
+  ir::Program run() {
+    order_units();
+    build_units();
+    find_lifetimes();
+    describe_externals();
+    place_outputs();
+    place_states();
+    place_packed();
+    place_rest();
+    make_steps();
+    copy_outputs_and_states();
+    finish_memory();
+    return std::move(program_);
+  }
+
+ private:
+  const ir::Node& node_at(std::int32_t node) const {
+    return graph_.nodes[static_cast<std::size_t>(node)];
+  }
+  std::int32_t producer(ir::ValueId value) const {
+    return graph_.values[static_cast<std::size_t>(value)].node;
+  }
+  Place& place(ir::ValueId root) { return places_[static_cast<std::size_t>(root)]; }
+  bool is_placed(ir::ValueId root) { return place(root).index >= 0; }
+  ir::ValueId root_of(ir::ValueId value) const { return resolve_views(graph_, ops_, value).root; }
+  std::int32_t step_count() const { return static_cast<std::int32_t>(units_.size()); }
+
+  // The layout of a value on its root's memory.
+  ir::Layout layout_of(ir::ValueId value) const {
+    const ViewChain chain = resolve_views(graph_, ops_, value);
+    ir::Layout layout = ir::dense_layout(graph_.type_of(chain.root).shape);
+    for (const std::int32_t view : chain.views) {
+      const ir::Node& node = node_at(view);
+      const auto next =
+          ir::find(ops_, node.op).view(layout, graph_.type_of(node.results[0]), node.attributes);
+      if (!next) throw ir::InternalError("a view was not materialized");
+      layout = *next;
+    }
+    return layout;
+  }
+  // Whether a value is all of its root, in order.
+  bool is_whole(ir::ValueId value) const {
+    const ir::Layout layout = layout_of(value);
+    return ir::is_dense(layout) && layout.offset == 0 &&
+           layout.shape.elements() == graph_.type_of(root_of(value)).elements();
+  }
+
+  // Units in an order that respects their dependencies, as close to the recorded order as possible.
+  void order_units() {
+    const std::size_t count = fusion_.units.size();
+    std::vector<std::set<std::size_t>> readers(count);
+    std::vector<int> waiting(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      std::set<std::size_t> producers;
+      for (const std::int32_t node : fusion_.units[i].nodes) {
+        for (const ir::ValueId input : node_at(node).inputs) {
+          const std::int32_t source = producer(root_of(input));
+          const std::int32_t unit =
+              source < 0 ? -1 : fusion_.unit_of[static_cast<std::size_t>(source)];
+          if (unit >= 0 && static_cast<std::size_t>(unit) != i) {
+            producers.insert(static_cast<std::size_t>(unit));
+          }
+        }
+      }
+      waiting[i] = static_cast<int>(producers.size());
+      for (const std::size_t source : producers) readers[source].insert(i);
+    }
+    const auto later = [&](std::size_t a, std::size_t b) {
+      return fusion_.units[a].nodes.front() > fusion_.units[b].nodes.front();
+    };
+    std::priority_queue<std::size_t, std::vector<std::size_t>, decltype(later)> ready(later);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (waiting[i] == 0) ready.push(i);
+    }
+    while (!ready.empty()) {
+      const std::size_t unit = ready.top();
+      ready.pop();
+      units_.push_back({&fusion_.units[unit], {}, {}, {}});
+      for (const std::size_t reader : readers[unit]) {
+        if (--waiting[reader] == 0) ready.push(reader);
+      }
+    }
+    if (units_.size() != count) throw ir::InternalError("fusion made a cycle");
+  }
+
+  // Values that something outside of their unit reads.
+  std::vector<std::uint8_t> stored_values() const {
+    std::vector<std::uint8_t> stored(graph_.values.size());
+    const auto need = [&](ir::ValueId value) {
+      stored[static_cast<std::size_t>(root_of(value))] = 1;
+    };
+    for (const ir::ValueId output : graph_.outputs) need(output);
+    for (const ir::StateUse& use : graph_.state_out) need(use.value);
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      const std::int32_t reader = fusion_.unit_of[i];
+      if (reader < 0) continue;
+      for (const ir::ValueId input : graph_.nodes[i].inputs) {
+        const std::int32_t source = producer(root_of(input));
+        if (source < 0) continue;
+        if (fusion_.unit_of[static_cast<std::size_t>(source)] != reader) need(input);
+      }
+    }
+    return stored;
+  }
+
+  void build_units() {
+    const std::vector<std::uint8_t> stored = stored_values();
+    for (PlannedUnit& planned : units_) {
+      if (planned.unit->is_group) {
+        planned.built = build_group(graph_, ops_, *planned.unit, uniform_, stored);
+        for (const GroupLoad& load : planned.built.loads) planned.reads.push_back(load.root);
+        planned.writes = planned.built.stores;
+      } else {
+        const ir::Node& node = node_at(planned.unit->nodes.front());
+        for (const ir::ValueId input : node.inputs) planned.reads.push_back(root_of(input));
+        planned.writes = node.results;
+      }
+    }
+  }
+
+  void find_lifetimes() {
+    for (std::int32_t i = 0; i < step_count(); ++i) {
+      for (const ir::ValueId root : units_[static_cast<std::size_t>(i)].writes) {
+        first_[static_cast<std::size_t>(root)] = last_[static_cast<std::size_t>(root)] = i;
+      }
+      for (const ir::ValueId root : units_[static_cast<std::size_t>(i)].reads) {
+        last_[static_cast<std::size_t>(root)] = i;
+      }
+    }
+    last_read_ = last_;
+    const auto keep_to_end = [&](ir::ValueId value) {
+      last_[static_cast<std::size_t>(root_of(value))] = step_count();
+    };
+    for (const ir::ValueId output : graph_.outputs) keep_to_end(output);
+    for (const ir::StateUse& use : graph_.state_out) keep_to_end(use.value);
+  }
+
+  void describe_externals() {
+    for (std::size_t i = 0; i < graph_.inputs.size(); ++i) {
+      program_.inputs.push_back(graph_.type_of(graph_.inputs[i]));
+      place(graph_.inputs[i]) = {ir::BufferKind::input, static_cast<std::int32_t>(i), 0};
+    }
+    for (const ir::ValueId output : graph_.outputs) {
+      program_.outputs.push_back(graph_.type_of(output));
+    }
+    for (const ir::StateUse& use : graph_.state_in) {
+      place(use.value) = {ir::BufferKind::state, state_slot(use.state, use.value), 0};
+    }
+    for (const ir::StateUse& use : graph_.state_out) {
+      const std::int32_t slot = state_slot(use.state, use.value);
+      program_.states[static_cast<std::size_t>(slot)].written = true;
+    }
+  }
+
+  std::int32_t state_slot(std::uint64_t state, ir::ValueId value) {
+    const auto [entry, is_new] = state_slots_.emplace(state, program_.states.size());
+    if (is_new) program_.states.push_back({state, graph_.type_of(value), false});
+    return static_cast<std::int32_t>(entry->second);
+  }
+
+  // Outputs that a unit can write straight into the caller's memory.
+  void place_outputs() {
+    direct_output_.resize(graph_.outputs.size());
+    for (std::size_t i = 0; i < graph_.outputs.size(); ++i) {
+      const ir::ValueId root = root_of(graph_.outputs[i]);
+      if (producer(root) < 0 || is_placed(root) || !is_whole(graph_.outputs[i])) continue;
+      place(root) = {ir::BufferKind::output, static_cast<std::int32_t>(i), 0};
+      direct_output_[i] = 1;
+    }
+  }
+
+  // States whose new value can be written over the old one: nothing reads the old one any more, or
+  // only the same point of the same loop.
+  void place_states() {
+    direct_state_.resize(graph_.state_out.size());
+    for (std::size_t i = 0; i < graph_.state_out.size(); ++i) {
+      const ir::StateUse& use = graph_.state_out[i];
+      const ir::ValueId root = root_of(use.value);
+      if (producer(root) < 0 || is_placed(root) || !is_whole(use.value)) continue;
+      if (last_read_[static_cast<std::size_t>(root)] > first_[static_cast<std::size_t>(root)]) continue;
+      if (!may_overwrite(use.state, root)) continue;
+      place(root) = {ir::BufferKind::state, state_slot(use.state, use.value), 0};
+      direct_state_[i] = 1;
+    }
+  }
+
+  bool may_overwrite(std::uint64_t state, ir::ValueId root) const {
+    ir::ValueId old = -1;
+    for (const ir::StateUse& use : graph_.state_in) {
+      if (use.state == state) old = use.value;
+    }
+    if (old < 0) return true;
+    const std::int32_t writer = first_[static_cast<std::size_t>(root)];
+    const std::int32_t last_reader = last_[static_cast<std::size_t>(old)];
+    if (last_reader < writer) return true;
+    return last_reader == writer && may_run_in_place(writer, old, root);
+  }
+
+  // Whether `unit` may write `result` over `operand`.
+  bool may_run_in_place(std::int32_t unit, ir::ValueId operand, ir::ValueId result) const {
+    const PlannedUnit& planned = units_[static_cast<std::size_t>(unit)];
+    if (!planned.unit->is_group) return false;
+    if (graph_.type_of(operand).bytes() != graph_.type_of(result).bytes()) return false;
+    const BuiltGroup& built = planned.built;
+    const auto store = std::find(built.stores.begin(), built.stores.end(), result);
+    if (store == built.stores.end()) return false;
+    const auto output = static_cast<int>(built.loads.size()) + static_cast<int>(store - built.stores.begin());
+    for (std::size_t i = 0; i < built.loads.size(); ++i) {
+      if (built.loads[i].root != operand) continue;
+      if (built.loads[i].layout.offset != 0) return false;
+      if (!ir::may_run_in_place(built.group, static_cast<int>(i), output)) return false;
+    }
+    return true;
+  }
+
+  std::int32_t new_blob(std::int64_t bytes, std::int32_t first, std::int32_t last) {
+    blobs_.push_back({bytes, first, last, -1});
+    return static_cast<std::int32_t>(blobs_.size()) - 1;
+  }
+
+  // Inputs of a pack are produced in their places in it.
+  void place_packed() {
+    for (const PlannedUnit& planned : units_) {
+      if (planned.unit->is_group) continue;
+      const ir::Node& node = node_at(planned.unit->nodes.front());
+      if (node.op != ir::OpId::pack || is_placed(node.results[0])) continue;
+      const ir::ValueId packed = node.results[0];
+      const auto size = static_cast<std::int64_t>(size_of(graph_.type_of(packed).dtype));
+      const std::vector<std::int64_t>& offsets = node.attributes.integers("offsets");
+      std::int32_t first = first_[static_cast<std::size_t>(packed)];
+      std::int32_t last = last_[static_cast<std::size_t>(packed)];
+      const std::int32_t blob = new_blob(graph_.type_of(packed).bytes(), first, last);
+      place(packed) = {ir::BufferKind::arena, blob, 0};
+      gradient_blobs_.insert(blob);
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        const ir::ValueId root = root_of(node.inputs[i]);
+        if (producer(root) < 0 || is_placed(root) || !is_whole(node.inputs[i])) continue;
+        if (offsets[i] * size % kBufferAlignment != 0) continue;
+        place(root) = {ir::BufferKind::arena, blob, offsets[i] * size};
+        first = std::min(first, first_[static_cast<std::size_t>(root)]);
+        last = std::max(last, last_[static_cast<std::size_t>(root)]);
+      }
+      blobs_[static_cast<std::size_t>(blob)].first = first;
+      blobs_[static_cast<std::size_t>(blob)].last = last;
+    }
+  }
+
+  // Everything else, in the memory of an operand that dies in the unit where possible.
+  void place_rest() {
+    for (std::int32_t i = 0; i < step_count(); ++i) {
+      const PlannedUnit& planned = units_[static_cast<std::size_t>(i)];
+      for (const ir::ValueId root : planned.writes) {
+        if (is_placed(root)) continue;
+        const std::int32_t last = last_[static_cast<std::size_t>(root)];
+        const std::int32_t reused = dying_operand(i, root);
+        if (reused >= 0) {
+          place(root) = {ir::BufferKind::arena, reused, 0};
+          blobs_[static_cast<std::size_t>(reused)].last = last;
+          blob_last_root_[reused] = root;
+          continue;
+        }
+        const std::int32_t blob = new_blob(graph_.type_of(root).bytes(), i, last);
+        place(root) = {ir::BufferKind::arena, blob, 0};
+        blob_last_root_[blob] = root;
+      }
+    }
+  }
+
+  std::int32_t dying_operand(std::int32_t unit, ir::ValueId result) {
+    for (const ir::ValueId root : units_[static_cast<std::size_t>(unit)].reads) {
+      const Place& candidate = place(root);
+      if (candidate.kind != ir::BufferKind::arena || last_[static_cast<std::size_t>(root)] != unit)
+        continue;
+      // Only the blob's current holder can hand it on; packed blobs have no single holder.
+      const auto holder = blob_last_root_.find(candidate.index);
+      if (holder == blob_last_root_.end() || holder->second != root) continue;
+      if (may_run_in_place(unit, root, result)) return candidate.index;
+    }
+    return -1;
+  }
+
+  ir::BufferRef buffer(ir::ValueId root) {
+    const Place& where = place(root);
+    if (where.kind != ir::BufferKind::arena) return {where.kind, where.index, where.offset};
+    // Blobs are resolved to offsets once they are placed: see finish_memory().
+    return {ir::BufferKind::arena, where.index, where.offset};
+  }
+
+  ir::Argument argument(ir::ValueId root, const ir::Layout& layout) {
+    return {buffer(root), graph_.type_of(root).dtype, layout};
+  }
+
+  void make_steps() {
+    for (std::int32_t i = 0; i < step_count(); ++i) {
+      const PlannedUnit& planned = units_[static_cast<std::size_t>(i)];
+      ir::Step step = planned.unit->is_group ? group_step(planned) : kernel_step(planned);
+      const ir::Node& node = node_at(planned.unit->nodes.front());
+      step.location = node.location;
+      step.scope = node.scope;
+      if (step.workspace_bytes > 0) {
+        step.workspace.index = new_blob(step.workspace_bytes, i, i);
+        workspace_blobs_.insert(step.workspace.index);
+      }
+      program_.steps.push_back(std::move(step));
+    }
+  }
+
+  ir::Step group_step(const PlannedUnit& planned) {
+    ir::Step step;
+    step.group = std::make_shared<ir::Group>(planned.built.group);
+    step.workspace_bytes = backend_.workspace_bytes(planned.built.group);
+    for (const GroupLoad& load : planned.built.loads) {
+      step.inputs.push_back(argument(load.root, load.layout));
+    }
+    for (const ir::ValueId root : planned.built.stores) {
+      step.outputs.push_back(argument(root, ir::dense_layout(graph_.type_of(root).shape)));
+    }
+    step.label = "fused:";
+    for (const std::int32_t node : planned.unit->nodes) {
+      step.label += std::string(" ") + ir::find(ops_, node_at(node).op).name;
+      step.cost.flops += cost_of(node_at(node)).flops;
+    }
+    add_bytes(step);
+    return step;
+  }
+
+  ir::Step kernel_step(const PlannedUnit& planned) {
+    const ir::Node& node = node_at(planned.unit->nodes.front());
+    ir::Step step;
+    step.op = node.op;
+    step.attributes = node.attributes;
+    step.label = ir::find(ops_, node.op).name;
+    std::vector<Dtype> input_dtypes;
+    std::vector<Dtype> output_dtypes;
+    std::vector<ir::Layout> inputs;
+    std::vector<ir::Layout> outputs;
+    for (const ir::ValueId input : node.inputs) {
+      step.inputs.push_back(argument(root_of(input), layout_of(input)));
+      input_dtypes.push_back(step.inputs.back().dtype);
+      inputs.push_back(step.inputs.back().layout);
+    }
+    for (const ir::ValueId result : node.results) {
+      step.outputs.push_back(argument(result, ir::dense_layout(graph_.type_of(result).shape)));
+      output_dtypes.push_back(step.outputs.back().dtype);
+      outputs.push_back(step.outputs.back().layout);
+    }
+    step.workspace_bytes = backend_.workspace_bytes(
+        {step.op, step.attributes, input_dtypes, inputs, output_dtypes, outputs});
+    step.cost.flops = cost_of(node).flops;
+    add_bytes(step);
+    return step;
+  }
+
+  ir::Cost cost_of(const ir::Node& node) const {
+    std::vector<ir::TensorType> inputs;
+    std::vector<ir::TensorType> results;
+    for (const ir::ValueId input : node.inputs) inputs.push_back(graph_.type_of(input));
+    for (const ir::ValueId result : node.results) results.push_back(graph_.type_of(result));
+    const ir::Op& op = ir::find(ops_, node.op);
+    if (op.cost != nullptr) return op.cost({inputs, node.attributes}, results);
+    return {static_cast<double>(results.front().elements()), 0};
+  }
+
+  // Each argument once; broadcast ones count what memory holds.
+  static void add_bytes(ir::Step& step) {
+    const auto count = [&](const std::vector<ir::Argument>& arguments) {
+      for (const ir::Argument& argument : arguments) {
+        std::int64_t elements = 1;
+        for (int axis = 0; axis < argument.layout.shape.rank(); ++axis) {
+          if (argument.layout.strides[static_cast<std::size_t>(axis)] != 0) {
+            elements *= argument.layout.shape[axis];
+          }
+        }
+        step.cost.bytes +=
+            static_cast<double>(elements) * static_cast<double>(size_of(argument.dtype));
+      }
+    };
+    count(step.inputs);
+    count(step.outputs);
+  }
+
+  void add_copy(const ir::Argument& from, const ir::Argument& to, const char* label) {
+    ir::Step step;
+    step.op = ir::OpId::copy;
+    step.inputs = {from};
+    step.outputs = {to};
+    step.label = label;
+    add_bytes(step);
+    program_.steps.push_back(std::move(step));
+  }
+
+  // Outputs and new states that could not be written in place are copied at the end: outputs first,
+  // while the old states are there; then states, through temporaries where one state's new value is
+  // another's old one.
+  void copy_outputs_and_states() {
+    for (std::size_t i = 0; i < graph_.outputs.size(); ++i) {
+      if (direct_output_[i] != 0) continue;
+      const ir::ValueId value = graph_.outputs[i];
+      const ir::TensorType& type = graph_.type_of(value);
+      add_copy(argument(root_of(value), layout_of(value)),
+               {{ir::BufferKind::output, static_cast<std::int32_t>(i), 0},
+                type.dtype,
+                ir::dense_layout(type.shape)},
+               "copy to output");
+    }
+    std::vector<std::pair<ir::Argument, ir::Argument>> final_copies;
+    for (std::size_t i = 0; i < graph_.state_out.size(); ++i) {
+      if (direct_state_[i] != 0) continue;
+      const ir::StateUse& use = graph_.state_out[i];
+      const ir::ValueId root = root_of(use.value);
+      const std::int32_t slot = state_slot(use.state, use.value);
+      if (place(root).kind == ir::BufferKind::state && place(root).index == slot &&
+          is_whole(use.value))
+        continue;
+      const ir::TensorType& type = graph_.type_of(use.value);
+      const ir::Layout dense = ir::dense_layout(type.shape);
+      const ir::Argument to{{ir::BufferKind::state, slot, 0}, type.dtype, dense};
+      ir::Argument from = argument(root, layout_of(use.value));
+      if (place(root).kind == ir::BufferKind::state) {
+        const auto step = static_cast<std::int32_t>(program_.steps.size());
+        const std::int32_t blob = new_blob(
+            type.bytes(), step, step + static_cast<std::int32_t>(2 * graph_.state_out.size()));
+        const ir::Argument temporary{{ir::BufferKind::arena, blob, 0}, type.dtype, dense};
+        add_copy(from, temporary, "copy of a state");
+        from = temporary;
+      }
+      final_copies.emplace_back(from, to);
+    }
+    for (const auto& [from, to] : final_copies) add_copy(from, to, "copy to state");
+    // What the copies read lives to the last of them.
+    for (Blob& blob : blobs_) {
+      if (blob.last >= step_count()) blob.last = static_cast<std::int32_t>(program_.steps.size());
+    }
+  }
+
+  void finish_memory() {
+    program_.arena_bytes = place_blobs(blobs_);
+    const auto resolve = [&](ir::BufferRef& buffer) {
+      if (buffer.kind != ir::BufferKind::arena || buffer.index < 0) return;
+      buffer.offset += blobs_[static_cast<std::size_t>(buffer.index)].offset;
+      buffer.index = 0;
+    };
+    for (ir::Step& step : program_.steps) {
+      for (ir::Argument& argument : step.inputs) resolve(argument.buffer);
+      for (ir::Argument& argument : step.outputs) resolve(argument.buffer);
+      if (step.workspace_bytes > 0) resolve(step.workspace);
+    }
+    ir::MemoryPlan& memory = program_.memory;
+    for (const ir::Program::StateSlot& slot : program_.states) {
+      (parameters_.count(slot.state) != 0 ? memory.parameters : memory.optimizer) +=
+          slot.type.bytes();
+    }
+    for (const ir::TensorType& type : program_.inputs) memory.inputs += type.bytes();
+    for (const ir::TensorType& type : program_.outputs) memory.outputs += type.bytes();
+    for (const std::int32_t blob : gradient_blobs_) {
+      memory.gradients += blobs_[static_cast<std::size_t>(blob)].bytes;
+    }
+    for (const std::int32_t blob : workspace_blobs_) {
+      memory.workspace = std::max(memory.workspace, blobs_[static_cast<std::size_t>(blob)].bytes);
+    }
+    // Blobs of different kinds share memory at different times, so that the rest may come out
+    // smaller than its own sum.
+    memory.workspace = std::min(memory.workspace, program_.arena_bytes);
+    memory.gradients = std::min(memory.gradients, program_.arena_bytes - memory.workspace);
+    memory.activations = program_.arena_bytes - memory.workspace - memory.gradients;
+  }
+
+  const ir::Graph& graph_;
+  const Fusion& fusion_;
+  ir::OpList ops_;
+  backend::Backend& backend_;
+  const std::set<std::uint64_t>& parameters_;
+  std::vector<std::uint8_t> uniform_;
+  std::vector<PlannedUnit> units_;
+  std::vector<Place> places_;        // by root value
+  std::vector<std::int32_t> first_;  // by root value: the unit that writes it
+  std::vector<std::int32_t> last_;   // by root value: the last unit that reads it; outputs: the end
+  std::vector<std::int32_t> last_read_;  // by root value: the last unit that reads it
+  std::vector<Blob> blobs_;
+  std::map<std::int32_t, ir::ValueId> blob_last_root_;
+  std::set<std::int32_t> gradient_blobs_;
+  std::set<std::int32_t> workspace_blobs_;
+  std::map<std::uint64_t, std::size_t> state_slots_;
+  std::vector<std::uint8_t> direct_output_;
+  std::vector<std::uint8_t> direct_state_;
+  ir::Program program_;
+};
+
+}  // namespace
+
+ir::Program plan(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops,
+                 backend::Backend& backend, const std::set<std::uint64_t>& parameters) {
+  return Planner(graph, fusion, ops, backend, parameters).run();
+}
+
+}  // namespace sinter::compile_detail

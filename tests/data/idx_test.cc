@@ -1,0 +1,244 @@
+#include "data/idx.h"
+
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "../base/largest_allocation.h"
+#include "../base/temporary_folder.h"
+#include "sinter/error.h"
+
+namespace sinter::data {
+namespace {
+
+constexpr std::size_t kMegabyte = std::size_t{1} << 20;
+
+// A file: the magic number of `code`, the lengths, the data.
+std::string idx(int code, std::initializer_list<std::uint32_t> lengths, const std::string& data) {
+  std::string file = {0, 0, static_cast<char>(code), static_cast<char>(lengths.size())};
+  for (const std::uint32_t length : lengths) {
+    for (const int shift : {24, 16, 8, 0}) file.push_back(static_cast<char>(length >> shift));
+  }
+  return file + data;
+}
+
+std::string gzip(const std::string& content) {
+  z_stream stream = {};
+  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, MAX_WBITS + 16, 9, Z_DEFAULT_STRATEGY), Z_OK);
+  std::string packed(deflateBound(&stream, content.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(content.data()));
+  stream.avail_in = static_cast<uInt>(content.size());
+  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_out = static_cast<uInt>(packed.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  return packed;
+}
+
+class Idx : public testing::Test {
+ protected:
+  IdxArray read(const std::string& content) {
+    // Neither write_file() nor writing over the old file, which would both wait for the disk.
+    std::filesystem::remove(path_);
+    std::ofstream(path_, std::ios::binary) << content;
+    largest_allocation = 0;
+    return read_idx(path_);
+  }
+
+  // The message that the file gives, without the path that it must start with.
+  std::string refusal(const std::string& content) {
+    try {
+      read(content);
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      EXPECT_EQ(message.substr(0, path_.size() + 2), path_ + ": ");
+      EXPECT_EQ(message.find('\n'), std::string::npos);
+      return message.substr(path_.size() + 2);
+    }
+    return "nothing was thrown";
+  }
+
+  TemporaryFolder folder_;
+  const std::string path_ = folder_ / "file";
+};
+
+template <class T>
+std::vector<T> elements(const IdxArray& array) {
+  EXPECT_EQ(array.dtype, dtype_of<T>);
+  std::vector<T> values(array.bytes.size() / sizeof(T));
+  std::memcpy(values.data(), array.bytes.data(), array.bytes.size());
+  return values;
+}
+
+TEST_F(Idx, ReadsBytesWithTheirShape) {
+  const IdxArray array = read(idx(0x08, {2, 3}, "abcdef"));
+  EXPECT_EQ(array.shape, (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ(elements<std::uint8_t>(array),
+            (std::vector<std::uint8_t>{'a', 'b', 'c', 'd', 'e', 'f'}));
+}
+
+TEST_F(Idx, ConvertsFromBigEndian) {
+  using std::string_literals::operator""s;
+  EXPECT_EQ(elements<std::int32_t>(read(idx(0x09, {3}, "\x01\xff\x80"s))),
+            (std::vector<std::int32_t>{1, -1, -128}));
+  EXPECT_EQ(elements<std::int32_t>(read(idx(0x0B, {3}, "\x01\x02\xff\xfe\x80\x00"s))),
+            (std::vector<std::int32_t>{0x0102, -2, -32768}));
+  EXPECT_EQ(elements<std::int32_t>(read(idx(0x0C, {2}, "\x01\x02\x03\x04\xff\xff\xff\xfe"s))),
+            (std::vector<std::int32_t>{0x01020304, -2}));
+  EXPECT_EQ(elements<float>(read(idx(0x0D, {2}, "\x3f\x80\x00\x00\xc0\x49\x0f\xdb"s))),
+            (std::vector<float>{1.0f, -3.14159274f}));
+  EXPECT_EQ(elements<double>(read(idx(0x0E, {1}, "\x40\x09\x21\xfb\x54\x44\x2d\x18"s))),
+            (std::vector<double>{3.141592653589793}));
+}
+
+TEST_F(Idx, ReadsCompressedFilesInOneOrMoreMembers) {
+  const std::string file = idx(0x08, {3, 1000000}, std::string(3000000, 'x'));
+  EXPECT_EQ(read(gzip(file)).bytes.size(), 3000000U);
+  const std::string parts = gzip(file.substr(0, 5)) + gzip("") + gzip(file.substr(5));
+  const IdxArray array = read(parts);
+  EXPECT_EQ(array.bytes, std::vector<std::uint8_t>(3000000, 'x'));
+}
+
+TEST_F(Idx, ReadsEmptyArrays) {
+  EXPECT_EQ(read(idx(0x08, {0}, "")).bytes.size(), 0U);
+  EXPECT_EQ(read(gzip(idx(0x0D, {5, 0, 7}, ""))).shape, (std::vector<std::int64_t>{5, 0, 7}));
+}
+
+TEST_F(Idx, RefusesWhatIsNoIdxFile) {
+  EXPECT_EQ(refusal(""), "the idx header ends too early, at byte 0");
+  EXPECT_EQ(refusal(idx(0x08, {2, 3}, "").substr(0, 3)),
+            "the idx header ends too early, at byte 3");
+  EXPECT_EQ(refusal(idx(0x08, {2, 3}, "").substr(0, 10)),
+            "the idx header ends too early, at byte 10");
+  EXPECT_EQ(refusal("PK\x03\x04"),
+            "not an idx file: wrong first bytes at byte 0; got 0x50 0x4b; expected 0x00 0x00");
+  EXPECT_NE(refusal(idx(0x0A, {1}, "a")).find("element type at byte 2; got 0x0a"),
+            std::string::npos);
+  EXPECT_EQ(refusal(idx(0x08, {}, "")),
+            "the number of axes is out of range, at byte 3; got 0; expected 1 to 8");
+  EXPECT_NE(refusal(idx(0x08, {1, 1, 1, 1, 1, 1, 1, 1, 1}, "a")).find("at byte 3; got 9"),
+            std::string::npos);
+}
+
+TEST_F(Idx, RefusesTooFewAndTooManyBytes) {
+  EXPECT_EQ(
+      refusal(idx(0x08, {2, 3}, "abcde")),
+      "the data ends too early, at byte 17; got 5 bytes of data; expected 6, as the header says; "
+      "is the file complete?");
+  EXPECT_EQ(refusal(gzip(idx(0x08, {2, 3}, "abcde"))), refusal(idx(0x08, {2, 3}, "abcde")));
+  EXPECT_EQ(refusal(idx(0x08, {2, 3}, "abcdefg")),
+            "more data than the header declares, from byte 18; expected 6 bytes of data");
+  EXPECT_EQ(refusal(gzip(idx(0x08, {2, 3}, "abcdefg"))), refusal(idx(0x08, {2, 3}, "abcdefg")));
+  EXPECT_NE(refusal(idx(0x0C, {2}, "abcd")).find("got 4 bytes of data; expected 8"),
+            std::string::npos);
+}
+
+TEST_F(Idx, RefusesHugeLengthsWithoutTakingMemory) {
+  constexpr std::uint32_t kMost = 0xffffffff;
+  for (const std::string& header :
+       {idx(0x08, {kMost}, "a"), idx(0x0E, {kMost, kMost}, "a"),
+        idx(0x08, {1u << 31, 2, 1u << 31}, ""),
+        idx(0x08, {1u << 31, 1u << 31, 4}, "a"),  // 2^64: 0 after an overflow
+        idx(0x0E, {1u << 31, 1u << 30, 1, 1, 1, 1, 1, 1}, "a"),
+        idx(0x08, {kMost, kMost, kMost, kMost, kMost, kMost, kMost, kMost}, "a")}) {
+    EXPECT_NE(refusal(header).find("the data ends too early"), std::string::npos);
+    EXPECT_LT(largest_allocation, kMegabyte);
+    EXPECT_NE(refusal(gzip(header)).find("more data than a compressed file of this size can hold"),
+              std::string::npos);
+    EXPECT_LT(largest_allocation, kMegabyte);
+  }
+}
+
+TEST_F(Idx, UnpacksNoMoreThanTheHeaderDeclares) {
+  const std::string bomb = gzip(idx(0x08, {10}, std::string(64 * kMegabyte, '\0')));
+  ASSERT_LT(bomb.size(), kMegabyte);
+  EXPECT_NE(refusal(bomb).find("more data than the header declares"), std::string::npos);
+  EXPECT_LT(largest_allocation, kMegabyte);
+}
+
+// The lie is within what the file could hold, so it is found only where the data stops.
+TEST_F(Idx, TakesMemoryOnlyAsTheDataArrives) {
+  std::string noise(kMegabyte, '\0');
+  std::uint32_t state = 1;
+  for (char& c : noise) c = static_cast<char>((state = state * 1664525 + 1013904223) >> 24);
+  const std::string lie = gzip(idx(0x08, {900 * (1u << 20)}, noise));
+  EXPECT_NE(refusal(lie).find("the data ends too early, at byte 1048584"), std::string::npos);
+  EXPECT_LE(largest_allocation, 4 * kMegabyte);
+}
+
+TEST_F(Idx, RefusesDamagedCompression) {
+  const std::string packed = gzip(idx(0x08, {4}, "abcd"));
+  EXPECT_NE(refusal(packed.substr(0, packed.size() - 1)).find("compressed data ends too early"),
+            std::string::npos);
+  std::string damaged = packed;
+  damaged[packed.size() - 8] ^= 1;
+  EXPECT_NE(refusal(damaged).find("damaged (incorrect data check), at byte "), std::string::npos);
+  EXPECT_NE(refusal(packed + "x")
+                .find("something else follows the compressed data, at byte " +
+                      std::to_string(packed.size())),
+            std::string::npos);
+}
+
+TEST_F(Idx, RefusesFoldersAndMissingFiles) {
+  EXPECT_THROW(read_idx(folder_.path()), Error);
+  EXPECT_THROW(read_idx(folder_ / "none"), Error);
+}
+
+// Every truncation and every change of one byte is either an Error or still a consistent array.
+class IdxMutation : public Idx {
+ protected:
+  void attack(const std::string& content, int& refused) {
+    try {
+      const IdxArray array = read(content);
+      std::uint64_t bytes = size_of(array.dtype);
+      for (const std::int64_t length : array.shape) bytes *= static_cast<std::uint64_t>(length);
+      EXPECT_EQ(array.bytes.size(), bytes);
+    } catch (const Error& error) {
+      ++refused;
+      EXPECT_EQ(std::string(error.what()).substr(0, path_.size()), path_);
+    }
+    EXPECT_LT(largest_allocation, kMegabyte);
+  }
+};
+
+TEST_F(IdxMutation, NeverCrashes) {
+  const std::string plain = idx(0x0C, {2, 3}, std::string(24, 'x'));
+  for (const std::string& file : {plain, gzip(plain)}) {
+    int refused = 0;
+    for (std::size_t size = 0; size < file.size(); ++size) attack(file.substr(0, size), refused);
+    EXPECT_EQ(refused, static_cast<int>(file.size())) << "a truncated file was accepted";
+    for (std::size_t at = 0; at < file.size(); ++at) {
+      for (const int change : {0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff}) {
+        std::string mutant = file;
+        mutant[at] = static_cast<char>(mutant[at] ^ change);
+        attack(mutant, refused);
+      }
+    }
+  }
+}
+
+TEST_F(Idx, ReadsMnist) {
+  const std::string folder = SINTER_SOURCE_DIR "/../shared/data/mnist/";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "MNIST is not on this machine: " << folder;
+  const IdxArray images = read_idx(folder + "train-images-idx3-ubyte.gz");
+  EXPECT_EQ(images.dtype, Dtype::u8);
+  EXPECT_EQ(images.shape, (std::vector<std::int64_t>{60000, 28, 28}));
+  EXPECT_EQ(images.bytes.size(), 60000U * 28 * 28);
+  const IdxArray labels = read_idx(folder + "train-labels-idx1-ubyte.gz");
+  EXPECT_EQ(labels.shape, (std::vector<std::int64_t>{60000}));
+  EXPECT_EQ(std::vector<std::uint8_t>(labels.bytes.begin(), labels.bytes.begin() + 10),
+            (std::vector<std::uint8_t>{5, 0, 4, 1, 9, 2, 1, 3, 1, 4}));
+  EXPECT_EQ(read_idx(folder + "t10k-images-idx3-ubyte.gz").shape,
+            (std::vector<std::int64_t>{10000, 28, 28}));
+  EXPECT_EQ(read_idx(folder + "t10k-labels-idx1-ubyte.gz").bytes.size(), 10000U);
+}
+
+}  // namespace
+}  // namespace sinter::data
