@@ -84,10 +84,13 @@ class OuterEmitter {
   OuterEmitter(const OuterSpec& spec, const Schedule& schedule)
       : spec_(spec),
         schedule_(schedule),
-        emitter_(schedule.body, schedule.levels, static_cast<int>(spec.columns % schedule.body.lanes),
-                 kLanes),
+        emitter_(schedule.body, schedule.levels,
+                 static_cast<int>(spec.columns % schedule.body.lanes), kLanes),
         a_(emitter_.assembler()),
-        lanes_(schedule.body.lanes) {}
+        lanes_(schedule.body.lanes),
+        uses_row_index_(std::any_of(
+            schedule.body.code.begin(), schedule.body.code.end(),
+            [](const LoweredInst& it) { return it.op == ScalarOp::index && it.imm == 0; })) {}
 
   OuterCode emit();
 
@@ -108,6 +111,7 @@ class OuterEmitter {
   BodyEmitter emitter_;
   x86::Assembler& a_;
   const int lanes_;
+  const bool uses_row_index_;
   std::vector<int> taken_;
 };
 
@@ -130,10 +134,10 @@ void OuterEmitter::set_index_args() {
 int OuterEmitter::choose_tile(const BlockPlan& plan) const {
   const auto reductions = static_cast<int>(schedule_.reductions.size());
   int tile = kLanes;
-  while (tile > 1 && (tile * lanes_ > spec_.columns ||
-                      reductions * kLanes * tile + plan.pressure > emitter_.usable_registers() ||
-                      plan.order.size() * static_cast<std::size_t>(tile * kLanes) >
-                          kTileInstructions)) {
+  while (tile > 1 &&
+         (tile * lanes_ > spec_.columns ||
+          reductions * kLanes * tile + plan.pressure > emitter_.usable_registers() ||
+          plan.order.size() * static_cast<std::size_t>(tile * kLanes) > kTileInstructions)) {
     tile /= 2;
   }
   return tile;
@@ -190,12 +194,13 @@ void OuterEmitter::emit_column_values(int vectors, bool masked) {
 
 void OuterEmitter::emit_columns(const BlockPlan& plan, int vectors, bool masked) {
   emitter_.load_addresses();
-  a_.mov(x86::rax, number(OuterCode::row_start));
-  a_.mov(number(OuterCode::row_now), x86::rax);
+  if (uses_row_index_) {
+    a_.mov(x86::rax, number(OuterCode::row_start));
+    a_.mov(number(OuterCode::row_now), x86::rax);
+  }
   emit_column_values(vectors, masked);
   start_reductions(plan, vectors);
-  const int room =
-      emitter_.usable_registers() - plan.pressure - static_cast<int>(taken_.size());
+  const int room = emitter_.usable_registers() - plan.pressure - static_cast<int>(taken_.size());
   const std::vector<std::int32_t> pinned = emitter_.pin(plan, room, vectors == 1 ? 1 : 0);
   emit_chunk_rows(plan, vectors, masked);
   emitter_.unpin(pinned);
@@ -219,7 +224,7 @@ void OuterEmitter::emit_chunk_rows(const BlockPlan& plan, int vectors, bool mask
   const asmjit::Label done = a_.newLabel();
   const auto advance = [&](int rows) {
     for (int i = 0; i < schedule_.first_result; ++i) emitter_.advance_row(i, rows);
-    a_.add(number(OuterCode::row_now), rows);
+    if (uses_row_index_) a_.add(number(OuterCode::row_now), rows);
   };
   a_.mov(x86::rsi, number(OuterCode::rows));
   a_.sub(x86::rsi, kLanes);
@@ -243,9 +248,8 @@ void OuterEmitter::emit_chunk_rows(const BlockPlan& plan, int vectors, bool mask
 
 void OuterEmitter::start_reductions(const BlockPlan& plan, int vectors) {
   const int each = kLanes * vectors;
-  const bool in_registers =
-      static_cast<int>(schedule_.reductions.size()) * each + plan.pressure <=
-      emitter_.usable_registers();
+  const bool in_registers = static_cast<int>(schedule_.reductions.size()) * each + plan.pressure <=
+                            emitter_.usable_registers();
   for (const std::int32_t reduction : schedule_.reductions) {
     Accumulators accumulators;
     for (int i = 0; in_registers && i < each; ++i) {

@@ -273,10 +273,16 @@ class RowsEmitter {
  private:
   int own_arg(int which) const { return emitter_.first_own_arg() + which; }
   void set_index_args();
+  bool uses_row_index() const {
+    return std::any_of(schedule_.body.code.begin(), schedule_.body.code.end(),
+                       [&](const LoweredInst& it) {
+                         return it.op == ScalarOp::index && it.imm == spec_.rank - 2;
+                       });
+  }
   void emit_values(int level, const std::vector<std::int32_t>& values);
   void emit_row();
   void emit_pass(int at);
-  void emit_map_pass(const BlockPlan& plan);
+  void emit_cut_pass(const BlockPlan& plan);
   void emit_static_pass(const BlockPlan& plan);
   void emit_register_pass(const BlockPlan& plan, int vectors);
   void emit_rotating_pass(const BlockPlan& plan);
@@ -345,13 +351,18 @@ RowsCode RowsEmitter::emit() {
   a_.bind(next_row);
   if (is_map_) {
     emit_values(1, schedule_.row_values[0]);
-    emit_map_pass(plan);
+    if (spec_.cuts_rows) {
+      emit_cut_pass(plan);
+    } else if (!plan.order.empty()) {
+      a_.xor_(x86::ecx, x86::ecx);
+      emit_static_pass(plan);
+    }
     emit_values(1, schedule_.row_stores);
   } else {
     emit_row();
   }
   for (int i = 0; i < emitter_.operand_count(); ++i) emitter_.advance_row(i, 1);
-  a_.inc(emitter_.arg(own_arg(RowsCode::row_start)));
+  if (uses_row_index()) a_.inc(emitter_.arg(own_arg(RowsCode::row_start)));
   a_.dec(x86::rsi);
   a_.jnz(next_row);
   emitter_.unpin(pinned);
@@ -377,8 +388,8 @@ void RowsEmitter::copies(const BlockPlan& plan, int count, std::int64_t from, bo
   }
 }
 
-// A map's row: how many elements is up to the caller, who may cut rows into pieces.
-void RowsEmitter::emit_map_pass(const BlockPlan& plan) {
+// A piece of a map's row: how many elements is up to the caller.
+void RowsEmitter::emit_cut_pass(const BlockPlan& plan) {
   if (plan.order.empty()) return;
   const std::vector<std::int32_t> pinned =
       emitter_.pin(plan, emitter_.usable_registers() - plan.pressure, 1);
@@ -531,7 +542,11 @@ void RowsEmitter::emit_rotating_pass(const BlockPlan& plan) {
 
 // A pass that only stores.
 void RowsEmitter::emit_static_pass(const BlockPlan& plan) {
-  const int unroll = unroll_of(plan);
+  // A short row is straight code.
+  const bool straight = full_ <= 8 && static_cast<std::size_t>(full_) * plan.order.size() <=
+                                          kUnrolledInstructions / 2;
+  const int unroll =
+      straight ? static_cast<int>(std::max<std::int64_t>(full_, 1)) : unroll_of(plan);
   const std::int64_t turns = full_ / unroll;
   const int rest = static_cast<int>(full_ % unroll);
   std::int64_t column = 0;

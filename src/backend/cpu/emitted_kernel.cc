@@ -5,6 +5,7 @@
 #include "backend/cpu/emitted_kernel.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -55,7 +56,7 @@ struct PartStage {
 
 std::size_t cache_lines(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-// Row-major strides over the kept axes, `step` apart, then `after` zeros or what is given.
+// Row-major strides over the kept axes, of elements `step` apart.
 std::vector<std::int64_t> kept_strides(const std::vector<PartAxis>& kept, std::int64_t step) {
   std::vector<std::int64_t> strides(kept.size());
   for (std::size_t i = kept.size(); i-- > 0;) {
@@ -76,7 +77,8 @@ class ChunkedKernel final : public GroupKernel {
  private:
   struct Partials {
     std::int32_t reduction = -1;
-    std::int64_t offset = 0;
+    std::int64_t offset = 0;  // in scratch: the chunks' values, row by row
+    std::int64_t result = 0;  // in scratch: the rows' values
     ScalarOp op = ScalarOp::reduce_sum;
     Dtype type = Dtype::f32;
     int pass = 0;
@@ -148,9 +150,9 @@ std::unique_ptr<GroupKernel> ChunkedKernel::make(const ir::Group& original, Isa 
 void ChunkedKernel::replace_known(PartBuilder* builder, int at, std::size_t more_axes) const {
   for (const Partials& it : partials_) {
     if (it.pass >= at) continue;
-    std::vector<std::int64_t> strides = kept_strides(kept_, chunks_);
+    std::vector<std::int64_t> strides = kept_strides(kept_, 1);
     strides.resize(kept_.size() + more_axes, 0);
-    builder->replace(it.reduction, it.offset, std::move(strides));
+    builder->replace(it.reduction, it.result, std::move(strides));
   }
 }
 
@@ -233,9 +235,11 @@ void ChunkedKernel::run(void* const* operands, void* scratch) const {
   for (const Pass& pass : plan_) {
     for (const PartStage& stage : pass.stages) stage.run(operands, shared, shared + shared_bytes_);
     for (const Partials& it : pass.folds) {
+      const auto size = static_cast<std::int64_t>(size_of(it.type));
       for (std::int64_t row = 0; row < rows_; ++row) {
-        const auto offset = it.offset + row * chunks_ * static_cast<std::int64_t>(size_of(it.type));
-        fold_partials(it.op, it.type, shared + offset, chunks_, 1, 0, 1);
+        std::byte* const values = shared + it.offset + row * chunks_ * size;
+        fold_partials(it.op, it.type, values, chunks_, 1, 0, 1);
+        std::memcpy(shared + it.result + row * size, values, size_of(it.type));
       }
     }
   }

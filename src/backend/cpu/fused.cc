@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "backend/cpu/emitted_kernel.h"
-#include "base/switches.h"
 #include "sinter/error.h"
 
 namespace sinter::backend::cpu {
@@ -88,7 +87,7 @@ class KernelCache {
  private:
   using Entry = std::pair<std::string, std::shared_ptr<const GroupKernel>>;
   std::mutex mutex_;
-  std::list<Entry> entries_;  // the last used first
+  std::list<Entry> entries_;                                                // the last used first
   std::unordered_map<std::string_view, std::list<Entry>::iterator> index_;  // keys live in entries_
 };
 
@@ -107,22 +106,25 @@ bool supports(Isa isa) {
          features.has(X86::kAVX512_DQ) && features.has(X86::kAVX512_VL) && supports(Isa::avx2);
 }
 
-GroupTarget group_target() {
-  const IsaChoice choice = switches().isa;
-  if (choice == IsaChoice::interpreter || switches().disabled("emit")) return {};
+GroupTarget group_target_for(IsaChoice choice, bool has_avx2, bool has_avx512) {
+  if (choice == IsaChoice::interpreter) return {};
   if (choice == IsaChoice::automatic) {
-    if (supports(Isa::avx512)) return {.emits = true, .isa = Isa::avx512};
-    return {.emits = supports(Isa::avx2), .isa = Isa::avx2};
+    return {.emits = has_avx2 || has_avx512, .isa = has_avx512 ? Isa::avx512 : Isa::avx2};
   }
-  const Isa isa = choice == IsaChoice::avx512 ? Isa::avx512 : Isa::avx2;
-  if (!supports(isa)) {
+  const bool wants_avx512 = choice == IsaChoice::avx512;
+  if (wants_avx512 ? !has_avx512 : !has_avx2) {
     raise({.where = "SINTER_ISA",
            .what = "this processor lacks the instruction set",
-           .got = isa == Isa::avx512 ? "avx512" : "avx2",
-           .expected = supports(Isa::avx2) ? "auto, avx2 or interpreter" : "auto or interpreter",
+           .got = wants_avx512 ? "avx512" : "avx2",
+           .expected = has_avx2 ? "auto, avx2 or interpreter" : "auto or interpreter",
            .hint = {}});
   }
-  return {.emits = true, .isa = isa};
+  return {.emits = true, .isa = wants_avx512 ? Isa::avx512 : Isa::avx2};
+}
+
+GroupTarget group_target() {
+  if (switches().disabled("emit")) return {};
+  return group_target_for(switches().isa, supports(Isa::avx2), supports(Isa::avx512));
 }
 
 std::shared_ptr<const GroupKernel> group_kernel(const ir::Group& group) {

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "backend/cpu/group_kernel.h"
+#include "base/switches.h"
 
 namespace sinter::backend::cpu {
 
@@ -17,6 +18,8 @@ struct GroupTarget {
 };
 // Throws Error when SINTER_ISA names an instruction set that the processor lacks.
 GroupTarget group_target();
+// The same for a given choice, on a processor that has what is said.
+GroupTarget group_target_for(IsaChoice choice, bool has_avx2, bool has_avx512);
 
 // True when this processor, and the operating system, can run code for `isa`.
 bool supports(Isa isa);

@@ -57,12 +57,15 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
   for (int axis = 0; axis + 1 < rank; ++axis) stage->lengths_.push_back(group.space[axis]);
   stage->rows_ = rank > 1 ? group.space[rank - 2] : 1;
   stage->all_rows_ = group.space.elements() / stage->inner_;
-  stage->may_cut_rows_ = !reduces;
+  stage->slots_ = thread_count();
+  stage->may_cut_rows_ =
+      !reduces && stage->all_rows_ < 2 * stage->slots_ && stage->inner_ >= 2 * kPieceElements;
   stage->grain_ = grain_of(group, body->lanes);
 
   RowsSpec spec{.body = std::move(*body),
                 .inner = stage->inner_,
                 .rank = rank,
+                .cuts_rows = stage->may_cut_rows_,
                 .listing = listing != nullptr};
   constexpr int kMaxSaved = 16;
   if (2 * (static_cast<int>(group.operands.size()) + kMaxSaved) + RowsCode::axis_start + rank >
@@ -77,14 +80,13 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
     // Whole cache lines, and one more between threads.
     stage->slot_bytes_ += (static_cast<std::size_t>(stage->inner_) * size_of(type) + 127) / 64 * 64;
   }
-  stage->slots_ = thread_count();
   return stage;
 }
 
 void RowsStage::run(void* const* operands, std::byte* scratch) const {
   const int threads = std::min(thread_count(), slots_);
   // A few long rows are cut; many are dealt out whole.
-  if (may_cut_rows_ && all_rows_ < 2 * threads && inner_ >= 2 * kPieceElements) {
+  if (may_cut_rows_) {
     const std::int64_t pieces = (inner_ + kPieceElements - 1) / kPieceElements;
     const std::int64_t grain = grain_ / (kPieceElements * all_rows_) + 1;
     parallel_for(pieces, grain, [&](std::int64_t begin, std::int64_t end) {
