@@ -5,6 +5,8 @@
 #ifndef SINTER_OPS_H_
 #define SINTER_OPS_H_
 
+#include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -64,6 +66,7 @@ Tensor mean(Operand x, const std::vector<int>& axes = {}, bool keep_axes = false
 // Views.
 // One length may be -1: what is left.
 Tensor reshape(Operand x, const std::vector<std::int64_t>& lengths);
+Tensor reshape(Operand x, std::initializer_list<std::int64_t> lengths);
 Tensor reshape(Operand x, const Shape& shape);
 // The axes of x in another order: permute(x, {0, 2, 1}).
 Tensor permute(Operand x, const std::vector<int>& axes);

@@ -120,7 +120,9 @@ class State {
 class Operand {
  public:
   Operand(const Tensor& tensor, SourceLocation location = SourceLocation::current())  // NOLINT
-      : tensor_(tensor), location_(location) {}
+      : tensor_(tensor), location_(location) {
+    if (!tensor.defined()) raise_empty();
+  }
   Operand(const State& state, SourceLocation location = SourceLocation::current())  // NOLINT
       : tensor_(state.value()), location_(location) {}
   Operand(double number, SourceLocation location = SourceLocation::current())  // NOLINT
@@ -132,6 +134,8 @@ class Operand {
   SourceLocation location() const { return location_; }
 
  private:
+  [[noreturn]] void raise_empty() const;
+
   Tensor tensor_;
   double number_ = 0;
   SourceLocation location_;

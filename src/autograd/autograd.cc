@@ -97,7 +97,8 @@ Tensor result_handle(const std::shared_ptr<const Record>& record, std::size_t in
 }
 
 std::vector<std::optional<Tensor>> gradient_of(const std::shared_ptr<const Record>& record,
-                                               std::span<const std::optional<Tensor>> dy) {
+                                               std::span<const std::optional<Tensor>> dy,
+                                               std::span<const std::uint8_t> needed) {
   if (record->op->gradient == nullptr) {
     return std::vector<std::optional<Tensor>>(record->inputs.size());
   }
@@ -105,7 +106,8 @@ std::vector<std::optional<Tensor>> gradient_of(const std::shared_ptr<const Recor
   for (std::size_t i = 0; i < record->results.size(); ++i) {
     results.push_back(result_handle(record, i));
   }
-  return record->op->gradient({record->inputs, results, dy, record->attributes, record->bodies});
+  return record->op->gradient(
+      {record->inputs, results, dy, record->attributes, record->bodies, needed});
 }
 
 using Accumulated = std::map<Key, Tensor>;
@@ -129,10 +131,12 @@ void walk(const ReachableRecords& reachable, Accumulated& gradients) {
     }
     if (!any) continue;
     const ModuleScope scope(record->scope);
-    const auto input_gradients = gradient_of(record, dy);
+    std::vector<std::uint8_t> needed;
+    for (const Tensor& input : record->inputs) needed.push_back(reachable.is_needed(input) ? 1 : 0);
+    const auto input_gradients = gradient_of(record, dy, needed);
     for (std::size_t i = 0; i < input_gradients.size(); ++i) {
       const Tensor& input = record->inputs[i];
-      if (!input_gradients[i] || !reachable.is_needed(input)) continue;
+      if (!input_gradients[i] || needed[i] == 0) continue;
       if (input_gradients[i]->shape() != input.shape()) {
         raise(
             {.where = record->op->name,

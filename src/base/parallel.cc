@@ -77,7 +77,7 @@ void run_piece(Job& job, std::int64_t piece) {
 
 // Kept apart and without ThreadSanitizer: the compiler hands `job` to the workers in a structure
 // that they read before they can say observe().
-[[gnu::noinline, gnu::no_sanitize("thread")]] void start_team(Job* job, int threads) {
+[[gnu::noinline, gnu::no_sanitize_thread]] void start_team(Job* job, int threads) {
 #pragma omp parallel num_threads(threads) default(none) firstprivate(job)
   work(*job, omp_get_thread_num(), omp_get_num_threads());
 }

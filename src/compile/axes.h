@@ -16,15 +16,18 @@ using AxisMap = std::vector<int>;
 // nothing when a length differs from the space's.
 std::optional<AxisMap> aligned_map(const Shape& shape, const Shape& space);
 
-// The map of an operand that broadcasts to a result with map `result`: aligned at the innermost axis.
+// The map of an operand that broadcasts to a result with map `result`: aligned at the innermost
+// axis.
 AxisMap operand_map(const Shape& operand, const Shape& result_shape, const AxisMap& result);
 
-// The map of a view's result, when its input has map `input` and the view only adds, drops or broadcasts
-// axes of length 1, so that elements stay where they are in the space. Nothing otherwise.
+// The map of a view's result, when its input has map `input` and the view only adds, drops or
+// broadcasts axes of length 1, so that elements stay where they are in the space. Nothing
+// otherwise.
 std::optional<AxisMap> view_map(const ir::Op& op, const Shape& input_shape, const AxisMap& input,
                                 const Shape& result_shape, const Shape& space);
 
-// A value behind a chain of views: the value that memory holds, and the view nodes from it, first first.
+// A value behind a chain of views: the value that memory holds, and the view nodes from it, first
+// first.
 struct ViewChain {
   ir::ValueId root = -1;
   std::vector<std::int32_t> views;

@@ -1,6 +1,6 @@
 // Which nodes share a loop. Nodes are taken in recorded order; each joins the latest unit among its
-// producers' that it fits, and units that meet in it merge. A unit is legal when its values line up in
-// one space (axes.h), its reductions are of one kind, and no path leaves it and comes back.
+// producers' that it fits, and units that meet in it merge. A unit is legal when its values line up
+// in one space (axes.h), its reductions are of one kind, and no path leaves it and comes back.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -28,7 +28,8 @@ class Fuser {
       : graph_(graph), ops_(ops), uniform_(uniform_values(graph, ops)) {
     for (const ir::Node& node : graph.nodes) {
       std::vector<ViewChain> chains;
-      for (const ir::ValueId input : node.inputs) chains.push_back(resolve_views(graph, ops, input));
+      for (const ir::ValueId input : node.inputs)
+        chains.push_back(resolve_views(graph, ops, input));
       inputs_.push_back(std::move(chains));
     }
     fusion_.unit_of.assign(graph.nodes.size(), -1);
@@ -84,7 +85,8 @@ class Fuser {
     std::vector<std::int32_t> producers;
     for (const ViewChain& chain : inputs_[static_cast<std::size_t>(node)]) {
       const std::int32_t unit = unit_of_value(chain.root);
-      if (unit >= 0 && fusion_.units[static_cast<std::size_t>(unit)].is_group) producers.push_back(unit);
+      if (unit >= 0 && fusion_.units[static_cast<std::size_t>(unit)].is_group)
+        producers.push_back(unit);
     }
     std::sort(producers.begin(), producers.end(), std::greater<>());
     producers.erase(std::unique(producers.begin(), producers.end()), producers.end());
@@ -139,8 +141,8 @@ class Fuser {
     return space;
   }
 
-  // The input's shape; with an axis of length 1 in front when nothing is really reduced, so that there
-  // is an axis to reduce.
+  // The input's shape; with an axis of length 1 in front when nothing is really reduced, so that
+  // there is an axis to reduce.
   Shape reduction_space(std::int32_t node) const {
     const Shape& shape = shape_of(node_at(node).inputs[0]);
     for (const std::int64_t axis : node_at(node).attributes.integers("axes")) {
@@ -197,7 +199,8 @@ class Fuser {
     if (unit.space.elements() == 1) return true;
     if (unit.kind != ir::GroupKind::inner) return false;
     std::int64_t rows = 1;
-    for (int axis = 0; axis < unit.space.rank() - unit.reduced_axes; ++axis) rows *= unit.space[axis];
+    for (int axis = 0; axis < unit.space.rank() - unit.reduced_axes; ++axis)
+      rows *= unit.space[axis];
     const std::int64_t length = rows == 0 ? 0 : unit.space.elements() / rows;
     return rows >= kMinParallelRows || length <= ir::kInnerChunk;
   }
@@ -209,7 +212,8 @@ class Fuser {
       const ViewChain& chain = inputs_[static_cast<std::size_t>(node)][i];
       if (candidate.reduced.count(chain.root) == 0) continue;
       if (shape_of(node_at(node).inputs[i]) != shape) continue;
-      return map_through(graph_, ops_, chain, candidate.unit.maps.at(chain.root), candidate.unit.space);
+      return map_through(graph_, ops_, chain, candidate.unit.maps.at(chain.root),
+                         candidate.unit.space);
     }
     return std::nullopt;
   }
@@ -233,7 +237,8 @@ class Fuser {
     int count = 1;
     if (!classify(candidate.unit.space, reduced, &kind, &count)) return false;
     Fusion::Unit& unit = candidate.unit;
-    if (unit.kind != ir::GroupKind::map && (unit.kind != kind || unit.reduced_axes != count)) return false;
+    if (unit.kind != ir::GroupKind::map && (unit.kind != kind || unit.reduced_axes != count))
+      return false;
     unit.kind = kind;
     unit.reduced_axes = count;
     candidate.unit.maps[reduction.results[0]] = result;
@@ -241,7 +246,8 @@ class Fuser {
     return true;
   }
 
-  // Whether the reduced axes are the innermost (preferred) or the outermost ones, axes of length 1 aside.
+  // Whether the reduced axes are the innermost (preferred) or the outermost ones, axes of length 1
+  // aside.
   static bool classify(const Shape& space, const std::vector<std::uint8_t>& reduced,
                        ir::GroupKind* kind, int* count) {
     int first_reduced = space.rank();

@@ -88,7 +88,8 @@ class GroupBuilder {
     operand.dtype = graph_.type_of(value).dtype;
     operand.strides.assign(static_cast<std::size_t>(unit_.space.rank()), 0);
     for (std::size_t axis = 0; axis < map.size(); ++axis) {
-      if (map[axis] >= 0) operand.strides[static_cast<std::size_t>(map[axis])] = layout.strides[axis];
+      if (map[axis] >= 0)
+        operand.strides[static_cast<std::size_t>(map[axis])] = layout.strides[axis];
     }
     return builder_.load(operand.dtype, load_operand(chain.root, layout, operand));
   }

@@ -1,5 +1,5 @@
-// Graph to Graph: after this pass every view can be resolved into strides that its readers accept. Where
-// they cannot, the value is copied to a dense one first.
+// Graph to Graph: after this pass every view can be resolved into strides that its readers accept.
+// Where they cannot, the value is copied to a dense one first.
 #include <map>
 
 #include "compile/pass.h"
@@ -80,15 +80,16 @@ class Materializer {
       output_dtypes.push_back(graph_.type_of(result).dtype);
       output_layouts.push_back(ir::dense_layout(graph_.type_of(result).shape));
     }
-    return backend_.accepts({node.op, node.attributes, input_dtypes, input_layouts, output_dtypes,
-                             output_layouts},
-                            input);
+    return backend_.accepts(
+        {node.op, node.attributes, input_dtypes, input_layouts, output_dtypes, output_layouts},
+        input);
   }
 
   // An operand's innermost axis may be shorter than the loop's only by being broadcast along it.
   bool group_accepts(const ir::Node& node, const ir::Layout& own) const {
     const ir::Op& op = ir::find(ops_, node.op);
-    const Shape& looped = graph_.type_of(op.kind == ir::OpKind::reduce ? node.inputs[0] : node.results[0]).shape;
+    const Shape& looped =
+        graph_.type_of(op.kind == ir::OpKind::reduce ? node.inputs[0] : node.results[0]).shape;
     ir::Layout spread{looped, own.offset,
                       std::vector<std::int64_t>(static_cast<std::size_t>(looped.rank()))};
     const int offset = looped.rank() - own.shape.rank();

@@ -15,8 +15,8 @@ struct Blob {
   std::int64_t offset = -1;  // set by place_blobs(): a multiple of 64
 };
 
-// Chooses offsets so that blobs alive together do not overlap; returns the bytes needed. Largest first,
-// each at the lowest offset that is free during its life (offline best-fit by size).
+// Chooses offsets so that blobs alive together do not overlap; returns the bytes needed. Largest
+// first, each at the lowest offset that is free during its life (offline best-fit by size).
 std::int64_t place_blobs(std::vector<Blob>& blobs);
 
 }  // namespace sinter::compile_detail

@@ -16,9 +16,9 @@
 
 namespace sinter::compile_detail {
 
-// Which nodes share a loop. An annotation of a Graph: unit_of[node] is the node's unit; -1 for a view,
-// which is resolved into its readers' strides, and for a uniform value, which every group that reads it
-// computes for itself. Nodes of a unit have ascending positions.
+// Which nodes share a loop. An annotation of a Graph: unit_of[node] is the node's unit; -1 for a
+// view, which is resolved into its readers' strides, and for a uniform value, which every group
+// that reads it computes for itself. Nodes of a unit have ascending positions.
 struct Fusion {
   struct Unit {
     std::vector<std::int32_t> nodes;
@@ -35,38 +35,47 @@ struct Fusion {
 
 // Composites are replaced by their compositions.
 ir::Graph expand(const ir::Graph& graph, ir::OpList ops);
+// The transpose of a matrix product becomes the product of the transposes.
+ir::Graph turn_products(const ir::Graph& graph, ir::OpList ops);
 // Equal nodes become one, and what nothing reads goes.
 ir::Graph simplify(const ir::Graph& graph, ir::OpList ops);
 // Values are copied where a reader does not accept the strides that views give them.
 ir::Graph materialize(const ir::Graph& graph, ir::OpList ops, backend::Backend& backend);
-// Pointwise ops and reductions over one space join. With `enabled` false every node is its own unit.
+// Pointwise ops and reductions over one space join. With `enabled` false every node is its own
+// unit.
 Fusion fuse(const ir::Graph& graph, ir::OpList ops, bool enabled);
 // Order, memory, steps. `parameters`: the States that the memory plan counts as such.
 ir::Program plan(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops,
                  backend::Backend& backend, const std::set<std::uint64_t>& parameters);
 
-// True for a value that is the same everywhere: a constant, or pointwise ops and views of constants.
+// True for a value that is the same everywhere: a constant, or pointwise ops and views of
+// constants.
 std::vector<std::uint8_t> uniform_values(const ir::Graph& graph, ir::OpList ops);
 
-// Runs passes by name: skips one that SINTER_DISABLE names, times it, and with SINTER_DUMP writes its
-// result to a file. SINTER_DEBUG >= 2 prints times.
+// Runs passes by name: times them, verifies what they made, prints times with SINTER_DEBUG >= 2,
+// and with SINTER_DUMP writes every graph and the program to files, numbered in order.
 class PassRunner {
  public:
   explicit PassRunner(std::string program_name);
-  // A graph pass; its result is verified. `required` ones cannot be switched off.
-  ir::Graph run(const char* name, const ir::Graph& graph, bool required,
+
+  void begin(const ir::Graph& traced, ir::OpList ops);
+  ir::Graph run(const char* name, const ir::Graph& graph,
                 const std::function<ir::Graph(const ir::Graph&)>& pass);
-  // Whether SINTER_DISABLE leaves the pass on.
+  // A pass whose result is no Graph.
+  void time(const char* name, const std::function<void()>& pass);
+  void finish(const ir::Program& program, ir::OpList ops);
+
+  // Whether SINTER_DISABLE leaves the pass on. Passes that programs cannot be made without ignore
+  // it.
   bool is_enabled(const char* name) const;
-  // Times anything else; `text` gives what is dumped.
-  void time(const char* name, const std::function<void()>& work,
-            const std::function<std::string()>& text);
 
  private:
-  void report(const char* name, double milliseconds, const std::function<std::string()>& text);
+  void dump(const char* name, const char* extension, const std::string& text);
 
   std::string program_name_;
+  ir::OpList ops_;
   int index_ = 0;
+  int program_number_ = 0;
 };
 
 }  // namespace sinter::compile_detail

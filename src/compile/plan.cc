@@ -8,23 +8,26 @@
 #include "compile/group_builder.h"
 #include "compile/memory.h"
 #include "compile/pass.h"
+#include "ir/in_place.h"
 #include "ir/internal_error.h"
 
 namespace sinter::compile_detail {
 
 namespace {
 
+constexpr std::int64_t kBufferAlignment = 64;
+
 // Where a root value lives.
 struct Place {
   ir::BufferKind kind = ir::BufferKind::arena;
-  std::int32_t index = -1;   // input, output, state; for the arena: the blob
-  std::int64_t offset = 0;   // bytes into it
+  std::int32_t index = -1;  // input, output, state; for the arena: the blob
+  std::int64_t offset = 0;  // bytes into it
 };
 
 // A unit with everything that does not depend on addresses.
 struct PlannedUnit {
   const Fusion::Unit* unit = nullptr;
-  BuiltGroup built;  // groups only
+  BuiltGroup built;                 // groups only
   std::vector<ir::ValueId> reads;   // roots
   std::vector<ir::ValueId> writes;  // roots
 };
@@ -33,9 +36,15 @@ class Planner {
  public:
   Planner(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops, backend::Backend& backend,
           const std::set<std::uint64_t>& parameters)
-      : graph_(graph), fusion_(fusion), ops_(ops), backend_(backend), parameters_(parameters),
-        uniform_(uniform_values(graph, ops)), places_(graph.values.size()),
-        first_(graph.values.size(), -1), last_(graph.values.size(), -1) {}
+      : graph_(graph),
+        fusion_(fusion),
+        ops_(ops),
+        backend_(backend),
+        parameters_(parameters),
+        uniform_(uniform_values(graph, ops)),
+        places_(graph.values.size()),
+        first_(graph.values.size(), -1),
+        last_(graph.values.size(), -1) {}
 
   ir::Program run() {
     order_units();
@@ -125,7 +134,9 @@ class Planner {
   // Values that something outside of their unit reads.
   std::vector<std::uint8_t> stored_values() const {
     std::vector<std::uint8_t> stored(graph_.values.size());
-    const auto need = [&](ir::ValueId value) { stored[static_cast<std::size_t>(root_of(value))] = 1; };
+    const auto need = [&](ir::ValueId value) {
+      stored[static_cast<std::size_t>(root_of(value))] = 1;
+    };
     for (const ir::ValueId output : graph_.outputs) need(output);
     for (const ir::StateUse& use : graph_.state_out) need(use.value);
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
@@ -164,6 +175,7 @@ class Planner {
         last_[static_cast<std::size_t>(root)] = i;
       }
     }
+    last_read_ = last_;
     const auto keep_to_end = [&](ir::ValueId value) {
       last_[static_cast<std::size_t>(root_of(value))] = step_count();
     };
@@ -205,14 +217,16 @@ class Planner {
     }
   }
 
-  // States whose new value can be written over the old one: nothing reads the old one any more, or only
-  // the same point of the same loop.
+  // States whose new value can be written over the old one: nothing reads the old one any more, or
+  // only the same point of the same loop.
   void place_states() {
     direct_state_.resize(graph_.state_out.size());
     for (std::size_t i = 0; i < graph_.state_out.size(); ++i) {
       const ir::StateUse& use = graph_.state_out[i];
       const ir::ValueId root = root_of(use.value);
       if (producer(root) < 0 || is_placed(root) || !is_whole(use.value)) continue;
+      if (last_read_[static_cast<std::size_t>(root)] > first_[static_cast<std::size_t>(root)])
+        continue;
       if (!may_overwrite(use.state, root)) continue;
       place(root) = {ir::BufferKind::state, state_slot(use.state, use.value), 0};
       direct_state_[i] = 1;
@@ -231,24 +245,20 @@ class Planner {
     return last_reader == writer && may_run_in_place(writer, old, root);
   }
 
-  // Whether `unit` may write `result` over `operand`: a map that reads and writes both dense, in order.
+  // Whether `unit` may write `result` over `operand`.
   bool may_run_in_place(std::int32_t unit, ir::ValueId operand, ir::ValueId result) const {
     const PlannedUnit& planned = units_[static_cast<std::size_t>(unit)];
-    if (!planned.unit->is_group || planned.unit->kind != ir::GroupKind::map) return false;
+    if (!planned.unit->is_group) return false;
     if (graph_.type_of(operand).bytes() != graph_.type_of(result).bytes()) return false;
-    const std::vector<ir::GroupOperand>& operands = planned.built.group.operands;
-    const std::size_t load_count = planned.built.loads.size();
-    std::size_t output = load_count;
-    while (output - load_count < planned.built.stores.size() &&
-           planned.built.stores[output - load_count] != result) {
-      ++output;
-    }
-    if (output - load_count == planned.built.stores.size()) return false;
-    for (std::size_t i = 0; i < load_count; ++i) {
-      if (planned.built.loads[i].root != operand) continue;
-      if (planned.built.loads[i].layout.offset != 0) return false;
-      if (operands[i].strides != operands[output].strides) return false;
-      if (size_of(operands[i].dtype) != size_of(operands[output].dtype)) return false;
+    const BuiltGroup& built = planned.built;
+    const auto store = std::find(built.stores.begin(), built.stores.end(), result);
+    if (store == built.stores.end()) return false;
+    const auto output =
+        static_cast<int>(built.loads.size()) + static_cast<int>(store - built.stores.begin());
+    for (std::size_t i = 0; i < built.loads.size(); ++i) {
+      if (built.loads[i].root != operand) continue;
+      if (built.loads[i].layout.offset != 0) return false;
+      if (!ir::may_run_in_place(built.group, static_cast<int>(i), output)) return false;
     }
     return true;
   }
@@ -275,6 +285,7 @@ class Planner {
       for (std::size_t i = 0; i < node.inputs.size(); ++i) {
         const ir::ValueId root = root_of(node.inputs[i]);
         if (producer(root) < 0 || is_placed(root) || !is_whole(node.inputs[i])) continue;
+        if (offsets[i] * size % kBufferAlignment != 0) continue;
         place(root) = {ir::BufferKind::arena, blob, offsets[i] * size};
         first = std::min(first, first_[static_cast<std::size_t>(root)]);
         last = std::max(last, last_[static_cast<std::size_t>(root)]);
@@ -308,7 +319,8 @@ class Planner {
   std::int32_t dying_operand(std::int32_t unit, ir::ValueId result) {
     for (const ir::ValueId root : units_[static_cast<std::size_t>(unit)].reads) {
       const Place& candidate = place(root);
-      if (candidate.kind != ir::BufferKind::arena || last_[static_cast<std::size_t>(root)] != unit) continue;
+      if (candidate.kind != ir::BufferKind::arena || last_[static_cast<std::size_t>(root)] != unit)
+        continue;
       // Only the blob's current holder can hand it on; packed blobs have no single holder.
       const auto holder = blob_last_root_.find(candidate.index);
       if (holder == blob_last_root_.end() || holder->second != root) continue;
@@ -409,7 +421,8 @@ class Planner {
             elements *= argument.layout.shape[axis];
           }
         }
-        step.cost.bytes += static_cast<double>(elements) * static_cast<double>(size_of(argument.dtype));
+        step.cost.bytes +=
+            static_cast<double>(elements) * static_cast<double>(size_of(argument.dtype));
       }
     };
     count(step.inputs);
@@ -446,15 +459,17 @@ class Planner {
       const ir::StateUse& use = graph_.state_out[i];
       const ir::ValueId root = root_of(use.value);
       const std::int32_t slot = state_slot(use.state, use.value);
-      if (place(root).kind == ir::BufferKind::state && place(root).index == slot && is_whole(use.value)) continue;
+      if (place(root).kind == ir::BufferKind::state && place(root).index == slot &&
+          is_whole(use.value))
+        continue;
       const ir::TensorType& type = graph_.type_of(use.value);
       const ir::Layout dense = ir::dense_layout(type.shape);
       const ir::Argument to{{ir::BufferKind::state, slot, 0}, type.dtype, dense};
       ir::Argument from = argument(root, layout_of(use.value));
       if (place(root).kind == ir::BufferKind::state) {
         const auto step = static_cast<std::int32_t>(program_.steps.size());
-        const std::int32_t blob = new_blob(type.bytes(), step, step + static_cast<std::int32_t>(
-                                                                       2 * graph_.state_out.size()));
+        const std::int32_t blob = new_blob(
+            type.bytes(), step, step + static_cast<std::int32_t>(2 * graph_.state_out.size()));
         const ir::Argument temporary{{ir::BufferKind::arena, blob, 0}, type.dtype, dense};
         add_copy(from, temporary, "copy of a state");
         from = temporary;
@@ -482,7 +497,8 @@ class Planner {
     }
     ir::MemoryPlan& memory = program_.memory;
     for (const ir::Program::StateSlot& slot : program_.states) {
-      (parameters_.count(slot.state) != 0 ? memory.parameters : memory.optimizer) += slot.type.bytes();
+      (parameters_.count(slot.state) != 0 ? memory.parameters : memory.optimizer) +=
+          slot.type.bytes();
     }
     for (const ir::TensorType& type : program_.inputs) memory.inputs += type.bytes();
     for (const ir::TensorType& type : program_.outputs) memory.outputs += type.bytes();
@@ -492,8 +508,8 @@ class Planner {
     for (const std::int32_t blob : workspace_blobs_) {
       memory.workspace = std::max(memory.workspace, blobs_[static_cast<std::size_t>(blob)].bytes);
     }
-    // Blobs of different kinds share memory at different times, so that the rest may come out smaller
-    // than its own sum.
+    // Blobs of different kinds share memory at different times, so that the rest may come out
+    // smaller than its own sum.
     memory.workspace = std::min(memory.workspace, program_.arena_bytes);
     memory.gradients = std::min(memory.gradients, program_.arena_bytes - memory.workspace);
     memory.activations = program_.arena_bytes - memory.workspace - memory.gradients;
@@ -508,7 +524,8 @@ class Planner {
   std::vector<PlannedUnit> units_;
   std::vector<Place> places_;        // by root value
   std::vector<std::int32_t> first_;  // by root value: the unit that writes it
-  std::vector<std::int32_t> last_;   // by root value: the last unit that reads it
+  std::vector<std::int32_t> last_;   // by root value: the last unit that reads it; outputs: the end
+  std::vector<std::int32_t> last_read_;  // by root value: the last unit that reads it
   std::vector<Blob> blobs_;
   std::map<std::int32_t, ir::ValueId> blob_last_root_;
   std::set<std::int32_t> gradient_blobs_;

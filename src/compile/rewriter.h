@@ -10,9 +10,9 @@
 
 namespace sinter::compile_detail {
 
-// Holds the new graph's Tensor for each value of the old one. While one lives, the thread's ops record
-// into the new graph, untracked. A pass goes over the old nodes in order and either keeps each or sets
-// its results to something else.
+// Holds the new graph's Tensor for each value of the old one. While one lives, the thread's ops
+// record into the new graph, untracked. A pass goes over the old nodes in order and either keeps
+// each or sets its results to something else.
 class Rewriter {
  public:
   Rewriter(const ir::Graph& from, ir::OpList ops)

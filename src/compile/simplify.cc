@@ -4,6 +4,7 @@
 
 #include "compile/pass.h"
 #include "compile/rewriter.h"
+#include "sinter/ops.h"
 
 namespace sinter::compile_detail {
 
@@ -40,8 +41,24 @@ std::string key_of(const ir::Node& node, const std::vector<Tensor>& inputs) {
       for (const std::int64_t each : *list) append(each);
     }
   }
-  for (const auto& body : node.bodies) key += "@" + std::to_string(reinterpret_cast<std::uintptr_t>(body.get()));
+  for (const auto& body : node.bodies)
+    key += "@" + std::to_string(reinterpret_cast<std::uintptr_t>(body.get()));
   return key;
+}
+
+// Whether the node exchanges the two innermost axes of a matrix product that nothing else reads.
+bool transposes_product(const ir::Graph& graph, const ir::Node& node,
+                        const std::vector<int>& uses) {
+  if (node.op != ir::OpId::permute) return false;
+  const ir::Value& input = graph.values[static_cast<std::size_t>(node.inputs[0])];
+  if (input.node < 0 || uses[static_cast<std::size_t>(node.inputs[0])] != 1) return false;
+  if (graph.nodes[static_cast<std::size_t>(input.node)].op != ir::OpId::matmul) return false;
+  const std::vector<std::int64_t>& axes = node.attributes.integers("axes");
+  const auto rank = static_cast<std::int64_t>(axes.size());
+  for (std::int64_t i = 0; i < rank - 2; ++i) {
+    if (axes[static_cast<std::size_t>(i)] != i) return false;
+  }
+  return rank >= 2 && axes.back() == rank - 2;
 }
 
 }  // namespace
@@ -64,6 +81,25 @@ ir::Graph expand(const ir::Graph& graph, ir::OpList ops) {
   return found ? expand(expanded, ops) : expanded;
 }
 
+// (a b)^T = b^T a^T, so that a weight gradient is produced as it is stored, without a copy.
+ir::Graph turn_products(const ir::Graph& graph, ir::OpList ops) {
+  Rewriter rewriter(graph, ops);
+  const std::vector<int> uses = ir::count_uses(graph);
+  for (const ir::Node& node : graph.nodes) {
+    rewriter.set_origin(node);
+    if (!transposes_product(graph, node, uses)) {
+      rewriter.set_results(node, rewriter.record(node, rewriter.inputs_of(node)));
+      continue;
+    }
+    const ir::ValueId product = node.inputs[0];
+    const std::int32_t producer = graph.values[static_cast<std::size_t>(product)].node;
+    const std::vector<Tensor> factors =
+        rewriter.inputs_of(graph.nodes[static_cast<std::size_t>(producer)]);
+    rewriter.set_results(node, {matmul(transpose(factors[1]), transpose(factors[0]))});
+  }
+  return rewriter.finish();
+}
+
 ir::Graph simplify(const ir::Graph& graph, ir::OpList ops) {
   Rewriter rewriter(graph, ops);
   const std::vector<std::uint8_t> live = live_nodes(graph);
@@ -84,8 +120,9 @@ std::vector<std::uint8_t> uniform_values(const ir::Graph& graph, ir::OpList ops)
   std::vector<std::uint8_t> uniform(graph.values.size());
   for (const ir::Node& node : graph.nodes) {
     const ir::OpKind kind = ir::find(ops, node.op).kind;
-    bool all = node.op == ir::OpId::full ||
-               (!node.inputs.empty() && (kind == ir::OpKind::pointwise || kind == ir::OpKind::view));
+    bool all =
+        node.op == ir::OpId::full ||
+        (!node.inputs.empty() && (kind == ir::OpKind::pointwise || kind == ir::OpKind::view));
     for (const ir::ValueId input : node.inputs) {
       all = all && uniform[static_cast<std::size_t>(input)] != 0;
     }

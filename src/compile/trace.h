@@ -22,8 +22,8 @@ struct Trace {
   std::map<std::uint64_t, std::shared_ptr<StateImpl>> states;
 };
 
-// Records ops instead of running them. Use: arguments by add_argument(), the ops under a RecorderScope,
-// then finish().
+// Records ops instead of running them. Use: arguments by add_argument(), the ops under a
+// RecorderScope, then finish().
 class Tracer : public Recorder {
  public:
   Tracer();
@@ -33,8 +33,8 @@ class Tracer : public Recorder {
   // Ends the recording; the outputs may be captured Tensors too.
   Trace finish(const std::vector<Tensor>& outputs);
 
-  // While set, nodes carry this line and module instead of their own: for nodes that a pass makes of
-  // another node.
+  // While set, nodes carry this line and module instead of their own: for nodes that a pass makes
+  // of another node.
   void set_origin(const ir::Node* node) { origin_ = node; }
   // For passes that record a graph again: states keep their uses.
   Tensor add_state_in(std::uint64_t state, const ir::TensorType& type);

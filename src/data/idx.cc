@@ -106,7 +106,7 @@ std::vector<std::uint8_t> read_data(ByteSource& source, std::uint64_t bytes) {
            .hint = "is the file complete?"});
   };
   const std::uint64_t most = source.most_bytes();
-  if (bytes > most || header_bytes > most - bytes) {
+  if (bytes > most) {
     if (!source.compressed()) refuse_short(most);
     raise({.where = source.path(),
            .what = "the header, up to byte " + std::to_string(header_bytes) +

@@ -64,6 +64,8 @@ Group collapse(const Group& group);
 void verify(const Group& group);
 
 // One line per operand and instruction; parse_group(to_text(g)) == g. Floating constants are hex floats.
+// parse_group accepts nothing but what to_text writes for a group that verify accepts; it throws Error,
+// naming the line, for anything else.
 std::string to_text(const Group& group);
 Group parse_group(std::string_view text);
 

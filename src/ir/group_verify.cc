@@ -139,12 +139,9 @@ class Verifier {
   void check_constant() const {
     const std::int64_t imm = inst().imm;
     if (inst().type == Dtype::boolean) require(imm == 0 || imm == 1, "a boolean is not 0 or 1");
-    if (inst().type == Dtype::f32) {
-      require(imm >= 0 && imm <= std::numeric_limits<std::uint32_t>::max(),
-              "the bits of an f32 are not zero-extended");
-    }
-    if (inst().type == Dtype::i32) {
-      require(imm == static_cast<std::int32_t>(imm), "the value of an i32 is not sign-extended");
+    if (size_of(inst().type) == 4) {
+      require(imm == static_cast<std::int32_t>(imm),
+              "the bits of a constant are not sign-extended");
     }
   }
 

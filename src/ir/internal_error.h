@@ -7,7 +7,8 @@
 
 namespace sinter::ir {
 
-// Thrown by verify() when a pass has made something that breaks a rule; never by anything a user does.
+// Thrown by verify() when a pass has made something that breaks a rule; never by anything a user
+// does.
 class InternalError : public std::logic_error {
  public:
   explicit InternalError(const std::string& message) : std::logic_error("internal: " + message) {}

@@ -51,19 +51,14 @@ struct Coefficients<float> {
   static constexpr std::array<float, 3> kCos = {0.041666646869f, -0.0013887367312f,
                                                 2.4438405881e-05f};
   static constexpr float kTrigonometricLimit = 0x1p20f;
-  // tanh(x) / x = P(x^2) / Q(x^2), |x| <= kTanhLimit, where tanh rounds to 1. 2.1e-8.
-  static constexpr float kTanhLimit = 9.02f;
-  static constexpr std::array<float, 5> kTanhP = {0.999999979f, 0.13379719031f, 0.0034940358664f,
-                                                  2.0583502855e-05f, 1.3319101255e-08f};
-  static constexpr std::array<float, 5> kTanhQ = {1.0f, 0.46713034273f, 0.025871078145f,
-                                                  0.00032830949845f, 7.7620316118e-07f};
-  // erf(x) / x = P(x^2) / Q(x^2), |x| <= kErfLimit. 2.0e-8.
+  // erf(x) / x = P(x^2) / Q(x^2), |x| <= kErfLimit. 2.0e-8; the roundings to
+  // f32 chosen by a search for the least error of the whole function.
   static constexpr float kErfLimit = 3.93f;
-  static constexpr std::array<float, 6> kErfP = {1.1283791454f,     0.19078419161f,
-                                                 0.052790329361f,   0.0037796233173f,
-                                                 0.00028480868603f, 2.0419651037e-06f};
-  static constexpr std::array<float, 6> kErfQ = {
-      1.0f, 0.50241080708f, 0.11425766747f, 0.014997466009f, 0.0011652156804f, 3.8004020016e-05f};
+  static constexpr std::array<float, 6> kErfP = {1.128379107f,     0.1907841712f,
+                                                 0.05279032141f,   0.003779623192f,
+                                                 0.0002848087461f, 2.041966127e-06f};
+  static constexpr std::array<float, 6> kErfQ = {1.0f,           0.5024107099f,   0.1142576635f,
+                                                 0.01499746647f, 0.001165215392f, 3.800404374e-05f};
 };
 
 template <>
@@ -111,24 +106,6 @@ struct Coefficients<double> {
       0.04166666666666659952395,   -0.001388888888887413036297, 0.00002480158728948524589011,
       -2.755731435300972754954e-7, 2.087572334419510719557e-9,  -1.135965065326515894058e-11};
   static constexpr double kTrigonometricLimit = 0x1p30;
-  // 1.6e-19.
-  static constexpr double kTanhLimit = 19.1;
-  static constexpr std::array<double, 11> kTanhP = {
-      0.99999999999999999984,    0.15345444395104253283,    0.0062239358069664287268,
-      0.00010328903869433917643, 8.3115037813324667314e-7,  3.4778640520319122193e-9,
-      7.6462350481862234676e-12, 8.4550353684685559162e-15, 4.1799399225193363836e-18,
-      7.0433538737186568108e-22, 1.7074205596204457004e-26};
-  static constexpr std::array<double, 11> kTanhQ = {1.0,
-                                                    0.4867877772843758639,
-                                                    0.035153194901758388605,
-                                                    0.00088423766961764995943,
-                                                    0.000010082243652745015677,
-                                                    5.8235093972784733647e-8,
-                                                    1.7697603158445627244e-10,
-                                                    2.7850303502070314527e-13,
-                                                    2.1032542325568310345e-16,
-                                                    6.3857976307977090689e-20,
-                                                    4.992459113322589703e-24};
   // (erf(x) - x) / x in x^2, |x| <= 1. 7.3e-18.
   static constexpr std::array<double, 12> kErf = {
       0.12837916709551256568,    -0.37612638903183520025,     0.11283791670944200308,

@@ -115,6 +115,9 @@ struct GradientCall {
   std::span<const std::optional<Tensor>> dy;
   const Attributes& attributes;
   std::span<const std::shared_ptr<const Graph>> bodies;
+  // For each input, whether its gradient is wanted; empty: all are. Gradients that are not may be left
+  // out, which saves an op called directly their work (in a trace dead code is removed anyway).
+  std::span<const std::uint8_t> needed = {};
 };
 
 struct Op {

@@ -428,7 +428,7 @@ struct Maximum : OnNumbers {
       "the larger; a NaN gives NaN; equal ones pass the gradient to a";
   template <class T>
   static T forward(T a, T b) {
-    return select(is_nan(a), a, select(is_nan(b), b, select(a < b, b, a)));
+    return select(mask_or(is_nan(a), b <= a), a, b);
   }
   template <class V>
   static std::array<V, 2> backward(const V& g, const V& a, const V& b, const V&) {
@@ -441,7 +441,7 @@ struct Minimum : OnNumbers {
       "the smaller; a NaN gives NaN; equal ones pass the gradient to a";
   template <class T>
   static T forward(T a, T b) {
-    return select(is_nan(a), a, select(is_nan(b), b, select(b < a, b, a)));
+    return select(mask_or(is_nan(a), a <= b), a, b);
   }
   template <class V>
   static std::array<V, 2> backward(const V& g, const V& a, const V& b, const V&) {

@@ -18,7 +18,7 @@ enum class ScalarOp : std::uint8_t {
   // Leaves.
   load,      // the element of group operand `imm` at this point of the space
   index,     // the position along axis `imm` of the space (i32 or i64)
-  constant,  // the bits in `imm`, of type `type` (boolean: 0 or 1; f32 zero-, i32 sign-extended)
+  constant,  // the bits in `imm`, of type `type` (boolean: 0 or 1; 32 bits are sign-extended)
   // Arithmetic: f32, f64; add, sub, mul, neg also i32, i64 (two's complement, wrapping).
   add,
   sub,

@@ -16,7 +16,7 @@
 #include <limits>
 #include <type_traits>
 
-namespace sinter::scalar {
+namespace sinter::ir::scalar {
 
 template <class T>
 concept RealFloat = std::same_as<T, float> || std::same_as<T, double>;
@@ -182,6 +182,6 @@ requires(RealNumber<From> || std::same_as<From, bool>) To convert(From a) {
   }
 }
 
-}  // namespace sinter::scalar
+}  // namespace sinter::ir::scalar
 
 #endif  // SINTER_IR_SCALAR_OPS_H_

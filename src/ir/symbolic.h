@@ -79,7 +79,8 @@ T from_immediate(std::int64_t imm) {
 
 // A number of type T (float, double, std::int32_t, std::int64_t or bool) in a body: a literal, or
 // the value of an instruction. Operations on literals alone are done at once, by the function of
-// scalar_ops.h; nothing else is simplified, so a template computes the same bits over T and Sym<T>.
+// scalar_ops.h, and choices by a literal mask; nothing else is simplified, so that a template
+// computes the same bits over T and Sym<T>.
 template <class T>
 class Sym {
  public:
@@ -230,10 +231,15 @@ Sym<T> trunc(const Sym<T>& a) {
 // --- Masks
 // ------------------------------------------------------------------------------------------
 
+// A literal mask decides `and` and `or` at once.
 inline Sym<bool> mask_and(const Sym<bool>& a, const Sym<bool>& b) {
+  if (a.is_literal()) return a.literal() ? b : a;
+  if (b.is_literal()) return b.literal() ? a : b;
   return symbolic_detail::binary<bool>(ScalarOp::bit_and, scalar::mask_and, a, b);
 }
 inline Sym<bool> mask_or(const Sym<bool>& a, const Sym<bool>& b) {
+  if (a.is_literal()) return a.literal() ? a : b;
+  if (b.is_literal()) return b.literal() ? b : a;
   return symbolic_detail::binary<bool>(ScalarOp::bit_or, scalar::mask_or, a, b);
 }
 inline Sym<bool> mask_xor(const Sym<bool>& a, const Sym<bool>& b) {
@@ -372,7 +378,7 @@ Sym<To> convert(const Sym<From>& a) {
 
 }  // namespace sinter::ir
 
-namespace sinter::scalar {
+namespace sinter::ir::scalar {
 
 template <class T>
 struct NumberTraits<ir::Sym<T>> {
@@ -381,6 +387,6 @@ struct NumberTraits<ir::Sym<T>> {
   using Rebind = ir::Sym<U>;
 };
 
-}  // namespace sinter::scalar
+}  // namespace sinter::ir::scalar
 
 #endif  // SINTER_IR_SYMBOLIC_H_

@@ -2,6 +2,7 @@
 #ifndef SINTER_TENSOR_IMPL_H_
 #define SINTER_TENSOR_IMPL_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -69,7 +70,7 @@ struct StateImpl {
   std::int64_t arena_offset = 0;       // elements
   bool is_parameter = false;           // an optimizer updates it
   std::uint64_t version = 0;           // counts writes
-  bool in_use = false;                 // by a running step
+  std::atomic<bool> in_use{false};     // by a running step
   Payload snapshot;                    // the last one taken,
   std::uint64_t snapshot_version = 0;  // at this version; valid when snapshot.storage is set
 

@@ -127,6 +127,14 @@ std::vector<bool> Tensor::to_vector<bool>() const {
   return {bytes.begin(), bytes.end()};
 }
 
+void Operand::raise_empty() const {
+  raise({.where = location_.to_string(),
+         .what = "an op was given an empty Tensor handle",
+         .got = {},
+         .expected = {},
+         .hint = "a default-constructed Tensor, or a gradient that does not exist"});
+}
+
 Tensor tensor(std::span<const float> values, const Shape& shape) {
   return from_values(values, shape);
 }

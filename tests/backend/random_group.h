@@ -29,8 +29,7 @@ class BodyBuilder {
     return static_cast<std::int32_t>(group_.body.size()) - 1;
   }
   std::int32_t constant(float value) {
-    return emit(ir::ScalarOp::constant, Dtype::f32, -1, -1, -1,
-                std::bit_cast<std::uint32_t>(value));
+    return emit(ir::ScalarOp::constant, Dtype::f32, -1, -1, -1, std::bit_cast<std::int32_t>(value));
   }
   std::int32_t constant(double value) {
     return emit(ir::ScalarOp::constant, Dtype::f64, -1, -1, -1, std::bit_cast<std::int64_t>(value));

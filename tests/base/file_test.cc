@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "largest_allocation.h"
 #include "sinter/error.h"
 #include "temporary_folder.h"
 
@@ -76,6 +77,15 @@ TEST(File, ReadsUpToTheLimitAndNotMore) {
   EXPECT_NE(error_of([] { read_file("/dev/zero", kMegabyte); }).find("too large"),
             std::string::npos);
   EXPECT_NE(read_file("/proc/self/status", kMegabyte).find("Pid:"), std::string::npos);
+}
+
+TEST(File, AFileLargerThanTheLimitTakesNoMemory) {
+  const TemporaryFolder folder;
+  write_file(folder / "a", "x");
+  ASSERT_EQ(truncate((folder / "a").c_str(), off_t{1} << 40), 0);
+  largest_allocation = 0;
+  EXPECT_THROW(read_file(folder / "a", 64 * kMegabyte), Error);
+  EXPECT_LT(largest_allocation, kMegabyte);
 }
 
 TEST(File, ReadingNamesThePathAndTheSystemsReason) {

@@ -1,5 +1,5 @@
-// Watches operator new, so that a test can show that a hostile file made nobody allocate much. A test
-// program that includes this has largest_allocation.cc among its sources.
+// Watches operator new, so that a test can show that a hostile file made nobody allocate much. A
+// test program that includes this has largest_allocation.cc among its sources.
 #ifndef SINTER_TESTS_BASE_LARGEST_ALLOCATION_H_
 #define SINTER_TESTS_BASE_LARGEST_ALLOCATION_H_
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <string>
 #include <type_traits>
 
 #include "backend/cpu/tile_ops.h"
@@ -42,7 +43,6 @@ struct Max {
   static constexpr T identity =
       std::is_integral_v<T> ? std::numeric_limits<T>::min() : -std::numeric_limits<T>::infinity();
   static T apply(T a, T b) {
-    // A NaN in `a` stays: it is neither less than b nor different from itself only in b.
     const bool take_b = a == a && (b != b || a < b);
     return take_b ? b : a;
   }

@@ -1,0 +1,177 @@
+#include "backend/null/backend.h"
+
+#include <cstring>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "ir/internal_error.h"
+#include "sinter/error.h"
+
+namespace sinter::backend::null {
+
+namespace {
+
+constexpr std::align_val_t kAlignment{64};
+// More than any machine has; the sanitizers' allocators stop the program at such a request.
+constexpr std::size_t kMostBytes = std::size_t{1} << 40;
+
+void check(const char* what, std::span<void* const> addresses,
+           const std::vector<ir::TensorType>& types) {
+  if (addresses.size() != types.size()) {
+    throw ir::InternalError("null: " + std::to_string(addresses.size()) + " " + what +
+                            "s are bound, the program has " + std::to_string(types.size()));
+  }
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    if (addresses[i] == nullptr && types[i].elements() > 0) {
+      throw ir::InternalError("null: " + std::string(what) + " " + std::to_string(i) +
+                              " is not bound");
+    }
+  }
+}
+
+}  // namespace
+
+void count(const ir::Step& step, NullCounts& counts) {
+  ++counts.steps;
+  if (step.group != nullptr) {
+    ++counts.groups;
+    counts.group_instructions += static_cast<std::int64_t>(step.group->body.size());
+  } else {
+    ++counts.kernels[static_cast<std::size_t>(step.op)];
+  }
+  counts.flops += step.cost.flops;
+  counts.bytes += step.cost.bytes;
+}
+
+class NullExecutable : public Executable {
+ public:
+  NullExecutable(NullBackend& backend, std::shared_ptr<const ir::Program> program)
+      : backend_(backend), program_(std::move(program)) {
+    for (const auto& slot : program_->states) states_.push_back(slot.type);
+  }
+
+  ~NullExecutable() override {
+    if (arena_ != nullptr) backend_.release(arena_, arena_bytes());
+  }
+
+  void run(const Bindings& bindings) override {
+    check_bindings(bindings);
+    ++backend_.counts_.runs;
+    for (const ir::Step& step : program_->steps) count(step, backend_.counts_);
+  }
+
+  // Only a watcher looks into the arena, so only this makes one.
+  void run_watched(const Bindings& bindings,
+                   const std::function<void(int, std::span<void* const>)>& after) override {
+    check_bindings(bindings);
+    if (arena_ == nullptr) arena_ = static_cast<std::byte*>(backend_.allocate(arena_bytes()));
+    ++backend_.counts_.runs;
+    std::vector<void*> addresses;
+    for (std::size_t i = 0; i < program_->steps.size(); ++i) {
+      count(program_->steps[i], backend_.counts_);
+      addresses.clear();
+      for (const ir::Argument& output : program_->steps[i].outputs) {
+        addresses.push_back(address(output, bindings));
+      }
+      after(static_cast<int>(i), addresses);
+    }
+  }
+
+  void run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) override {
+    check_bindings(bindings);
+    if (chosen.size() != program_->steps.size()) {
+      throw ir::InternalError("null: the choice is not one of " +
+                              std::to_string(program_->steps.size()) + " steps");
+    }
+    ++backend_.counts_.runs;
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      if (chosen[i] != 0) count(program_->steps[i], backend_.counts_);
+    }
+  }
+
+ private:
+  std::size_t arena_bytes() const { return static_cast<std::size_t>(program_->arena_bytes); }
+
+  void check_bindings(const Bindings& bindings) const {
+    check("input", bindings.inputs, program_->inputs);
+    check("output", bindings.outputs, program_->outputs);
+    check("state", bindings.states, states_);
+  }
+
+  void* address(const ir::Argument& argument, const Bindings& bindings) const {
+    const auto index = static_cast<std::size_t>(argument.buffer.index);
+    void* base = arena_;
+    if (argument.buffer.kind == ir::BufferKind::output) base = bindings.outputs[index];
+    if (argument.buffer.kind == ir::BufferKind::state) base = bindings.states[index];
+    return static_cast<std::byte*>(base) + argument.buffer.offset +
+           argument.layout.offset * static_cast<std::int64_t>(size_of(argument.dtype));
+  }
+
+  NullBackend& backend_;
+  std::shared_ptr<const ir::Program> program_;
+  std::vector<ir::TensorType> states_;
+  std::byte* arena_ = nullptr;
+};
+
+void* NullBackend::allocate(std::size_t bytes) {
+  void* memory = bytes > kMostBytes ? nullptr : ::operator new(bytes, kAlignment, std::nothrow);
+  if (memory == nullptr) {
+    raise({.where = "null",
+           .what = "no memory",
+           .got = "a request for " + std::to_string(bytes) + " bytes",
+           .expected = {},
+           .hint = {}});
+  }
+  std::memset(memory, 0, bytes);
+  return memory;
+}
+
+void NullBackend::release(void* memory, std::size_t) { ::operator delete(memory, kAlignment); }
+
+void NullBackend::copy_to_device(void* to, const void* from, std::size_t bytes) {
+  copy(to, from, bytes);
+}
+
+void NullBackend::copy_to_host(void* to, const void* from, std::size_t bytes) {
+  copy(to, from, bytes);
+}
+
+void NullBackend::copy(void* to, const void* from, std::size_t bytes) {
+  if (bytes > 0) std::memmove(to, from, bytes);
+}
+
+bool NullBackend::accepts(const KernelCall& call, int input) {
+  if (like_ != nullptr) return like_->accepts(call, input);
+  const ir::Layout& layout = call.inputs[static_cast<std::size_t>(input)];
+  if (ir::is_dense(layout) || call.op == ir::OpId::copy) return true;
+  const std::size_t rank = layout.strides.size();
+  return call.op == ir::OpId::matmul && rank >= 2 &&
+         (layout.strides[rank - 1] == 1 || layout.strides[rank - 2] == 1);
+}
+
+// A vector runs along the innermost axis, or holds one element of it many times.
+bool NullBackend::group_accepts(const ir::Layout& layout) {
+  if (like_ != nullptr) return like_->group_accepts(layout);
+  for (int axis = layout.shape.rank() - 1; axis >= 0; --axis) {
+    if (layout.shape[axis] == 1) continue;
+    const std::int64_t stride = layout.strides[static_cast<std::size_t>(axis)];
+    return stride == 0 || stride == 1;
+  }
+  return true;
+}
+
+std::int64_t NullBackend::workspace_bytes(const KernelCall& call) {
+  return like_ == nullptr ? 0 : like_->workspace_bytes(call);
+}
+
+std::int64_t NullBackend::workspace_bytes(const ir::Group& group) {
+  return like_ == nullptr ? 0 : like_->workspace_bytes(group);
+}
+
+std::unique_ptr<Executable> NullBackend::prepare(std::shared_ptr<const ir::Program> program) {
+  ir::verify(*program, ops_);
+  return std::make_unique<NullExecutable>(*this, std::move(program));
+}
+
+}  // namespace sinter::backend::null

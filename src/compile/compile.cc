@@ -1,0 +1,309 @@
+#include "sinter/compile.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <list>
+#include <optional>
+
+#include "backend/registry.h"
+#include "base/switches.h"
+#include "compile/program_maker.h"
+#include "compile/state_use.h"
+#include "compile/trace.h"
+#include "compile/watch.h"
+#include "ops/list.h"
+#include "sinter/autograd.h"
+#include "tensor/apply.h"
+
+namespace sinter {
+
+using compile_detail::RunningStates;
+using compile_detail::SavedStates;
+using compile_detail::Trace;
+using compile_detail::Tracer;
+
+namespace {
+
+constexpr std::size_t kMaxPrograms = 16;
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// What a program was made for.
+struct Signature {
+  std::vector<ir::TensorType> arguments;
+  bool training = true;
+  bool tracking = true;
+
+  friend bool operator==(const Signature&, const Signature&) = default;
+};
+
+struct Entry {
+  Signature signature;
+  ir::Graph graph;
+  std::vector<Tensor> captured;
+  std::vector<std::shared_ptr<StateImpl>> states;  // in the program's order
+  std::shared_ptr<const ir::Program> program;
+  std::unique_ptr<backend::Executable> executable;
+  double compile_ms = 0;
+  std::int64_t calls = 0;
+};
+
+bool same_memory(const Tensor& a, const Tensor& b) {
+  const Payload& x = a.impl()->payload;
+  const Payload& y = b.impl()->payload;
+  return x.storage == y.storage && x.offset == y.offset;
+}
+
+}  // namespace
+
+struct CompiledFunction::Impl {
+  Function function;
+  std::string name;
+  std::list<Entry> entries;  // most recently used first
+
+  Signature signature_of(const std::vector<Tensor>& arguments) const {
+    Signature signature;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      if (!arguments[i].defined()) {
+        raise({.where = name,
+               .what = "argument " + std::to_string(i) + " is an empty Tensor handle",
+               .got = {},
+               .expected = {},
+               .hint = {}});
+      }
+      signature.arguments.push_back(arguments[i].impl()->payload.type);
+    }
+    signature.training = is_training();
+    signature.tracking = is_tracking();
+    return signature;
+  }
+
+  Trace trace(const Signature& signature) {
+    Tracer tracer;
+    std::vector<Tensor> arguments;
+    for (const ir::TensorType& type : signature.arguments) {
+      arguments.push_back(tracer.add_argument(type));
+    }
+    std::vector<Tensor> results;
+    {
+      const RecorderScope scope(&tracer);
+      results = function(arguments);
+    }
+    return tracer.finish(results);
+  }
+
+  Entry make_entry(Signature signature) {
+    const auto start = Clock::now();
+    Entry entry;
+    entry.signature = std::move(signature);
+    Trace traced = trace(entry.signature);
+    std::set<std::uint64_t> parameters;
+    for (const auto& [id, state] : traced.states) {
+      if (state->is_parameter) parameters.insert(id);
+    }
+    backend::Backend& backend = backend::default_backend();
+    entry.program = std::make_shared<ir::Program>(
+        compile_detail::make_program(traced.graph, backend, name, parameters));
+    entry.executable = backend.prepare(entry.program);
+    for (const ir::Program::StateSlot& slot : entry.program->states) {
+      entry.states.push_back(traced.states.at(slot.state));
+    }
+    entry.captured = std::move(traced.captured);
+    entry.graph = std::move(traced.graph);
+    entry.compile_ms = milliseconds_since(start);
+    if (switches().debug >= 1) {
+      std::fprintf(stderr, "sinter: %s: %zu steps, arena %lld bytes, made in %.2f ms\n",
+                   name.c_str(), entry.program->steps.size(),
+                   static_cast<long long>(entry.program->arena_bytes), entry.compile_ms);
+    }
+    return entry;
+  }
+
+  Entry& find_or_make(const std::vector<Tensor>& arguments) {
+    Signature signature = signature_of(arguments);
+    const auto found = std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) {
+      return entry.signature == signature;
+    });
+    if (found != entries.end()) {
+      entries.splice(entries.begin(), entries, found);
+    } else {
+      entries.push_front(make_entry(std::move(signature)));
+      if (entries.size() > kMaxPrograms) entries.pop_back();
+    }
+    return entries.front();
+  }
+
+  // Traces again and compares: what the function computes must not depend on C++ values that
+  // change.
+  void check_unchanged(const Entry& entry) {
+    const Trace again = trace(entry.signature);
+    const std::int32_t node = ir::first_difference(entry.graph, again.graph);
+    if (node >= 0) raise_changed(entry.graph, again.graph, static_cast<std::size_t>(node));
+    for (std::size_t i = 0; i < entry.captured.size(); ++i) {
+      if (!same_memory(entry.captured[i], again.captured[i])) {
+        raise({.where = name,
+               .what = "a Tensor that the function captures is another one than when it was traced",
+               .got = again.captured[i].to_string(),
+               .expected = {},
+               .hint = "pass it as an argument, or keep it in a State"});
+      }
+    }
+  }
+
+  [[noreturn]] void raise_changed(const ir::Graph& before, const ir::Graph& after,
+                                  std::size_t node) const {
+    const auto describe = [&](const ir::Graph& graph) {
+      if (node >= graph.nodes.size()) return std::string("nothing");
+      const ir::Node& found = graph.nodes[node];
+      std::string text = ir::find(op_list(), found.op).name;
+      for (const auto& [key, value] : found.attributes.entries()) {
+        if (const auto* real = std::get_if<double>(&value)) text += " " + std::to_string(*real);
+        if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+          text += " " + key + "=" + std::to_string(*integer);
+        }
+      }
+      return text + " at " + found.location.to_string();
+    };
+    raise({.where = name,
+           .what = "the function does something else than when it was traced",
+           .got = describe(after),
+           .expected = describe(before),
+           .hint = "a C++ value that changes between calls must be an argument or a State"});
+  }
+
+  void run(Entry& entry, const std::vector<Tensor>& arguments,
+           const std::vector<Payload>& outputs) {
+    const compile_detail::BoundProgram bound(arguments, entry.captured, outputs, entry.states);
+    RunningStates running(entry.states, name);
+    if (switches().check >= 3) {
+      const std::string found =
+          compile_detail::first_nonfinite_step(*entry.program, *entry.executable, bound.bindings());
+      if (!found.empty()) {
+        raise({.where = name,
+               .what = "a value is not finite",
+               .got = found,
+               .expected = {},
+               .hint = "SINTER_CHECK=3 stops here"});
+      }
+    } else {
+      entry.executable->run(bound.bindings());
+    }
+    for (std::size_t i = 0; i < entry.states.size(); ++i) {
+      if (entry.program->states[i].written) entry.states[i]->count_write();
+    }
+    ++entry.calls;
+  }
+
+  std::vector<Payload> allocate_outputs(const Entry& entry) const {
+    std::vector<Payload> outputs;
+    for (const ir::TensorType& type : entry.program->outputs) {
+      outputs.push_back(allocate_payload(type));
+    }
+    return outputs;
+  }
+};
+
+CompiledFunction::CompiledFunction(Function function, std::string name)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->function = std::move(function);
+  impl_->name = std::move(name);
+}
+CompiledFunction::~CompiledFunction() = default;
+CompiledFunction::CompiledFunction(CompiledFunction&&) noexcept = default;
+CompiledFunction& CompiledFunction::operator=(CompiledFunction&&) noexcept = default;
+
+std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments) {
+  // Inside another trace a compiled function is just a function.
+  if (is_tracing()) return impl_->function(arguments);
+  Entry& entry = impl_->find_or_make(arguments);
+  const int check = switches().check;
+  if (entry.calls == 1 || (check >= 1 && entry.calls > 0)) impl_->check_unchanged(entry);
+  std::optional<compile_detail::EagerResult> expected;
+  if (check >= 2) expected = compile_detail::run_eagerly(impl_->function, arguments, entry.states);
+  const std::vector<Payload> outputs = impl_->allocate_outputs(entry);
+  impl_->run(entry, arguments, outputs);
+  std::vector<Tensor> results;
+  for (const Payload& output : outputs) results.push_back(make_tensor(output));
+  if (expected) compile_detail::check_against_eager(impl_->name, *expected, results, entry.states);
+  return results;
+}
+
+ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
+  const Entry& entry = impl_->find_or_make(arguments);
+  const ir::Program& program = *entry.program;
+  ProgramReport report;
+  report.memory.parameters = program.memory.parameters;
+  report.memory.gradients = program.memory.gradients;
+  report.memory.optimizer = program.memory.optimizer;
+  report.memory.activations = program.memory.activations;
+  report.memory.workspace = program.memory.workspace;
+  report.memory.data = program.memory.inputs + program.memory.outputs;
+  report.memory.total = program.memory.total();
+  report.kernels = static_cast<int>(program.steps.size());
+  for (const ir::Step& step : program.steps) {
+    report.flops += step.cost.flops;
+    report.bytes += step.cost.bytes;
+  }
+  report.compile_ms = entry.compile_ms;
+  report.text = ir::to_text(program, op_list());
+  return report;
+}
+
+StepTimes CompiledFunction::measure(const std::vector<Tensor>& arguments, int repeats) {
+  Entry& entry = impl_->find_or_make(arguments);
+  const ir::Program& program = *entry.program;
+  const std::vector<Payload> outputs = impl_->allocate_outputs(entry);
+  const compile_detail::BoundProgram bound(arguments, entry.captured, outputs, entry.states);
+  RunningStates running(entry.states, impl_->name);
+  const SavedStates saved(entry.states);
+  std::vector<std::uint8_t> contractions;
+  for (const ir::Step& step : program.steps) {
+    const bool is_contraction = step.group == nullptr && step.op != ir::OpId::count &&
+                                ir::find(op_list(), step.op).kind == ir::OpKind::contraction;
+    contractions.push_back(is_contraction ? 1 : 0);
+  }
+  std::vector<double> contraction_times;
+  std::vector<std::vector<double>> step_times(program.steps.size());
+  for (int i = 0; i < repeats; ++i) {
+    auto last = Clock::now();
+    entry.executable->run_watched(bound.bindings(), [&](int step, std::span<void* const>) {
+      step_times[static_cast<std::size_t>(step)].push_back(milliseconds_since(last));
+      last = Clock::now();
+    });
+  }
+  for (int i = 0; i < repeats; ++i) {
+    const auto start = Clock::now();
+    entry.executable->run_some(bound.bindings(), contractions);
+    contraction_times.push_back(milliseconds_since(start));
+  }
+  StepTimes times;
+  times.contraction_ms = median(std::move(contraction_times));
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    const ir::Step& step = program.steps[i];
+    times.steps.push_back({step.label, step.scope, median(std::move(step_times[i])),
+                           step.cost.flops, step.cost.bytes});
+  }
+  return times;
+}
+
+std::string CompiledFunction::find_first_nonfinite(const std::vector<Tensor>& arguments) {
+  Entry& entry = impl_->find_or_make(arguments);
+  const std::vector<Payload> outputs = impl_->allocate_outputs(entry);
+  const compile_detail::BoundProgram bound(arguments, entry.captured, outputs, entry.states);
+  RunningStates running(entry.states, impl_->name);
+  const SavedStates saved(entry.states);
+  return compile_detail::first_nonfinite_step(*entry.program, *entry.executable, bound.bindings());
+}
+
+}  // namespace sinter

@@ -1,0 +1,96 @@
+#include "compile/pass.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "base/switches.h"
+#include "sinter/error.h"
+
+namespace sinter::compile_detail {
+
+namespace {
+
+// Verification costs as much as some passes: always in builds with assertions, else on demand.
+bool verifies() {
+#ifdef NDEBUG
+  return switches().check >= 1;
+#else
+  return true;
+#endif
+}
+
+int next_program_number() {
+  static std::atomic<int> counter{0};
+  return counter++;
+}
+
+}  // namespace
+
+PassRunner::PassRunner(std::string program_name) : program_name_(std::move(program_name)) {
+  if (!switches().dump.empty()) program_number_ = next_program_number();
+}
+
+bool PassRunner::is_enabled(const char* name) const { return !switches().disabled(name); }
+
+void PassRunner::begin(const ir::Graph& traced, ir::OpList ops) {
+  ops_ = ops;
+  if (verifies()) ir::verify(traced, ops_);
+  if (!switches().dump.empty()) {
+    dump("trace", "txt", ir::to_text(traced, ops_));
+    dump("trace", "dot", ir::to_dot(traced, ops_));
+  }
+}
+
+ir::Graph PassRunner::run(const char* name, const ir::Graph& graph,
+                          const std::function<ir::Graph(const ir::Graph&)>& pass) {
+  ir::Graph result;
+  time(name, [&] { result = pass(graph); });
+  if (verifies()) ir::verify(result, ops_);
+  if (!switches().dump.empty()) {
+    dump(name, "txt", ir::to_text(result, ops_));
+    dump(name, "dot", ir::to_dot(result, ops_));
+  }
+  return result;
+}
+
+void PassRunner::time(const char* name, const std::function<void()>& pass) {
+  ++index_;
+  if (switches().debug < 2) {
+    pass();
+    return;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  pass();
+  const std::chrono::duration<double, std::milli> elapsed =
+      std::chrono::steady_clock::now() - start;
+  std::fprintf(stderr, "sinter: %s: pass %-12s %8.3f ms\n", program_name_.c_str(), name,
+               elapsed.count());
+}
+
+void PassRunner::finish(const ir::Program& program, ir::OpList ops) {
+  if (verifies()) ir::verify(program, ops);
+  if (!switches().dump.empty()) dump("program", "txt", ir::to_text(program, ops));
+  if (switches().debug >= 5) std::fputs(ir::to_text(program, ops).c_str(), stderr);
+}
+
+void PassRunner::dump(const char* name, const char* extension, const std::string& text) {
+  const std::filesystem::path folder(switches().dump);
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  const std::string file = program_name_ + "-" + std::to_string(program_number_) + "." +
+                           std::to_string(index_) + "-" + name + "." + extension;
+  std::ofstream out(folder / file);
+  out << text;
+  if (!out) {
+    raise({.where = "SINTER_DUMP",
+           .what = "cannot write " + (folder / file).string(),
+           .got = {},
+           .expected = {},
+           .hint = {}});
+  }
+}
+
+}  // namespace sinter::compile_detail

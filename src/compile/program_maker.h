@@ -1,0 +1,22 @@
+// From a traced Graph to a Program: the list of passes.
+#ifndef SINTER_COMPILE_PROGRAM_MAKER_H_
+#define SINTER_COMPILE_PROGRAM_MAKER_H_
+
+#include <cstdint>
+#include <set>
+#include <string>
+
+#include "backend/backend.h"
+#include "ir/graph.h"
+#include "ir/program.h"
+
+namespace sinter::compile_detail {
+
+// `name` is for dumps and messages; `parameters` are the States that the memory plan counts as
+// such.
+ir::Program make_program(const ir::Graph& graph, backend::Backend& backend, const std::string& name,
+                         const std::set<std::uint64_t>& parameters);
+
+}  // namespace sinter::compile_detail
+
+#endif  // SINTER_COMPILE_PROGRAM_MAKER_H_

@@ -1,0 +1,58 @@
+// States and other memory during a run of a program.
+#ifndef SINTER_COMPILE_STATE_USE_H_
+#define SINTER_COMPILE_STATE_USE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/backend.h"
+#include "tensor/impl.h"
+
+namespace sinter::compile_detail {
+
+using StateList = std::vector<std::shared_ptr<StateImpl>>;
+
+// The addresses of one run.
+class BoundProgram {
+ public:
+  BoundProgram(const std::vector<Tensor>& arguments, const std::vector<Tensor>& captured,
+               const std::vector<Payload>& outputs, const StateList& states);
+
+  backend::Bindings bindings() const { return {inputs_, outputs_, states_}; }
+
+ private:
+  std::vector<void*> inputs_;
+  std::vector<void*> outputs_;
+  std::vector<void*> states_;
+};
+
+// Marks States as used by a running step while it lives. Throws Error when another step uses one.
+class RunningStates {
+ public:
+  RunningStates(const StateList& states, const std::string& name);
+  ~RunningStates();
+  RunningStates(const RunningStates&) = delete;
+  RunningStates& operator=(const RunningStates&) = delete;
+
+ private:
+  const StateList& states_;
+  std::size_t marked_ = 0;
+};
+
+// Puts the States' memory back to what it was when it was made.
+class SavedStates {
+ public:
+  explicit SavedStates(const StateList& states);
+  ~SavedStates();
+  SavedStates(const SavedStates&) = delete;
+  SavedStates& operator=(const SavedStates&) = delete;
+
+ private:
+  const StateList& states_;
+  std::vector<Payload> copies_;
+};
+
+}  // namespace sinter::compile_detail
+
+#endif  // SINTER_COMPILE_STATE_USE_H_

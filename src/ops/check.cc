@@ -1,0 +1,110 @@
+#include "ops/check.h"
+
+#include <algorithm>
+
+#include "ir/internal_error.h"
+#include "sinter/error.h"
+
+namespace sinter::ops {
+
+std::string types_text(std::span<const TensorType> types) {
+  std::string text;
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    if (i > 0) text += i + 1 == types.size() ? " and " : ", ";
+    text += types[i].to_string();
+  }
+  return text;
+}
+
+std::string dtypes_text(std::initializer_list<Dtype> dtypes) {
+  std::string text;
+  std::size_t at = 0;
+  for (const Dtype dtype : dtypes) {
+    if (at > 0) text += at + 1 == dtypes.size() ? " or " : ", ";
+    text += name_of(dtype);
+    ++at;
+  }
+  return text;
+}
+
+void check_count(const char* where, const ir::OpCall& call, std::size_t count) {
+  if (call.inputs.size() != count) {
+    throw ir::InternalError(std::string(where) + " has " + std::to_string(call.inputs.size()) +
+                            " inputs instead of " + std::to_string(count));
+  }
+}
+
+void check_dtype(const char* where, const char* input, const TensorType& type,
+                 std::initializer_list<Dtype> allowed) {
+  if (std::find(allowed.begin(), allowed.end(), type.dtype) != allowed.end()) return;
+  raise({.where = where,
+         .what = std::string(input) + " has a dtype that the op does not take",
+         .got = type.to_string(),
+         .expected = dtypes_text(allowed),
+         .hint = "convert it with cast()"});
+}
+
+void check_same_dtype(const char* where, std::span<const TensorType> types) {
+  for (const TensorType& type : types) {
+    if (type.dtype == types.front().dtype) continue;
+    raise({.where = where,
+           .what = "the dtypes differ",
+           .got = types_text(types),
+           .expected = "one dtype",
+           .hint = "there is no type promotion: convert one with cast()"});
+  }
+}
+
+void check_rank(const char* where, const char* input, const TensorType& type, int rank,
+                const char* layout, const char* hint) {
+  if (type.shape.rank() == rank) return;
+  raise({.where = where,
+         .what = std::string(input) + " has the wrong number of axes",
+         .got = type.to_string(),
+         .expected = std::to_string(rank) + " axes " + layout,
+         .hint = hint});
+}
+
+const std::vector<std::int64_t>& integers_of(const ir::OpCall& call, const char* where,
+                                             const char* name, std::size_t count) {
+  const std::vector<std::int64_t>& values = call.attributes.integers(name);
+  if (values.size() != count) {
+    throw ir::InternalError(std::string(where) + ": attribute " + name + " holds " +
+                            std::to_string(values.size()) + " numbers instead of " +
+                            std::to_string(count));
+  }
+  return values;
+}
+
+Shape shape_attribute(const ir::Attributes& attributes) {
+  return Shape(attributes.integers("shape"));
+}
+
+Dtype dtype_attribute(const char* where, const ir::Attributes& attributes) {
+  const std::int64_t number = attributes.integer("dtype");
+  if (number < 0 || number >= kDtypeCount) {
+    throw ir::InternalError(std::string(where) + ": no dtype " + std::to_string(number));
+  }
+  return static_cast<Dtype>(number);
+}
+
+double traffic(const ir::OpCall& call, std::span<const TensorType> results) {
+  double bytes = 0;
+  for (const TensorType& type : call.inputs) bytes += static_cast<double>(type.bytes());
+  for (const TensorType& type : results) bytes += static_cast<double>(type.bytes());
+  return bytes;
+}
+
+ir::Cost default_cost(const ir::OpCall& call, std::span<const TensorType> results) {
+  double elements = 0;
+  for (const TensorType& type : results) elements += static_cast<double>(type.elements());
+  return {elements, traffic(call, results)};
+}
+
+ir::Cost move_cost(const ir::OpCall& call, std::span<const TensorType> results) {
+  return {0, traffic(call, results)};
+}
+
+ir::Cost no_cost(const ir::OpCall&, std::span<const TensorType>) { return {}; }
+
+}  // namespace sinter::ops

@@ -1,0 +1,55 @@
+// What infer functions ask of their inputs. All throw Error naming `where`, the op, unless they say
+// otherwise.
+#ifndef SINTER_OPS_CHECK_H_
+#define SINTER_OPS_CHECK_H_
+
+#include <cstddef>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ir/op.h"
+
+namespace sinter::ops {
+
+using ir::TensorType;
+
+// "f32(2,) and i32(2,)".
+std::string types_text(std::span<const TensorType> types);
+// "f32 or f64".
+std::string dtypes_text(std::initializer_list<Dtype> dtypes);
+
+// Throws InternalError: the number of inputs is fixed by the user functions.
+void check_count(const char* where, const ir::OpCall& call, std::size_t count);
+// `input` says which one: "x", "the weight".
+void check_dtype(const char* where, const char* input, const TensorType& type,
+                 std::initializer_list<Dtype> allowed);
+void check_same_dtype(const char* where, std::span<const TensorType> types);
+// `layout` names the axes: "(N, H, W, C)".
+void check_rank(const char* where, const char* input, const TensorType& type, int rank,
+                const char* layout, const char* hint = "");
+// An attribute that must hold `count` numbers: InternalError otherwise.
+const std::vector<std::int64_t>& integers_of(const ir::OpCall& call, const char* where,
+                                             const char* name, std::size_t count);
+// The shape and dtype that stand in the attributes {shape, dtype}.
+Shape shape_attribute(const ir::Attributes& attributes);
+Dtype dtype_attribute(const char* where, const ir::Attributes& attributes);
+
+// Elements of the results, and the bytes of inputs and results: the cost of an op that names none.
+ir::Cost default_cost(const ir::OpCall& call, std::span<const TensorType> results);
+// Bytes of inputs and results.
+double traffic(const ir::OpCall& call, std::span<const TensorType> results);
+// The cost of moving data: no arithmetic.
+ir::Cost move_cost(const ir::OpCall& call, std::span<const TensorType> results);
+// Nothing at all: a view.
+ir::Cost no_cost(const ir::OpCall& call, std::span<const TensorType> results);
+
+// Whether the gradient of input `input` is wanted.
+inline bool is_needed(const ir::GradientCall& call, std::size_t input) {
+  return call.needed.empty() || call.needed[input] != 0;
+}
+
+}  // namespace sinter::ops
+
+#endif  // SINTER_OPS_CHECK_H_

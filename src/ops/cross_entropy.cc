@@ -1,0 +1,94 @@
+// The loss of classification.
+#include <limits>
+#include <string>
+
+#include "ops/check.h"
+#include "ops/list.h"
+#include "ops/operand.h"
+#include "sinter/ops.h"
+#include "tensor/apply.h"
+
+namespace sinter {
+
+namespace ops {
+namespace {
+
+std::vector<TensorType> infer(const ir::OpCall& call) {
+  check_count("cross_entropy", call, 2);
+  const TensorType& logits = call.inputs[0];
+  const TensorType& labels = call.inputs[1];
+  check_dtype("cross_entropy", "logits", logits, {Dtype::f32, Dtype::f64});
+  check_dtype("cross_entropy", "labels", labels, {Dtype::i32, Dtype::i64});
+  const bool fits =
+      logits.shape.rank() == 2 && labels.shape.rank() == 1 && logits.shape[0] == labels.shape[0];
+  if (!fits) {
+    raise({.where = "cross_entropy",
+           .what = "logits and labels do not fit",
+           .got = types_text(call.inputs),
+           .expected = "logits (N, C) and labels (N,)",
+           .hint = "labels are class numbers, one an example"});
+  }
+  return {{logits.dtype, Shape()}};
+}
+
+// (N, 1), to stand beside the logits.
+Tensor as_column(const Tensor& labels) { return reshape(labels, Shape({labels.elements(), 1})); }
+
+// (N, C): whether the class is the label's.
+Tensor is_label(const Tensor& logits, const Tensor& column) {
+  return equal(iota(logits.shape(), 1, column.dtype()), column);
+}
+
+// (N, 1): whether the label is one of the C classes.
+Tensor is_class(const Tensor& logits, const Tensor& column) {
+  return logical_and(column >= 0.0, column < static_cast<double>(logits.dim(1)));
+}
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+
+std::vector<Tensor> compose(std::span<const Tensor> inputs, const ir::Attributes&) {
+  const Tensor& logits = inputs[0];
+  const Tensor column = as_column(inputs[1]);
+  const Tensor picked = sum(where(is_label(logits, column), log_softmax(logits), 0.0), {1}, true);
+  return {mean(where(is_class(logits, column), -picked, kNan))};
+}
+
+// (softmax(logits) - one at the label) * dy / N.
+std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
+  const Tensor& logits = call.inputs[0];
+  const Tensor column = as_column(call.inputs[1]);
+  const Tensor scale = *call.dy[0] / static_cast<double>(logits.dim(0));
+  const Tensor p = softmax(logits);
+  const Tensor difference = where(is_label(logits, column), p - 1.0, p);
+  return {difference * where(is_class(logits, column), scale, kNan), std::nullopt};
+}
+
+ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
+  return {5 * static_cast<double>(call.inputs[0].elements()), traffic(call, results)};
+}
+
+}  // namespace
+
+constinit const ir::Op kCrossEntropy = {
+    .id = ir::OpId::cross_entropy,
+    .name = "cross_entropy",
+    .doc =
+        "The mean over a batch of -log softmax(logits (N, C))[labels (N,)]; a label outside [0, C) "
+        "gives NaN.",
+    .kind = ir::OpKind::composite,
+    .precision = ir::Precision::full,
+    .infer = infer,
+    .gradient = gradient,
+    .compose = compose,
+    .cost = cost,
+};
+
+}  // namespace ops
+
+Tensor cross_entropy(Operand logits, Operand labels) {
+  const Tensor inputs[] = {ops::tensor_of("cross_entropy", logits),
+                           ops::tensor_of("cross_entropy", labels)};
+  return apply_one(ops::kCrossEntropy, inputs, {}, logits.location());
+}
+
+}  // namespace sinter

@@ -1,0 +1,68 @@
+// Rows of a table chosen by ids.
+#include <string>
+
+#include "ops/check.h"
+#include "ops/list.h"
+#include "ops/operand.h"
+#include "sinter/ops.h"
+#include "tensor/apply.h"
+
+namespace sinter {
+
+namespace ops {
+namespace {
+
+std::vector<TensorType> infer(const ir::OpCall& call) {
+  check_count("gather", call, 2);
+  const TensorType& x = call.inputs[0];
+  const TensorType& ids = call.inputs[1];
+  check_dtype("gather", "ids", ids, {Dtype::i32, Dtype::i64});
+  if (x.shape.rank() < 1) {
+    raise({.where = "gather",
+           .what = "x has no rows",
+           .got = x.to_string(),
+           .expected = "(V, D...)",
+           .hint = {}});
+  }
+  std::vector<std::int64_t> lengths = ids.shape.to_vector();
+  lengths.insert(lengths.end(), x.shape.begin() + 1, x.shape.end());
+  return {{x.dtype, Shape(lengths)}};
+}
+
+std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
+  const Shape& x = call.inputs[0].shape();
+  const Tensor& ids = call.inputs[1];
+  std::vector<std::int64_t> rows = x.to_vector();
+  rows[0] = ids.elements();
+  const Tensor dy = reshape(*call.dy[0], Shape(rows));
+  return {segment_sum(dy, reshape(ids, Shape({ids.elements()})), x[0]), std::nullopt};
+}
+
+// The rows that are read, not the whole table.
+ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
+  return {
+      0, 2 * static_cast<double>(results[0].bytes()) + static_cast<double>(call.inputs[1].bytes())};
+}
+
+}  // namespace
+
+constinit const ir::Op kGather = {
+    .id = ir::OpId::gather,
+    .name = "gather",
+    .doc =
+        "Rows of x (V, D...) chosen by ids (I...) -> (I..., D...); an id outside [0, V) is an "
+        "Error.",
+    .kind = ir::OpKind::opaque,
+    .infer = infer,
+    .gradient = gradient,
+    .cost = cost,
+};
+
+}  // namespace ops
+
+Tensor gather(Operand x, Operand ids) {
+  const Tensor inputs[] = {ops::tensor_of("gather", x), ops::tensor_of("gather", ids)};
+  return apply_one(ops::kGather, inputs, {}, x.location());
+}
+
+}  // namespace sinter

@@ -1,0 +1,72 @@
+// Sums of the rows that share an id.
+#include <string>
+
+#include "ops/check.h"
+#include "ops/list.h"
+#include "ops/operand.h"
+#include "sinter/ops.h"
+#include "tensor/apply.h"
+
+namespace sinter {
+
+namespace ops {
+namespace {
+
+std::vector<TensorType> infer(const ir::OpCall& call) {
+  check_count("segment_sum", call, 2);
+  const TensorType& x = call.inputs[0];
+  const TensorType& ids = call.inputs[1];
+  check_dtype("segment_sum", "x", x, {Dtype::f32, Dtype::f64});
+  check_dtype("segment_sum", "ids", ids, {Dtype::i32, Dtype::i64});
+  const std::int64_t segments = call.attributes.integer("segments");
+  if (x.shape.rank() < 1 || ids.shape.rank() != 1 || ids.shape[0] != x.shape[0]) {
+    raise({.where = "segment_sum",
+           .what = "x and ids do not fit",
+           .got = types_text(call.inputs),
+           .expected = "x (N, D...) and ids (N,)",
+           .hint = {}});
+  }
+  if (segments < 0) {
+    raise({.where = "segment_sum",
+           .what = "a negative number of segments",
+           .got = std::to_string(segments),
+           .expected = {},
+           .hint = {}});
+  }
+  std::vector<std::int64_t> lengths = x.shape.to_vector();
+  lengths[0] = segments;
+  return {{x.dtype, Shape(lengths)}};
+}
+
+std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
+  return {gather(*call.dy[0], call.inputs[1]), std::nullopt};
+}
+
+ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
+  return {static_cast<double>(call.inputs[0].elements()), traffic(call, results)};
+}
+
+}  // namespace
+
+constinit const ir::Op kSegmentSum = {
+    .id = ir::OpId::segment_sum,
+    .name = "segment_sum",
+    .doc =
+        "Sums of the rows of x (N, D...) that share an id, in ascending order; empty segments are "
+        "0, "
+        "an id outside [0, segments) is an Error.",
+    .kind = ir::OpKind::opaque,
+    .precision = ir::Precision::full,
+    .infer = infer,
+    .gradient = gradient,
+    .cost = cost,
+};
+
+}  // namespace ops
+
+Tensor segment_sum(Operand x, Operand ids, std::int64_t segments) {
+  const Tensor inputs[] = {ops::tensor_of("segment_sum", x), ops::tensor_of("segment_sum", ids)};
+  return apply_one(ops::kSegmentSum, inputs, {{"segments", segments}}, x.location());
+}
+
+}  // namespace sinter

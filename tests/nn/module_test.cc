@@ -1,0 +1,248 @@
+#include <gtest/gtest.h>
+
+#include "sinter/autograd.h"
+#include "sinter/nn.h"
+#include "sinter/ops.h"
+
+namespace sinter {
+namespace {
+
+std::vector<std::string> names_of(const nn::Module& module) {
+  std::vector<std::string> names;
+  for (const NamedState& each : module.states()) names.push_back(each.name);
+  return names;
+}
+
+using Names = std::vector<std::string>;
+
+template <class F>
+std::string message_of(F function) {
+  try {
+    function();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+struct Block : nn::Module {
+  nn::Conv2d conv1 = add("conv1", nn::Conv2d(2, 4, 3, {.padding = {1, 1}, .bias = false}));
+  nn::BatchNorm2d norm1 = add("norm1", nn::BatchNorm2d(4));
+  Tensor forward(const Tensor& x) const override { return relu(norm1(conv1(x))); }
+};
+
+struct Net : nn::Module {
+  Block block = add("block", Block());
+  nn::Sequential head = add("head", nn::Sequential(nn::Flatten(), nn::Linear(64, 3)));
+  State scale = add_parameter("scale", ones({3}));
+  Tensor forward(const Tensor& x) const override { return head(block(x)) * scale; }
+};
+
+TEST(Module, StatesAreNamedAsInTheModuleTreeInAFixedOrder) {
+  EXPECT_EQ(names_of(Net()), (Names{"scale", "block.conv1.weight", "block.norm1.weight",
+                                    "block.norm1.bias", "block.norm1.running_mean",
+                                    "block.norm1.running_var", "head.1.weight", "head.1.bias"}));
+}
+
+TEST(Module, StatesKnowTheirFullNamesAndModulesTheirPaths) {
+  const Net net;
+  EXPECT_EQ(net.block.conv1.weight().name(), "block.conv1.weight");
+  EXPECT_EQ(net.block.conv1.path(), "block.conv1");
+  EXPECT_EQ(net.block.conv1.name(), "conv1");
+  EXPECT_EQ(net.path(), "");
+}
+
+TEST(Module, ParametersLeaveOutRunningStatisticsAndGenerators) {
+  const nn::Sequential model{nn::Linear(3, 4), nn::BatchNorm1d(4), nn::Dropout(0.5)};
+  EXPECT_EQ(model.parameters().size(), 4u);
+  EXPECT_EQ(model.parameter_count(), 3 * 4 + 4 + 4 + 4);
+  EXPECT_EQ(names_of(model), (Names{"0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean",
+                                    "1.running_var", "2.generator"}));
+  EXPECT_EQ(model.states().back().role, StateRole::progress);
+  EXPECT_EQ(model.states()[4].role, StateRole::statistic);
+}
+
+TEST(Module, CopiesAreHandlesOnTheSameParameters) {
+  const Net net;
+  const Net copy = net;
+  EXPECT_TRUE(copy.scale == net.scale);
+  EXPECT_TRUE(copy.parameters()[1] == net.parameters()[1]);
+  const nn::Sequential one{nn::Linear(2, 2)};
+  const nn::Sequential other{one};
+  EXPECT_EQ(names_of(other), (Names{"0.weight", "0.bias"}));
+}
+
+TEST(Module, AModuleUsedTwiceIsListedOnceUnderItsFirstName) {
+  const nn::Linear shared(3, 3);
+  const nn::Sequential model{shared, nn::ReLU(), shared};
+  EXPECT_EQ(names_of(model), (Names{"0.weight", "0.bias"}));
+  EXPECT_EQ(model.parameters().size(), 2u);
+  EXPECT_EQ(shared.weight().name(), "0.weight");
+  EXPECT_EQ(shared.path(), "0");
+}
+
+TEST(Module, ATiedStateIsOneParameter) {
+  struct Tied : nn::Module {
+    nn::Embedding embedding = add("embedding", nn::Embedding(5, 3));
+    State output = add_tied("output", embedding.weight());
+  };
+  const Tied model;
+  EXPECT_EQ(model.parameters().size(), 1u);
+}
+
+TEST(Module, NamesThatAreEmptyDottedOrTakenAreErrors) {
+  struct Bad : nn::Module {
+    explicit Bad(const std::string& first, const std::string& second) {
+      add(first, nn::ReLU());
+      add_parameter(second, ones({1}));
+    }
+  };
+  EXPECT_NE(message_of([] { Bad("", "a"); }).find("must not be empty or contain a dot"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { Bad("a", "b.c"); }).find("\"b.c\""), std::string::npos);
+  EXPECT_NE(message_of([] { Bad("a", "a"); }).find("a part of this name already"),
+            std::string::npos);
+}
+
+TEST(Module, AModuleCannotContainItself) {
+  nn::Sequential model{nn::ReLU()};
+  nn::Sequential outer{nn::Tanh(), model};
+  EXPECT_NE(message_of([&] { model.append(outer); }).find("cannot contain itself"),
+            std::string::npos);
+  EXPECT_NE(message_of([&] { model.append(model); }).find("cannot contain itself"),
+            std::string::npos);
+}
+
+TEST(Module, AModuleWithoutForwardSaysSo) {
+  struct Silent : nn::Module {};
+  EXPECT_NE(message_of([] { Silent()(ones({1})); }).find("override forward"), std::string::npos);
+}
+
+TEST(Module, ErrorsNameTheModuleByItsPath) {
+  const Net net;
+  const std::string message = message_of([&] { net(zeros({1, 2, 4, 4})); });
+  EXPECT_EQ(message,
+            "block.conv1 (Conv2d): the input has the wrong shape; got (1, 2, 4, 4); "
+            "expected (N, H, W, 2); images are NHWC: (batch, height, width, channels)");
+}
+
+TEST(Modules, RefuseArgumentsThatDoNotWork) {
+  EXPECT_NE(message_of([] { nn::Linear(0, 3); }).find("must be positive"), std::string::npos);
+  EXPECT_NE(message_of([] {
+              nn::Linear(12, 3, {.image = {2, 2, 4}});
+            }).find("as many elements"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { nn::Conv2d(1, 0, 3); }).find("must be positive"), std::string::npos);
+  EXPECT_NE(message_of([] { nn::Conv2d(1, 1, 0); }).find("must be positive"), std::string::npos);
+  EXPECT_NE(message_of([] {
+              nn::Conv2d(1, 1, 1, {.stride = {0, 1}});
+            }).find("stride"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { nn::BatchNorm(0); }).find("channels"), std::string::npos);
+  EXPECT_NE(message_of([] { nn::BatchNorm(1, {.epsilon = 0}); }).find("epsilon"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { nn::BatchNorm(1, {.momentum = 1.5}); }).find("momentum"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { nn::Dropout(1.0); }).find("0 <= p < 1"), std::string::npos);
+  EXPECT_NE(message_of([] { nn::MaxPool2d(0); }).find("window"), std::string::npos);
+  EXPECT_NE(message_of([] { nn::MaxPool2d(2, 2, 2); }).find("half the kernel"), std::string::npos);
+  EXPECT_NE(message_of([] { nn::Embedding(0, 4); }).find("must not be empty"), std::string::npos);
+}
+
+TEST(Modules, RefuseInputsThatDoNotFit) {
+  EXPECT_EQ(message_of([] {
+              nn::Linear(4, 3)(zeros({2, 5}));
+            }),
+            "Linear: the input has the wrong number of features; got (2, 5); expected (..., 4)");
+  EXPECT_NE(message_of([] {
+              nn::Linear(4, 3)(zeros({1, 2, 2, 1}));
+            }).find("Flatten"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { nn::BatchNorm(3)(zeros({2, 3, 4})); }).find("NHWC"), std::string::npos);
+  EXPECT_NE(message_of([] {
+              nn::BatchNorm(3)(zeros({1, 3}));
+            }).find("more than one value"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { nn::MaxPool2d(2)(zeros({4, 4})); }).find("NHWC"), std::string::npos);
+  EXPECT_NE(message_of([] { nn::Embedding(3, 2)(zeros({4})); }).find("integers"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { nn::Flatten()(scalar(1)); }).find("no batch axis"), std::string::npos);
+}
+
+TEST(Sequential, TheTasteOfTheInterfaceWorks) {
+  const nn::Sequential model{nn::Conv2d(1, 32, 3), nn::ReLU(), nn::MaxPool2d(2), nn::Flatten(),
+                             nn::Linear(5408, 10)};
+  EXPECT_EQ(model.size(), 5u);
+  EXPECT_EQ(model[0].name(), "0");
+  EXPECT_EQ(model(zeros({2, 28, 28, 1})).shape(), (Shape{2, 10}));
+  EXPECT_EQ(names_of(model), (Names{"0.weight", "0.bias", "4.weight", "4.bias"}));
+}
+
+TEST(Sequential, NamesGivenToAppendAreKept) {
+  nn::Sequential model;
+  model.append("first", nn::Linear(2, 2)).append(nn::ReLU());
+  EXPECT_EQ(names_of(model), (Names{"first.weight", "first.bias"}));
+  EXPECT_EQ(model[1].name(), "1");
+  const Tensor x = ones({1, 2});
+  EXPECT_EQ(nn::Sequential()(x).to_vector<float>(), x.to_vector<float>());
+}
+
+FileLayout layout_of(const nn::Module& module, const std::string& name) {
+  for (const NamedState& each : module.states()) {
+    if (each.name == name) return each.layout;
+  }
+  ADD_FAILURE() << "no State " << name;
+  return {};
+}
+
+TEST(FileLayout, ConvolutionWeightsAreOihwInFiles) {
+  const nn::Conv2d conv(3, 4, {2, 5});
+  const FileLayout layout = layout_of(conv, "weight");
+  const Tensor memory = conv.weight();
+  const Tensor file = layout.to_file(memory);
+  EXPECT_EQ(file.shape(), (Shape{4, 3, 2, 5}));
+  EXPECT_EQ(layout.shape_in_file(memory.shape()), file.shape());
+  const auto values = memory.to_vector<float>();
+  const auto in_file = file.to_vector<float>();
+  for (std::size_t o = 0; o < 4; ++o) {
+    for (std::size_t i = 0; i < 3; ++i) {
+      for (std::size_t p = 0; p < 10; ++p) {
+        ASSERT_EQ(in_file[(o * 3 + i) * 10 + p], values[(o * 10 + p) * 3 + i]);
+      }
+    }
+  }
+  EXPECT_EQ(layout.from_file(file).to_vector<float>(), values);
+  EXPECT_EQ(layout.from_file(file).shape(), memory.shape());
+}
+
+TEST(FileLayout, ColumnsBehindAnImageAreChannelMajorInFiles) {
+  const nn::Linear layer(2 * 3 * 4, 2, {.image = {2, 3, 4}});
+  const FileLayout layout = layout_of(layer, "weight");
+  const auto values = layer.weight().value().to_vector<float>();
+  const Tensor file = layout.to_file(layer.weight());
+  const auto in_file = file.to_vector<float>();
+  EXPECT_EQ(file.shape(), (Shape{2, 24}));
+  for (std::size_t o = 0; o < 2; ++o) {
+    for (std::size_t p = 0; p < 6; ++p) {
+      for (std::size_t c = 0; c < 4; ++c) {
+        ASSERT_EQ(in_file[o * 24 + c * 6 + p], values[o * 24 + p * 4 + c]);
+      }
+    }
+  }
+  EXPECT_EQ(layout.from_file(file).to_vector<float>(), values);
+}
+
+TEST(FileLayout, ASequentialFindsTheImageBehindAFlatten) {
+  const nn::Sequential features{nn::Conv2d(1, 4, 3), nn::BatchNorm2d(4), nn::ReLU(),
+                                nn::MaxPool2d(2)};
+  const nn::Sequential model{features, nn::Flatten(), nn::Dropout(0.1), nn::Linear(24, 5),
+                             nn::Linear(5, 4)};
+  const nn::Linear explicit_layer(24, 5, {.image = {2, 3, 4}});
+  EXPECT_EQ(layout_of(model, "3.weight").split, layout_of(explicit_layer, "weight").split);
+  EXPECT_TRUE(layout_of(model, "4.weight").is_identity());
+  const nn::Sequential plain{nn::Flatten(), nn::Linear(24, 5)};
+  EXPECT_TRUE(layout_of(plain, "1.weight").is_identity());
+}
+
+}  // namespace
+}  // namespace sinter

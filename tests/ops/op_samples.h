@@ -1,0 +1,47 @@
+// Sample calls of every op. The tests of op_test.cc run all of them in all ways; a new op adds rows
+// here and a naive version of itself in op_reference.cc.
+#ifndef SINTER_TESTS_OPS_OP_SAMPLES_H_
+#define SINTER_TESTS_OPS_OP_SAMPLES_H_
+
+#include <string>
+#include <vector>
+
+#include "ir/op.h"
+#include "sinter/tensor.h"
+
+namespace sinter {
+
+// One input. Values are held as doubles and rounded to the dtype when the input is made.
+struct SampleInput {
+  Dtype dtype = Dtype::f64;
+  Shape shape;
+  std::vector<double> values;
+};
+
+// One call. Inputs of dtype f64 stand for both f64 and f32; all others have the one dtype they
+// need.
+struct Sample {
+  ir::OpId op = ir::OpId::count;
+  std::string name;  // "matmul: batched"
+  std::vector<SampleInput> inputs;
+  ir::Attributes attributes;
+  // Whether the floating results are smooth in the floating inputs here, so that finite differences
+  // mean something. Ops without a gradient function are not.
+  bool is_smooth = false;
+  // Largest error of an f32 element, relative to 1 + its magnitude; f64: 1e-9 of that.
+  double tolerance = 2e-6;
+};
+
+// Readable when a test fails.
+void PrintTo(const Sample& sample, std::ostream* out);
+
+const std::vector<Sample>& op_samples();
+
+// The value of an input, floating ones in `floating`.
+Tensor make_tensor(const SampleInput& input, Dtype floating);
+// The elements of a tensor of any dtype but bf16 and f16.
+std::vector<double> elements_of(const Tensor& tensor);
+
+}  // namespace sinter
+
+#endif  // SINTER_TESTS_OPS_OP_SAMPLES_H_

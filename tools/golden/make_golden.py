@@ -1,0 +1,186 @@
+"""Writes tests/golden/*.json: what PyTorch computes for small layers, optimizers, schedules and
+ten-step trainings. Images are converted to NHWC; weights stay in PyTorch's layouts, as in files.
+
+usage: python tools/golden/make_golden.py   (from the repository root, with torch installed)"""
+import copy
+import json
+import pathlib
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+FOLDER = pathlib.Path(__file__).resolve().parents[2] / "tests" / "golden"
+
+
+def pack(tensor):
+    """Shape and elements; nine digits identify a float."""
+    tensor = tensor.detach()
+    if tensor.dtype == torch.float64:
+        data = [float(f"{v:.17g}") for v in tensor.flatten().tolist()]
+    elif tensor.is_floating_point():
+        data = [float(f"{v:.9g}") for v in tensor.flatten().tolist()]
+    else:
+        data = tensor.flatten().tolist()
+    return {"shape": list(tensor.shape), "data": data}
+
+
+def nhwc(tensor):
+    return tensor.permute(0, 2, 3, 1)
+
+
+def write(name, content):
+    text = json.dumps({"torch": torch.__version__, **content}, separators=(",", ":"))
+    (FOLDER / f"{name}.json").write_text(text + "\n")
+
+
+def module_case(module, x, image):
+    """Output and gradients of sum(output * dy) for fixed dy."""
+    x = x.clone().requires_grad_()
+    y = module(x)
+    dy = torch.randn_like(y)
+    parameters = dict(module.named_parameters())
+    gradients = torch.autograd.grad((y * dy).sum(), [x, *parameters.values()])
+    shown = nhwc if image else (lambda t: t)
+    shown_y = shown if y.dim() == 4 else (lambda t: t)
+    case = {"x": pack(shown(x)), "y": pack(shown_y(y)), "dy": pack(shown_y(dy)), "dx": pack(shown(gradients[0]))}
+    for (name, value), gradient in zip(parameters.items(), gradients[1:]):
+        case[name] = pack(value)
+        case["d" + name] = pack(gradient)
+    return case
+
+
+def batch_norm_case(module, make, image):
+    with torch.no_grad():
+        module.weight.copy_(torch.rand_like(module.weight) + 0.5)
+        module.bias.copy_(torch.randn_like(module.bias))
+    case = {}
+    for i in range(2):
+        module.train()
+        case[f"train{i}"] = module_case(module, make() * (i + 1) + i, image)
+        case[f"running_mean{i}"] = pack(module.running_mean)
+        case[f"running_var{i}"] = pack(module.running_var)
+    module.eval()
+    case["eval"] = module_case(module, make(), image)
+    return case
+
+
+def layers():
+    torch.manual_seed(1)
+    cases = {
+        "linear": module_case(nn.Linear(5, 3), torch.randn(4, 5), False),
+        "linear_without_bias": module_case(nn.Linear(5, 3, bias=False), torch.randn(2, 4, 5), False),
+        "conv2d": module_case(nn.Conv2d(3, 4, 3, padding=1), torch.randn(2, 3, 5, 4), True),
+        "conv2d_strided": module_case(
+            nn.Conv2d(2, 3, (3, 2), stride=(2, 1), padding=(2, 1), dilation=(2, 1), bias=False),
+            torch.randn(2, 2, 7, 5), True),
+        "max_pool2d": module_case(nn.MaxPool2d(2), torch.randn(2, 3, 6, 5), True),
+        "max_pool2d_overlapping": module_case(nn.MaxPool2d(3, 2, 1), torch.randn(2, 3, 5, 6), True),
+        "gelu": module_case(nn.GELU(), torch.randn(3, 7) * 2, False),
+        "tanh": module_case(nn.Tanh(), torch.randn(3, 7) * 2, False),
+        "sigmoid": module_case(nn.Sigmoid(), torch.randn(3, 7) * 2, False),
+        "softmax": module_case(nn.Softmax(-1), torch.randn(3, 7) * 2, False),
+        "batch_norm1d": batch_norm_case(nn.BatchNorm1d(3), lambda: torch.randn(6, 3), False),
+        "batch_norm2d": batch_norm_case(nn.BatchNorm2d(3), lambda: torch.randn(2, 3, 3, 4), True),
+        "image_network": module_case(
+            nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(18, 4)),
+            torch.randn(2, 2, 8, 6), True),
+    }
+    logits = (torch.randn(5, 4) * 3).requires_grad_()
+    labels = torch.tensor([0, 3, 1, 1, 2])
+    loss = F.cross_entropy(logits, labels)
+    loss.backward()
+    cases["cross_entropy"] = {"logits": pack(logits), "labels": pack(labels), "loss": pack(loss),
+                              "dlogits": pack(logits.grad)}
+    write("layers", cases)
+
+
+def optimizer_case(make, start, gradients, clip=None):
+    parameters = [nn.Parameter(p.clone()) for p in start]
+    optimizer = make(parameters)
+    steps = []
+    for step in gradients:
+        for p, g in zip(parameters, step):
+            p.grad = g.clone()
+        norm = torch.nn.utils.clip_grad_norm_(parameters, clip) if clip else None
+        optimizer.step()
+        steps.append({"parameters": [pack(p) for p in parameters], **({"norm": pack(norm)} if clip else {})})
+    return steps
+
+
+def factors(make, count, lr=0.5):
+    parameter = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr)
+    schedule = make(optimizer)
+    result = []
+    for _ in range(count):
+        result.append(optimizer.param_groups[0]["lr"] / lr)
+        optimizer.step()
+        schedule.step()
+    return result
+
+
+def optimizers():
+    torch.manual_seed(2)
+    start = [torch.randn(2, 3), torch.randn(5)]
+    gradients = [[torch.randn_like(p) * 10 ** (i % 3 - 1) for p in start] for i in range(10)]
+    O, S = torch.optim, torch.optim.lr_scheduler
+    # OneCycleLR holds its last value only up to total_steps.
+    write("optimizers", {
+        "start": [pack(p) for p in start],
+        "gradients": [[pack(g) for g in step] for step in gradients],
+        "adamw": optimizer_case(lambda p: O.AdamW(p), start, gradients),
+        "adamw_other": optimizer_case(
+            lambda p: O.AdamW(p, lr=0.05, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.3), start, gradients),
+        "sgd": optimizer_case(lambda p: O.SGD(p, lr=0.1), start, gradients),
+        "sgd_momentum": optimizer_case(
+            lambda p: O.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.05), start, gradients),
+        "sgd_nesterov": optimizer_case(
+            lambda p: O.SGD(p, lr=0.1, momentum=0.9, weight_decay=0.05, nesterov=True), start, gradients),
+        "sgd_clipped": optimizer_case(lambda p: O.SGD(p, lr=0.1), start, gradients, clip=1.5),
+        "schedules": {
+            "warmup5": factors(lambda o: S.LinearLR(o, 1 / 5, total_iters=4), 9),
+            "cosine8_last0.1": factors(lambda o: S.CosineAnnealingLR(o, 8, eta_min=0.05), 9),
+            "warmup3_cosine6": factors(lambda o: S.SequentialLR(
+                o, [S.LinearLR(o, 1 / 3, total_iters=2), S.CosineAnnealingLR(o, 6)], [3]), 9),
+            "one_cycle10": factors(lambda o: S.OneCycleLR(o, 0.5, total_steps=10, cycle_momentum=False), 10),
+            "one_cycle37": factors(lambda o: S.OneCycleLR(o, 0.5, total_steps=37, cycle_momentum=False), 37),
+            "step3": factors(lambda o: S.StepLR(o, 3, gamma=0.3), 10),
+        },
+    })
+
+
+def curve(model, x, labels, make, image):
+    case = {"x": pack(nhwc(x) if image else x), "labels": pack(labels),
+            "weights": {name: pack(value) for name, value in model.named_parameters()}, "losses": []}
+    model = copy.deepcopy(model)
+    optimizer = make(model.parameters())
+    for _ in range(10):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        case["losses"].append(float(f"{loss.item():.9g}"))
+    return case
+
+
+def curves():
+    torch.manual_seed(3)
+    mlp = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 8), nn.GELU(), nn.Linear(8, 3))
+    cnn = nn.Sequential(nn.Conv2d(2, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+                        nn.Flatten(), nn.Linear(36, 3))
+    adamw = lambda p: torch.optim.AdamW(p, lr=1e-2)
+    sgd = lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True)
+    labels = torch.arange(8) % 3
+    write("curves", {
+        "mlp_adamw": curve(mlp, torch.randn(8, 6), labels, adamw, False),
+        "cnn_adamw": curve(cnn, torch.randn(8, 2, 6, 6), labels, adamw, True),
+        "cnn_sgd": curve(cnn, torch.randn(8, 2, 6, 6), labels, sgd, True),
+    })
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    layers()
+    optimizers()
+    curves()
