@@ -59,8 +59,7 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
   stage->rows_ = rank > 1 ? group.space[rank - 2] : 1;
   stage->all_rows_ = group.space.elements() / stage->inner_;
   // Threads may become more than now, but hardly more than there are processors.
-  stage->slots_ =
-      std::max(thread_count(), static_cast<int>(std::thread::hardware_concurrency()));
+  stage->slots_ = std::max(thread_count(), static_cast<int>(std::thread::hardware_concurrency()));
   stage->may_cut_rows_ =
       !reduces && stage->all_rows_ < 2 * stage->slots_ && stage->inner_ >= 2 * kPieceElements;
   stage->grain_ = grain_of(group, body->lanes);
