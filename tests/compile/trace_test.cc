@@ -292,7 +292,8 @@ TEST(Signature, SixteenProgramsAreKeptAndTheOldestGoes) {
     return sum(x);
   });
   const auto call = [&](std::size_t length) {
-    EXPECT_EQ(step(floats(Floats(length, 1.0F))).template item<float>(), static_cast<float>(length));
+    EXPECT_EQ(step(floats(Floats(length, 1.0F))).template item<float>(),
+              static_cast<float>(length));
   };
   for (std::size_t length = 1; length <= 16; ++length) {
     call(length);
@@ -319,7 +320,8 @@ TEST(Signature, ACompiledFunctionInsideAnotherIsPartOfIt) {
   });
   auto outer = compile([&](const Tensor& x) {
     const Tensor y = inner(x);
-    return inner(y) + a;
+    const Tensor z = inner(y);
+    return z + a;
   });
   auto plain = [](float& state, float x) {
     state += x;
