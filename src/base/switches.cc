@@ -28,7 +28,7 @@ constexpr std::array<SwitchRow, 7> kTable = {{
     {"SINTER_DISABLE", "names, separated by commas", "",
      "skip these passes of the compiler; 'emit' leaves fused groups to the interpreter"},
     {"SINTER_DUMP", "a directory", "",
-     "write the graph after each pass and the memory plan there, as text"},
+     "write there: the graph after each pass, the program, its arena as a picture, a step's trace"},
     {"SINTER_INSTALL", "0 or 1", "1", "0: make never installs packages (read by make only)"},
     {"SINTER_ISA", "auto, interpreter, avx2 or avx512", "auto",
      "what runs fused groups on the CPU; auto takes the widest instructions that it has"},

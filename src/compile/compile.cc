@@ -7,9 +7,11 @@
 #include <optional>
 
 #include "backend/registry.h"
+#include "base/file.h"
 #include "base/switches.h"
 #include "compile/program_maker.h"
 #include "compile/state_use.h"
+#include "compile/step_report.h"
 #include "compile/trace.h"
 #include "compile/watch.h"
 #include "ops/list.h"
@@ -182,6 +184,20 @@ struct CompiledFunction::Impl {
            .hint = "a C++ value that changes between calls must be an argument or a State"});
   }
 
+  // The second run, when code and memory are warm, is the one that is shown.
+  void run_reported(const Entry& entry, const backend::Bindings& bindings) const {
+    const ir::Program& program = *entry.program;
+    const auto times = compile_detail::run_timed(*entry.executable, bindings, program.steps.size());
+    if (switches().debug >= 1) {
+      std::fprintf(stderr, "sinter: %s: one step\n%s", name.c_str(),
+                   compile_detail::time_table(program, times).c_str());
+    }
+    if (!switches().dump.empty()) {
+      write_file(switches().dump + "/" + name + "-trace.json",
+                 compile_detail::chrome_trace(program, times));
+    }
+  }
+
   void run(Entry& entry, const std::vector<Tensor>& arguments,
            const std::vector<Payload>& outputs) {
     const compile_detail::BoundProgram bound(arguments, entry.captured, outputs, entry.states);
@@ -196,6 +212,8 @@ struct CompiledFunction::Impl {
                .expected = {},
                .hint = "SINTER_CHECK=3 stops here"});
       }
+    } else if (entry.calls == 1 && (switches().debug >= 1 || !switches().dump.empty())) {
+      run_reported(entry, bound.bindings());
     } else {
       entry.executable->run(bound.bindings());
     }

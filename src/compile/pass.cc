@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/switches.h"
+#include "compile/step_report.h"
 #include "sinter/error.h"
 
 namespace sinter::compile_detail {
@@ -49,6 +50,10 @@ ir::Graph PassRunner::run(const char* name, const ir::Graph& graph,
   ir::Graph result;
   time(name, [&] { result = pass(graph); });
   if (verifies()) ir::verify(result, ops_);
+  if (switches().debug >= 4) {
+    std::fprintf(stderr, "sinter: %s: after %s\n%s", program_name_.c_str(), name,
+                 ir::to_text(result, ops_).c_str());
+  }
   if (!switches().dump.empty()) {
     dump(name, "txt", ir::to_text(result, ops_));
     dump(name, "dot", ir::to_dot(result, ops_));
@@ -72,8 +77,19 @@ void PassRunner::time(const char* name, const std::function<void()>& pass) {
 
 void PassRunner::finish(const ir::Program& program, ir::OpList ops) {
   if (verifies()) ir::verify(program, ops);
-  if (!switches().dump.empty()) dump("program", "txt", ir::to_text(program, ops));
-  if (switches().debug >= 5) std::fputs(ir::to_text(program, ops).c_str(), stderr);
+  if (!switches().dump.empty()) {
+    dump("program", "txt", ir::to_text(program, ops));
+    dump("arena", "svg", arena_chart(program));
+  }
+  if (switches().debug >= 5) {
+    std::fputs(ir::to_text(program, ops).c_str(), stderr);
+  } else if (switches().debug >= 3) {
+    for (const ir::Step& step : program.steps) {
+      if (step.group == nullptr) continue;
+      std::fprintf(stderr, "sinter: %s: %s\n%s", program_name_.c_str(), step.label.c_str(),
+                   ir::to_text(*step.group).c_str());
+    }
+  }
 }
 
 void PassRunner::dump(const char* name, const char* extension, const std::string& text) {

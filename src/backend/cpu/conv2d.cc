@@ -49,75 +49,123 @@ Sizes sizes_of(const KernelCall& call) {
 
 // ---- f32 ----
 
-memory::desc images(std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t c) {
-  return {{n, c, h, w}, memory::data_type::f32, memory::format_tag::nhwc};
+memory::desc images(std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t c,
+                    memory::format_tag tag) {
+  return {{n, c, h, w}, memory::data_type::f32, tag};
 }
 
+// Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray 2016) takes a quarter of the products of
+// a 3x3 convolution. oneDNN has it on blocked images only, so images are reordered too, which pays
+// where both numbers of channels are large: kWinogradChannels is where it began to, measured.
+constexpr std::int64_t kBlock = 16;  // channels in a block of oneDNN's layouts
+constexpr std::int64_t kWinogradChannels = 32;
+
+bool suits_winograd(const Sizes& s) {
+  const bool is_3x3 = s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 &&
+                      s.dilation_h == 1 && s.dilation_w == 1 && s.padding_h <= 1 &&
+                      s.padding_w <= 1;
+  return is_3x3 && s.c % kBlock == 0 && s.o % kBlock == 0 && s.c >= kWinogradChannels &&
+         s.o >= kWinogradChannels && s.ho >= 4 && s.wo >= 4;
+}
+
+// What a convolution is to oneDNN; the layouts of `x`, `y` and `w` are its choice where they are
+// any.
 struct Descriptions {
-  explicit Descriptions(const Sizes& s)
-      : x(images(s.n, s.h, s.w, s.c)),
-        y(images(s.n, s.ho, s.wo, s.o)),
-        w({s.o, s.c, s.kh, s.kw}, memory::data_type::f32, memory::format_tag::any),
+  Descriptions(const Sizes& s, dnnl::algorithm chosen)
+      : algorithm(chosen),
+        plain_x(images(s.n, s.h, s.w, s.c, memory::format_tag::nhwc)),
+        plain_y(images(s.n, s.ho, s.wo, s.o, memory::format_tag::nhwc)),
         plain_w({s.o, s.c, s.kh, s.kw}, memory::data_type::f32, memory::format_tag::ohwi),
+        x(images(s.n, s.h, s.w, s.c, image_tag())),
+        y(images(s.n, s.ho, s.wo, s.o, image_tag())),
+        w({s.o, s.c, s.kh, s.kw}, memory::data_type::f32, memory::format_tag::any),
         stride{s.stride_h, s.stride_w},
         dilation{s.dilation_h - 1, s.dilation_w - 1},  // oneDNN counts the holes
         padding{s.padding_h, s.padding_w} {}
 
-  dnnl::convolution_forward::primitive_desc forward() const {
-    return {{dnnl::prop_kind::forward_training, dnnl::algorithm::convolution_direct, x, w, y,
-             stride, dilation, padding, padding},
-            onednn::user_scratchpad(),
-            onednn::engine()};
+  memory::format_tag image_tag() const {
+    return algorithm == dnnl::algorithm::convolution_winograd ? memory::format_tag::any
+                                                              : memory::format_tag::nhwc;
   }
 
-  memory::desc x, y, w, plain_w;
+  dnnl::convolution_forward::primitive_desc forward() const {
+    return {
+        {dnnl::prop_kind::forward_training, algorithm, x, w, y, stride, dilation, padding, padding},
+        onednn::user_scratchpad(),
+        onednn::engine()};
+  }
+
+  dnnl::algorithm algorithm;
+  memory::desc plain_x, plain_y, plain_w;
+  memory::desc x, y, w;
   memory::dims stride, dilation, padding;
 };
 
-// Weights as `wanted`, reordered from input 1 where they differ from how they lie.
-Argument add_weights(Recipe& recipe, const Descriptions& d, const memory::desc& wanted) {
-  const Argument plain{DNNL_ARG_WEIGHTS, d.plain_w, Place::input, 1};
-  if (wanted == d.plain_w) return plain;
-  const Argument blocked{DNNL_ARG_WEIGHTS, wanted, Place::workspace, recipe.reserve(wanted)};
-  recipe.add_reorder(plain, blocked);
-  return blocked;
+// Argument `id`, which lies as `plain` in input `input`, as the primitive wants it.
+Argument wanted_input(Recipe& recipe, int id, const memory::desc& plain, std::int64_t input,
+                      const memory::desc& wanted) {
+  const Argument given{id, plain, Place::input, input};
+  if (wanted == plain) return given;
+  const Argument reordered{id, wanted, Place::workspace, recipe.reserve(wanted)};
+  recipe.add_reorder(given, reordered);
+  return reordered;
 }
 
-void make_forward(const KernelCall& call, Recipe& recipe) {
-  const Descriptions d(sizes_of(call));
+// Runs the primitive, whose result `id` goes to output 0 as `plain`.
+void add_with_output(Recipe& recipe, const dnnl::primitive& primitive,
+                     const memory::desc& scratchpad, std::vector<Argument> arguments, int id,
+                     const memory::desc& plain, const memory::desc& wanted) {
+  const Argument result{id, plain, Place::output, 0};
+  Argument made = result;
+  if (wanted != plain) made = {id, wanted, Place::workspace, recipe.reserve(wanted)};
+  arguments.push_back(made);
+  recipe.add(primitive, scratchpad, std::move(arguments));
+  if (wanted != plain) recipe.add_reorder(made, result);
+}
+
+void add_forward(const Descriptions& d, Recipe& recipe) {
   const auto desc = d.forward();
-  const Argument w = add_weights(recipe, d, desc.weights_desc());
-  recipe.add(dnnl::convolution_forward(desc), desc.scratchpad_desc(),
-             {{DNNL_ARG_SRC, d.x, Place::input, 0}, w, {DNNL_ARG_DST, d.y, Place::output, 0}});
+  const Argument x = wanted_input(recipe, DNNL_ARG_SRC, d.plain_x, 0, desc.src_desc());
+  const Argument w = wanted_input(recipe, DNNL_ARG_WEIGHTS, d.plain_w, 1, desc.weights_desc());
+  add_with_output(recipe, dnnl::convolution_forward(desc), desc.scratchpad_desc(), {x, w},
+                  DNNL_ARG_DST, d.plain_y, desc.dst_desc());
 }
 
-void make_input_gradient(const KernelCall& call, Recipe& recipe) {
-  const Descriptions d(sizes_of(call));
+void add_input_gradient(const Descriptions& d, Recipe& recipe) {
   const dnnl::convolution_backward_data::primitive_desc desc(
-      {dnnl::algorithm::convolution_direct, d.x, d.w, d.y, d.stride, d.dilation, d.padding,
-       d.padding},
+      {d.algorithm, d.x, d.w, d.y, d.stride, d.dilation, d.padding, d.padding},
       onednn::user_scratchpad(), onednn::engine(), d.forward());
-  const Argument w = add_weights(recipe, d, desc.weights_desc());
-  recipe.add(
-      dnnl::convolution_backward_data(desc), desc.scratchpad_desc(),
-      {{DNNL_ARG_DIFF_DST, d.y, Place::input, 0}, w, {DNNL_ARG_DIFF_SRC, d.x, Place::output, 0}});
+  const Argument dy = wanted_input(recipe, DNNL_ARG_DIFF_DST, d.plain_y, 0, desc.diff_dst_desc());
+  const Argument w = wanted_input(recipe, DNNL_ARG_WEIGHTS, d.plain_w, 1, desc.weights_desc());
+  add_with_output(recipe, dnnl::convolution_backward_data(desc), desc.scratchpad_desc(), {dy, w},
+                  DNNL_ARG_DIFF_SRC, d.plain_x, desc.diff_src_desc());
 }
 
-void make_weight_gradient(const KernelCall& call, Recipe& recipe) {
-  const Descriptions d(sizes_of(call));
+void add_weight_gradient(const Descriptions& d, Recipe& recipe) {
   const dnnl::convolution_backward_weights::primitive_desc desc(
-      {dnnl::algorithm::convolution_direct, d.x, d.w, d.y, d.stride, d.dilation, d.padding,
-       d.padding},
+      {d.algorithm, d.x, d.w, d.y, d.stride, d.dilation, d.padding, d.padding},
       onednn::user_scratchpad(), onednn::engine(), d.forward());
-  const Argument plain{DNNL_ARG_DIFF_WEIGHTS, d.plain_w, Place::output, 0};
-  Argument dw = plain;
-  if (desc.diff_weights_desc() != d.plain_w) {
-    const memory::desc blocked = desc.diff_weights_desc();
-    dw = {DNNL_ARG_DIFF_WEIGHTS, blocked, Place::workspace, recipe.reserve(blocked)};
+  const Argument x = wanted_input(recipe, DNNL_ARG_SRC, d.plain_x, 0, desc.src_desc());
+  const Argument dy = wanted_input(recipe, DNNL_ARG_DIFF_DST, d.plain_y, 1, desc.diff_dst_desc());
+  add_with_output(recipe, dnnl::convolution_backward_weights(desc), desc.scratchpad_desc(), {x, dy},
+                  DNNL_ARG_DIFF_WEIGHTS, d.plain_w, desc.diff_weights_desc());
+}
+
+// Winograd where it suits and this oneDNN has it, else the direct algorithm.
+template <void (*add)(const Descriptions&, Recipe&)>
+void make(const KernelCall& call, Recipe& recipe) {
+  const Sizes sizes = sizes_of(call);
+  if (suits_winograd(sizes)) {
+    try {
+      Recipe winograd;
+      add(Descriptions(sizes, dnnl::algorithm::convolution_winograd), winograd);
+      recipe = std::move(winograd);
+      return;
+    } catch (const dnnl::error& error) {
+      if (error.status != dnnl_unimplemented) throw;
+    }
   }
-  recipe.add(dnnl::convolution_backward_weights(desc), desc.scratchpad_desc(),
-             {{DNNL_ARG_SRC, d.x, Place::input, 0}, {DNNL_ARG_DIFF_DST, d.y, Place::input, 1}, dw});
-  if (dw.place == Place::workspace) recipe.add_reorder(dw, plain);
+  add(Descriptions(sizes, dnnl::algorithm::convolution_direct), recipe);
 }
 
 // ---- f64: plain loops, each result element folded in a fixed order by one thread ----
@@ -263,11 +311,11 @@ std::unique_ptr<PreparedKernel> prepare_conv2d(const KernelCall& call) {
   if (dtype == Dtype::f64) return std::make_unique<LoopKernel>(call.op, sizes_of(call));
   switch (call.op) {
     case ir::OpId::conv2d:
-      return onednn::prepare(name, call, make_forward);
+      return onednn::prepare(name, call, make<add_forward>);
     case ir::OpId::conv2d_input_gradient:
-      return onednn::prepare(name, call, make_input_gradient);
+      return onednn::prepare(name, call, make<add_input_gradient>);
     default:
-      return onednn::prepare(name, call, make_weight_gradient);
+      return onednn::prepare(name, call, make<add_weight_gradient>);
   }
 }
 

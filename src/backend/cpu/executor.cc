@@ -9,8 +9,8 @@ namespace sinter::backend::cpu {
 
 CpuExecutable::CpuExecutable(Backend& backend, std::shared_ptr<const ir::Program> program)
     : backend_(backend), program_(std::move(program)) {
-  arena_ = static_cast<std::byte*>(
-      backend_.allocate(static_cast<std::size_t>(program_->arena_bytes)));
+  arena_ =
+      static_cast<std::byte*>(backend_.allocate(static_cast<std::size_t>(program_->arena_bytes)));
   try {
     for (const ir::Step& step : program_->steps) add_step(step);
   } catch (...) {
@@ -69,10 +69,12 @@ void CpuExecutable::add_step(const ir::Step& step) {
 
 void CpuExecutable::bind(const Bindings& bindings) {
   for (const ExternalAddress& external : external_) {
-    const std::span<void* const> table = external.kind == ir::BufferKind::input    ? bindings.inputs
-                                         : external.kind == ir::BufferKind::output ? bindings.outputs
-                                                                                   : bindings.states;
-    addresses_[external.position] = static_cast<std::byte*>(table[external.index]) + external.offset;
+    const std::span<void* const> table = external.kind == ir::BufferKind::input ? bindings.inputs
+                                         : external.kind == ir::BufferKind::output
+                                             ? bindings.outputs
+                                             : bindings.states;
+    addresses_[external.position] =
+        static_cast<std::byte*>(table[external.index]) + external.offset;
   }
 }
 
@@ -90,8 +92,8 @@ void CpuExecutable::run(const Bindings& bindings) {
   for (const ReadyStep& step : steps_) run_step(step);
 }
 
-void CpuExecutable::run_watched(
-    const Bindings& bindings, const std::function<void(int, std::span<void* const>)>& after) {
+void CpuExecutable::run_watched(const Bindings& bindings,
+                                const std::function<void(int, std::span<void* const>)>& after) {
   bind(bindings);
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     run_step(steps_[i]);

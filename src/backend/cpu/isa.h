@@ -8,20 +8,20 @@
 
 namespace sinter::backend::cpu {
 
-enum class Isa : std::uint8_t { baseline, avx2, avx512 };
+enum class LoopIsa : std::uint8_t { baseline, avx2, avx512 };
 
-inline Isa this_isa() {
+inline LoopIsa this_loop_isa() {
 #if defined(__x86_64__)
-  static const Isa isa = [] {
+  static const LoopIsa isa = [] {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-      return Isa::avx512;
+      return LoopIsa::avx512;
     }
-    return __builtin_cpu_supports("avx2") ? Isa::avx2 : Isa::baseline;
+    return __builtin_cpu_supports("avx2") ? LoopIsa::avx2 : LoopIsa::baseline;
   }();
   return isa;
 #else
-  return Isa::baseline;
+  return LoopIsa::baseline;
 #endif
 }
 
@@ -55,12 +55,12 @@ void rows_avx512(
 template <class Row, class... Arguments>
 void for_this_isa(std::int64_t begin, std::int64_t end, const Arguments&... arguments) {
 #if defined(__x86_64__)
-  switch (this_isa()) {
-    case Isa::avx512:
+  switch (this_loop_isa()) {
+    case LoopIsa::avx512:
       return rows_avx512<Row>(begin, end, arguments...);
-    case Isa::avx2:
+    case LoopIsa::avx2:
       return rows_avx2<Row>(begin, end, arguments...);
-    case Isa::baseline:
+    case LoopIsa::baseline:
       break;
   }
 #endif

@@ -1,4 +1,6 @@
 // The table of all structured kernels.
+#include <iterator>
+
 #include "backend/cpu/kernel.h"
 
 namespace sinter::backend::cpu {
@@ -6,39 +8,38 @@ namespace {
 
 using ir::OpId;
 
-using Table = std::array<const Kernel*, static_cast<std::size_t>(ir::kStructuredOpCount)>;
+struct Entry {
+  OpId op;
+  const Kernel* kernel;
+};
 
-constexpr Table make_table() {
-  Table table{};
-  const auto set = [&](OpId op, const Kernel* kernel) {
-    table[static_cast<std::size_t>(op)] = kernel;
-  };
-  set(OpId::copy, &kCopy);
-  set(OpId::pad, &kPad);
-  set(OpId::pack, &kPack);
-  set(OpId::matmul, &kMatmul);
-  set(OpId::conv2d, &kConv2d);
-  set(OpId::conv2d_input_gradient, &kConv2dInputGradient);
-  set(OpId::conv2d_weight_gradient, &kConv2dWeightGradient);
-  set(OpId::max_pool2d, &kMaxPool2d);
-  set(OpId::max_pool2d_gradient, &kMaxPool2dGradient);
-  set(OpId::max_pool2d_gather, &kMaxPool2dGather);
-  set(OpId::gather, &kGather);
-  set(OpId::segment_sum, &kSegmentSum);
-  set(OpId::bernoulli, &kBernoulli);
-  set(OpId::uniform, &kUniform);
-  return table;
-}
-
-constexpr Table kTable = make_table();
+constexpr Entry kEntries[] = {
+    {OpId::copy, &kCopy},
+    {OpId::pad, &kPad},
+    {OpId::pack, &kPack},
+    {OpId::matmul, &kMatmul},
+    {OpId::conv2d, &kConv2d},
+    {OpId::conv2d_input_gradient, &kConv2dInputGradient},
+    {OpId::conv2d_weight_gradient, &kConv2dWeightGradient},
+    {OpId::max_pool2d, &kMaxPool2d},
+    {OpId::max_pool2d_gradient, &kMaxPool2dGradient},
+    {OpId::max_pool2d_gather, &kMaxPool2dGather},
+    {OpId::gather, &kGather},
+    {OpId::segment_sum, &kSegmentSum},
+    {OpId::bernoulli, &kBernoulli},
+    {OpId::uniform, &kUniform},
+};
 
 // Ops from copy to uniform have a kernel each, all others none: leaves, reductions and views run in
-// fused groups, compositions are expanded, a scan is a program of its own.
+// fused groups, compositions are expanded, a scan is a program of its own. The entries stand in the
+// order of the ids, so that an id is also its place.
+constexpr int kFirst = static_cast<int>(OpId::copy);
+constexpr int kCount = static_cast<int>(OpId::uniform) - kFirst + 1;
+
 constexpr bool without_holes() {
-  for (std::size_t i = 0; i < kTable.size(); ++i) {
-    const auto op = static_cast<OpId>(i);
-    const bool needs_one = op >= OpId::copy && op <= OpId::uniform;
-    if (needs_one != (kTable[i] != nullptr)) return false;
+  if (static_cast<int>(std::size(kEntries)) != kCount) return false;
+  for (int i = 0; i < kCount; ++i) {
+    if (static_cast<int>(kEntries[i].op) != kFirst + i) return false;
   }
   return true;
 }
@@ -48,8 +49,8 @@ static_assert(without_holes(),
 }  // namespace
 
 const Kernel* find_kernel(ir::OpId op) {
-  const auto i = static_cast<std::size_t>(op);
-  return i < kTable.size() ? kTable[i] : nullptr;
+  const int i = static_cast<int>(op) - kFirst;
+  return i >= 0 && i < kCount ? kEntries[i].kernel : nullptr;
 }
 
 }  // namespace sinter::backend::cpu
