@@ -1,0 +1,17 @@
+// All of Sinter.
+#ifndef SINTER_SINTER_H_
+#define SINTER_SINTER_H_
+
+#include "sinter/autograd.h"
+#include "sinter/compile.h"
+#include "sinter/data.h"
+#include "sinter/io.h"
+#include "sinter/nn.h"
+#include "sinter/ops.h"
+#include "sinter/optim.h"
+#include "sinter/random.h"
+#include "sinter/system.h"
+#include "sinter/tensor.h"
+#include "sinter/train.h"
+
+#endif  // SINTER_SINTER_H_
