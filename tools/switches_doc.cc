@@ -7,7 +7,8 @@ int main() {
   std::printf(
       "# Switches\n\n"
       "Environment variables, read once by the library. A bad value is an error, an unknown\n"
-      "`SINTER_*` name a warning. Generated from src/base/switches.cc by the target `switches_doc`\n"
+      "`SINTER_*` name a warning. Generated from src/base/switches.cc by the target "
+      "`switches_doc`\n"
       "(`build/release/bin/switches_doc > docs/switches.md`); a test compares them.\n\n"
       "| switch | values | default | what it does |\n|---|---|---|---|\n");
   for (const sinter::SwitchRow& row : sinter::switches_table()) {
