@@ -21,7 +21,7 @@ help:
 	@echo "make deps       install the packages that the build needs (SINTER_INSTALL=0: never)"
 	@echo "make build      the release build: build/release/bin/sinter"
 	@echo "make bench      the workloads beside PyTorch, which goes into a virtual environment under build/"
-	@echo "make measure    make bench, with more rounds; writes docs/measurements/"
+	@echo "make measure    make bench, with more rounds; goes on where it was stopped; writes docs/measurements/"
 	@echo "make check-all  every preset ($(PRESETS)), every test, the layout, an installed copy"
 	@echo "make fuzz       the readers on damaged input, under the sanitizers"
 	@echo "make install    into PREFIX=$(PREFIX); then find_package(sinter) and pkg-config find it"
@@ -60,7 +60,7 @@ bench: build
 	@tools/bench/run
 
 measure: build
-	@tools/bench/run --rounds 7
+	@tools/bench/run --rounds 7 --resume
 
 # The tests that feed readers with damaged input.
 fuzz: deps

@@ -59,7 +59,7 @@ def print_table(results):
     to_eager, to_compiled = [], []
     for workload, measured in results.items():
         ours = median_step(measured["sinter"])
-        print(f"\n{workload:<32}{'step ms':>10}{'first ms':>12}{'ours is':>10}")
+        print(f"\n{workload:<32}{'step ms':>10}{'first ms':>12}{'/ ours':>10}")
         for name, each in measured.items():
             step = median_step(each)
             first = statistics.median(result["first_step_ms"] for result in each)
@@ -80,25 +80,31 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--resume", action="store_true", help="keep the rounds that --out holds of this commit")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs/measurements/pytorch.json")
     arguments = parser.parse_args()
 
     environment = dict(os.environ, OMP_NUM_THREADS=str(arguments.threads))
-    about = machine()
-    results = {}
+    about, results = machine(), {}
     for workload in arguments.workloads:
         results[workload] = {"sinter": []} | {name_of(*mode): [] for mode in MODES}
-    for number in range(arguments.rounds):
+    if arguments.resume and arguments.out.exists():
+        before = json.loads(arguments.out.read_text())
+        if before["machine"]["commit"] == about["commit"] and before["results"].keys() == results.keys():
+            about, results = before["machine"], before["results"]
+    done = min(len(each) for measured in results.values() for each in measured.values())
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    for number in range(done, arguments.rounds):
         for workload in arguments.workloads:
             print(f"round {number + 1} of {arguments.rounds}: {workload}", flush=True)
             results[workload]["sinter"].append(measure_sinter(arguments, workload, environment))
             for mode, autotune in MODES:
                 results[workload][name_of(mode, autotune)].append(
                     measure_pytorch(arguments, workload, mode, autotune, environment))
-    about["load_at_end"] = os.getloadavg()[0]
+        about["load_at_end"] = os.getloadavg()[0]
+        # Whole rounds only, so that a resumed run goes on from one.
+        arguments.out.write_text(json.dumps({"machine": about, "results": results}, indent=1) + "\n")
     print_table(results)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps({"machine": about, "results": results}, indent=1) + "\n")
     print(f"written: {arguments.out}")
 
 
