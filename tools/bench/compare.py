@@ -45,8 +45,12 @@ def median_step(results):
 def machine():
     names = [line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
              if line.startswith("model name")]
-    commit = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
-                            capture_output=True, text=True).stdout.strip()
+    git = ["git", "-C", str(ROOT)]
+    commit = subprocess.run(git + ["rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    # The figures themselves, written here, are no change of what is measured.
+    changes = subprocess.run(git + ["status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/measurements"],
+                             capture_output=True, text=True).stdout
+    commit += "-dirty" if changes else ""
     return {"cpu": names[0] if names else platform.machine(), "cores": len(os.sched_getaffinity(0)),
             "load_at_start": os.getloadavg()[0], "commit": commit}
 
