@@ -184,6 +184,7 @@ class Fuser {
     if (!map && behind) map = map_of_equal_input(candidate, node);
     if (!map) return false;
     if (behind && whole && !may_loop_again(candidate)) return false;
+    if (!whole && runs_along_reduced_axes(candidate.unit, *map)) return false;
     for (std::size_t i = 0; i < node_at(node).inputs.size(); ++i) {
       const AxisMap wanted = operand_map(shape_of(node_at(node).inputs[i]), shape, *map);
       if (!input_fits(candidate, inputs_[static_cast<std::size_t>(node)][i], wanted)) return false;
@@ -191,6 +192,14 @@ class Fuser {
     candidate.unit.maps[result] = *map;
     if (behind) candidate.reduced.insert(result);
     return true;
+  }
+
+  static bool runs_along_reduced_axes(const Fusion::Unit& unit, const AxisMap& map) {
+    const int kept = unit.space.rank() - unit.reduced_axes;
+    return std::any_of(map.begin(), map.end(), [&](int axis) {
+      return axis >= 0 &&
+             (unit.kind == ir::GroupKind::inner ? axis >= kept : axis < unit.reduced_axes);
+    });
   }
 
   // Whether values of the whole space may follow a reduction in the same unit.
