@@ -72,6 +72,13 @@ class Fuser {
     return node < 0 ? -1 : fusion_.unit_of[static_cast<std::size_t>(node)];
   }
 
+  // Shapes without elements are all equally large, but do not lie in each other's space.
+  bool loops_over_nothing(std::int32_t node) const {
+    const Shape& shape = kind(node) == ir::OpKind::reduce ? shape_of(node_at(node).inputs[0])
+                                                          : shape_of(node_at(node).results[0]);
+    return shape.elements() == 0;
+  }
+
   void add_unit(Candidate candidate) {
     const auto index = static_cast<std::int32_t>(fusion_.units.size());
     for (const std::int32_t node : candidate.unit.nodes) {
@@ -94,7 +101,7 @@ class Fuser {
     std::vector<std::int32_t> absorbed;
     std::optional<Candidate> best = build(nodes);
     for (const std::int32_t unit : producers) {
-      if (!enabled) break;
+      if (!enabled || loops_over_nothing(node)) break;
       std::vector<std::int32_t> merged = nodes;
       const auto& members = fusion_.units[static_cast<std::size_t>(unit)].nodes;
       merged.insert(merged.end(), members.begin(), members.end());
