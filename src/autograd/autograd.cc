@@ -16,6 +16,15 @@ namespace sinter {
 
 namespace {
 
+void check_defined(const char* where, const Tensor& x) {
+  if (x.defined()) return;
+  raise({.where = where,
+         .what = "the Tensor handle is empty",
+         .got = {},
+         .expected = {},
+         .hint = {}});
+}
+
 // What a gradient belongs to: a result of a record, or a leaf.
 struct Key {
   const Record* record = nullptr;
@@ -184,13 +193,17 @@ std::vector<Tensor> gradients_of_keys(const Tensor& loss, const std::vector<Key>
 }  // namespace
 
 Tensor watch(const Tensor& x) {
+  check_defined("watch", x);
   if (x.impl()->is_tracked()) return x;
   auto impl = std::make_shared<TensorImpl>(*x.impl());
   impl->leaf = next_id();
   return Tensor(std::move(impl));
 }
 
-Tensor detach(const Tensor& x) { return make_tensor(x.impl()->payload); }
+Tensor detach(const Tensor& x) {
+  check_defined("detach", x);
+  return make_tensor(x.impl()->payload);
+}
 
 std::vector<Tensor> gradients(const Tensor& loss, const std::vector<State>& parameters,
                               SourceLocation location) {
@@ -202,7 +215,10 @@ std::vector<Tensor> gradients(const Tensor& loss, const std::vector<State>& para
 std::vector<Tensor> gradients(const Tensor& loss, const std::vector<Tensor>& watched,
                               SourceLocation location) {
   std::vector<Key> wanted;
-  for (const Tensor& tensor : watched) wanted.push_back(key_of(tensor));
+  for (const Tensor& tensor : watched) {
+    check_defined("gradients", tensor);
+    wanted.push_back(key_of(tensor));
+  }
   return gradients_of_keys(loss, wanted, location);
 }
 

@@ -53,7 +53,8 @@ ir::Program plan(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops,
 std::vector<std::uint8_t> uniform_values(const ir::Graph& graph, ir::OpList ops);
 
 // Runs passes by name: times them, verifies what they made, prints times with SINTER_DEBUG >= 2,
-// and with SINTER_DUMP writes every graph and the program to files, numbered in order.
+// and with SINTER_DUMP writes every graph and the program to files, numbered in order. Throws Error
+// when SINTER_DISABLE names what is no pass.
 class PassRunner {
  public:
   explicit PassRunner(std::string program_name);

@@ -217,6 +217,16 @@ class Planner {
     }
   }
 
+  // The last unit whose run may end in an Error, which must find every State as it was; -1: none.
+  std::int32_t last_that_may_throw() const {
+    for (std::int32_t i = step_count(); i-- > 0;) {
+      const PlannedUnit& planned = units_[static_cast<std::size_t>(i)];
+      const ir::Node& node = node_at(planned.unit->nodes.front());
+      if (!planned.unit->is_group && ir::find(ops_, node.op).may_throw) return i;
+    }
+    return -1;
+  }
+
   // States whose new value can be written over the old one: nothing reads the old one any more, or
   // only the same point of the same loop.
   void place_states() {
@@ -227,6 +237,7 @@ class Planner {
       if (producer(root) < 0 || is_placed(root) || !is_whole(use.value)) continue;
       if (last_read_[static_cast<std::size_t>(root)] > first_[static_cast<std::size_t>(root)])
         continue;
+      if (first_[static_cast<std::size_t>(root)] < last_that_may_throw()) continue;
       if (!may_overwrite(use.state, root)) continue;
       place(root) = {ir::BufferKind::state, state_slot(use.state, use.value), 0};
       direct_state_[i] = 1;

@@ -30,6 +30,13 @@ void check_not_in_use(const StateImpl& state, const char* what) {
 }  // namespace
 
 State::State(const Tensor& initial, std::string name) : impl_(std::make_shared<StateImpl>()) {
+  if (!initial.defined()) {
+    raise({.where = "State " + name,
+           .what = "made from an empty Tensor handle",
+           .got = {},
+           .expected = {},
+           .hint = {}});
+  }
   if (initial.impl()->payload.is_symbolic()) {
     raise({.where = "State " + name,
            .what = "made from a value that does not exist yet, inside a traced function",
