@@ -80,8 +80,8 @@ class BodyTracer : public Tracer {
 
  private:
   // Memory or value, and history: detached handles of one value are another constant.
-  using Key =
-      std::tuple<const void*, std::int64_t, std::uint64_t, const void*, std::int32_t, std::uint64_t>;
+  using Key = std::tuple<const void*, std::int64_t, std::uint64_t, const void*, std::int32_t,
+                         std::uint64_t>;
 
   void mark(ir::ValueId value, bool tracked) {
     has_history_.resize(graph().values.size());
@@ -175,8 +175,8 @@ std::vector<Tensor> replay_body(const ir::Graph& body, std::span<const std::int6
     const ir::Node& node = body.nodes[i];
     std::vector<Tensor> used;
     for (std::size_t j = 0; j < node.inputs.size(); ++j) used.push_back(use(node.inputs[j], i, j));
-    const std::vector<Tensor> results = apply(ir::find(op_list(), node.op), used, node.attributes,
-                                              node.location, node.bodies);
+    const std::vector<Tensor> results =
+        apply(ir::find(op_list(), node.op), used, node.attributes, node.location, node.bodies);
     for (std::size_t j = 0; j < results.size(); ++j) {
       tensors[static_cast<std::size_t>(node.results[j])] = results[j];
     }

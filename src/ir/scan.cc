@@ -33,12 +33,11 @@ std::string check_types(const Step& step, const ScanAttributes& scan) {
     const Argument& output = step.outputs[i];
     const TensorType& made = body.outputs[i];
     const bool is_carry = i < scan.carries;
-    const bool fits =
-        output.dtype == made.dtype && is_dense(output.layout) &&
-        (is_carry ? output.layout.shape == made.shape && body.inputs[i] == made
-                  : output.layout.shape.rank() == made.shape.rank() + 1 &&
-                        output.layout.shape[0] == scan.length &&
-                        step_layout(output.layout).shape == made.shape);
+    const bool fits = output.dtype == made.dtype && is_dense(output.layout) &&
+                      (is_carry ? output.layout.shape == made.shape && body.inputs[i] == made
+                                : output.layout.shape.rank() == made.shape.rank() + 1 &&
+                                      output.layout.shape[0] == scan.length &&
+                                      step_layout(output.layout).shape == made.shape);
     if (!fits) return fmt::format("the body does not make output {}", i);
   }
   return "";

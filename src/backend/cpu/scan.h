@@ -27,7 +27,7 @@ class ScanRunner {
 
   ir::ScanAttributes scan_;
   CpuExecutable body_;
-  std::vector<std::byte*> second_;           // the other buffer of each carry
+  std::vector<std::byte*> second_;  // the other buffer of each carry
   std::vector<std::size_t> carry_bytes_;
   std::vector<std::int64_t> input_strides_;  // bytes from step to step; 0 for a constant
   std::vector<std::int64_t> output_strides_;
