@@ -21,12 +21,12 @@ std::string isa_name() {
     case IsaChoice::automatic:
       break;
   }
-  switch (backend::cpu::this_isa()) {
-    case backend::cpu::Isa::avx512:
+  switch (backend::cpu::this_loop_isa()) {
+    case backend::cpu::LoopIsa::avx512:
       return "avx512";
-    case backend::cpu::Isa::avx2:
+    case backend::cpu::LoopIsa::avx2:
       return "avx2";
-    case backend::cpu::Isa::baseline:
+    case backend::cpu::LoopIsa::baseline:
       break;
   }
   return "baseline";
