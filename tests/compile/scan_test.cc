@@ -406,7 +406,7 @@ void expect_error(const std::vector<std::string>& parts, const std::function<voi
 TEST(Scan, RefusesSequencesThatDoNotFit) {
   const Tensor carry = floats({1});
   expect_error({"sequence 1", "another number of steps", "f32(4, 1)", "3 along the leading axis",
-                place("scan_test.cc", __LINE__ + 1)},
+                "scan_test.cc:"},
                [&] {
                  scan(keep, {carry}, {floats({1, 2, 3}), floats({1, 2, 3, 4}, {4, 1})});
                });
@@ -518,11 +518,23 @@ void expect_gradients_of_loop(const std::function<Tensors(const Scan&, const Ten
   const Tensors expected =
       gradients_of([&](const Tensors& b) { return model(kLoop, b); }, arguments);
   const Tensors direct = by_scan(arguments);
-  const Tensors compiled = run_compiled(by_scan, arguments);
+  // A compiled function returns what exists.
+  const Tensors compiled = run_compiled(
+      [&](const Tensors& a) {
+        Tensors defined;
+        for (const Tensor& gradient : by_scan(a)) {
+          if (gradient.defined()) defined.push_back(gradient);
+        }
+        return defined;
+      },
+      arguments);
+  std::size_t next = 0;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const std::string name = "argument " + std::to_string(i);
     expect_near(direct[i], expected[i], tolerance, name + " directly");
-    expect_near(compiled[i], expected[i], tolerance, name + " compiled");
+    if (!expected[i].defined()) continue;
+    ASSERT_LT(next, compiled.size());
+    expect_near(compiled[next++], expected[i], tolerance, name + " compiled");
   }
 }
 
