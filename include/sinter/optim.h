@@ -111,6 +111,7 @@ class Optimizer {
   // gradient keeps its value and moments. With a `guard` (a boolean scalar) that is false, nothing
   // changes, the step counter included: pass isfinite(loss) to survive a loss that is not a number.
   // Throws Error for a wrong number, shape or dtype of gradients; then nothing has changed.
+  // The step counter, which corrects AdamW's bias, is one for all parameters.
   void step(const std::vector<Tensor>& gradients, const Tensor& guard = Tensor());
   void step(const ClippedGradients& clipped, const Tensor& guard = Tensor());
 
@@ -146,6 +147,8 @@ class Optimizer {
 
   // `moments` names the moments of the method: {"m", "v"}. Throws Error for no parameters, one that
   // is not f32, one that occurs twice or is in another optimizer, and a negative rate or decay.
+  // Groups are moved one after the other: when one holds a State of another optimizer, the groups
+  // before it have been moved already (their values are untouched).
   Optimizer(const char* name, std::vector<ParameterGroup> groups, double learning_rate,
             double weight_decay, std::vector<std::string> moments);
 

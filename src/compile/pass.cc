@@ -28,8 +28,8 @@ bool verifies() {
 }
 
 // What SINTER_DISABLE may name: the passes, and "emit", which the back end asks for.
-constexpr std::array<std::string_view, 7> kNames = {
-    "expand", "turn_products", "simplify", "materialize", "fuse", "plan", "emit"};
+constexpr std::array<std::string_view, 8> kNames = {
+    "expand", "turn_products", "trim_scans", "simplify", "materialize", "fuse", "plan", "emit"};
 
 bool is_name(std::string_view name) {
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();

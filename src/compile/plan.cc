@@ -10,6 +10,7 @@
 #include "compile/pass.h"
 #include "ir/in_place.h"
 #include "ir/internal_error.h"
+#include "ir/scan.h"
 
 namespace sinter::compile_detail {
 
@@ -35,12 +36,13 @@ struct PlannedUnit {
 class Planner {
  public:
   Planner(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops, backend::Backend& backend,
-          const std::set<std::uint64_t>& parameters)
+          const std::set<std::uint64_t>& parameters, const BodyPlanner& plan_body)
       : graph_(graph),
         fusion_(fusion),
         ops_(ops),
         backend_(backend),
         parameters_(parameters),
+        plan_body_(plan_body),
         uniform_(uniform_values(graph, ops)),
         places_(graph.values.size()),
         first_(graph.values.size(), -1),
@@ -414,11 +416,26 @@ class Planner {
       output_dtypes.push_back(step.outputs.back().dtype);
       outputs.push_back(step.outputs.back().layout);
     }
+    if (!node.bodies.empty()) {
+      add_body(node, step);
+      return step;
+    }
     step.workspace_bytes = backend_.workspace_bytes(
         {step.op, step.attributes, input_dtypes, inputs, output_dtypes, outputs});
     step.cost.flops = cost_of(node).flops;
     add_bytes(step);
     return step;
+  }
+
+  // A scan costs what the steps of its body cost, as often as they run.
+  void add_body(const ir::Node& node, ir::Step& step) const {
+    step.body = plan_body_(*node.bodies.front());
+    const ir::ScanAttributes scan = ir::scan_attributes(node.attributes);
+    step.workspace_bytes = ir::scan_workspace(*step.body, scan.carries).bytes;
+    for (const ir::Step& inner : step.body->steps) {
+      step.cost.flops += static_cast<double>(scan.length) * inner.cost.flops;
+      step.cost.bytes += static_cast<double>(scan.length) * inner.cost.bytes;
+    }
   }
 
   ir::Cost cost_of(const ir::Node& node) const {
@@ -542,6 +559,7 @@ class Planner {
   ir::OpList ops_;
   backend::Backend& backend_;
   const std::set<std::uint64_t>& parameters_;
+  const BodyPlanner& plan_body_;
   std::vector<std::uint8_t> uniform_;
   std::vector<PlannedUnit> units_;
   std::vector<Place> places_;        // by root value
@@ -561,8 +579,9 @@ class Planner {
 }  // namespace
 
 ir::Program plan(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops,
-                 backend::Backend& backend, const std::set<std::uint64_t>& parameters) {
-  return Planner(graph, fusion, ops, backend, parameters).run();
+                 backend::Backend& backend, const std::set<std::uint64_t>& parameters,
+                 const BodyPlanner& plan_body) {
+  return Planner(graph, fusion, ops, backend, parameters, plan_body).run();
 }
 
 }  // namespace sinter::compile_detail

@@ -13,8 +13,8 @@ namespace sinter::ir {
 
 using AttributeValue = std::variant<std::int64_t, double, std::vector<std::int64_t>>;
 
-// A short ordered list of named values, in the order in which the op's user function writes them; equal
-// calls have equal lists. Looking up a name that is not there is our mistake: InternalError.
+// A short ordered list of named values, in the order in which the op's user function writes them;
+// equal calls have equal lists. Looking up a name that is not there is our mistake: InternalError.
 class Attributes {
  public:
   Attributes() = default;

@@ -1,5 +1,5 @@
-// A traced computation: nodes in the order in which they were recorded, each the single definition of
-// its results (SSA). What passes read and rewrite; a Program is planned from it.
+// A traced computation: nodes in the order in which they were recorded, each the single definition
+// of its results (SSA). What passes read and rewrite; a Program is planned from it.
 #ifndef SINTER_IR_GRAPH_H_
 #define SINTER_IR_GRAPH_H_
 
@@ -59,20 +59,21 @@ struct Graph {
 // How often each value is read: by nodes, outputs and state_out.
 std::vector<int> count_uses(const Graph& graph);
 
-// Text, starting with "sinter-graph 1". parse_graph(to_text(g), ops) is the same graph (source lines
-// and scopes are printed as comments and not read back). Doubles are hex floats.
+// Text, starting with "sinter-graph 1". parse_graph(to_text(g), ops) is the same graph (source
+// lines and scopes are printed as comments and not read back). Doubles are hex floats.
 std::string to_text(const Graph& graph, OpList ops);
 // Throws Error naming line and what was expected. Older versions stay readable.
 Graph parse_graph(std::string_view text, OpList ops);
 // Graphviz, for SINTER_DUMP.
 std::string to_dot(const Graph& graph, OpList ops);
 
-// Throws InternalError naming the node when the graph breaks a rule: order, ranges, single definition,
-// types that infer() does not give, states written twice.
+// Throws InternalError naming the node when the graph breaks a rule: order, ranges, single
+// definition, types that infer() does not give, states written twice.
 void verify(const Graph& graph, OpList ops);
 
-// Same nodes, types, attributes, states; source lines and scopes may differ. Returns the index of the
-// first node that differs, -1 when the graphs are equal, nodes.size() when only the ends differ.
+// Same nodes, types, attributes, states; source lines and scopes may differ. Returns the index of
+// the first node that differs, -1 when the graphs are equal, nodes.size() when only the ends
+// differ.
 std::int32_t first_difference(const Graph& a, const Graph& b);
 
 }  // namespace sinter::ir

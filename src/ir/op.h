@@ -1,6 +1,6 @@
 // What an op is: a value that knows itself. Passes, mixed precision, printing and tests read these
-// fields; nothing else lists ops by name. The one array of all ops is ops/list.cc; ir and the back ends
-// receive it as a span indexed by OpId.
+// fields; nothing else lists ops by name. The one array of all ops is ops/list.cc; ir and the back
+// ends receive it as a span indexed by OpId.
 #ifndef SINTER_IR_OP_H_
 #define SINTER_IR_OP_H_
 
@@ -25,8 +25,8 @@ namespace sinter::ir {
 class BodyBuilder;
 struct Graph;
 
-// Every op: first the structured ones (files of one stem in ops/ and the back ends), then the pointwise
-// ones in the order of pointwise_list.h.
+// Every op: first the structured ones (files of one stem in ops/ and the back ends), then the
+// pointwise ones in the order of pointwise_list.h.
 enum class OpId : std::uint16_t {
   // leaves of a body that a pointwise loop can compute itself
   full,
@@ -73,7 +73,7 @@ enum class OpId : std::uint16_t {
 #define SINTER_OP_ID(Struct, function) function,
   SINTER_POINTWISE_OPS(SINTER_OP_ID, SINTER_OP_ID, SINTER_OP_ID)
 #undef SINTER_OP_ID
-  count,
+      count,
 };
 
 inline constexpr int kStructuredOpCount = static_cast<int>(OpId::first_pointwise);
@@ -115,8 +115,9 @@ struct GradientCall {
   std::span<const std::optional<Tensor>> dy;
   const Attributes& attributes;
   std::span<const std::shared_ptr<const Graph>> bodies;
-  // For each input, whether its gradient is wanted; empty: all are. Gradients that are not may be left
-  // out, which saves an op called directly their work (in a trace dead code is removed anyway).
+  // For each input, whether its gradient is wanted; empty: all are. Gradients that are not may be
+  // left out, which saves an op called directly their work (in a trace dead code is removed
+  // anyway).
   std::span<const std::uint8_t> needed = {};
 };
 
@@ -135,24 +136,25 @@ struct Op {
   std::vector<std::optional<Tensor>> (*gradient)(const GradientCall& call) = nullptr;
 
   // composite: the results, computed by public ops.
-  std::vector<Tensor> (*compose)(std::span<const Tensor> inputs, const Attributes& attributes) =
-      nullptr;
+  std::vector<Tensor> (*compose)(std::span<const Tensor> inputs,
+                                 const Attributes& attributes) = nullptr;
 
-  // pointwise: appends the op to a body whose positions `inputs` hold its arguments; gives the result's
-  // position. `space_axes` is how many axes the op's result has: iota counts along one of them.
-  std::int32_t (*append)(BodyBuilder& builder, const OpCall& call, std::span<const std::int32_t> inputs) =
-      nullptr;
+  // pointwise: appends the op to a body whose positions `inputs` hold its arguments; gives the
+  // result's position. `space_axes` is how many axes the op's result has: iota counts along one of
+  // them.
+  std::int32_t (*append)(BodyBuilder& builder, const OpCall& call,
+                         std::span<const std::int32_t> inputs) = nullptr;
 
   // reduce: which fold.
   ScalarOp reduction = ScalarOp::reduce_sum;
 
-  // view: the layout of the result on the same memory, or nothing where strides cannot express it (then
-  // the input is copied first, and asked again).
+  // view: the layout of the result on the same memory, or nothing where strides cannot express it
+  // (then the input is copied first, and asked again).
   std::optional<Layout> (*view)(const Layout& input, const TensorType& result,
                                 const Attributes& attributes) = nullptr;
 
-  // Whether running it may throw Error for elements that do not fit (an id out of range). A new State
-  // is written only once such ops have run.
+  // Whether running it may throw Error for elements that do not fit (an id out of range). A new
+  // State is written only once such ops have run.
   bool may_throw = false;
 
   // Work of one call; null: elements of the results, and bytes of inputs and results.

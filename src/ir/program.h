@@ -1,5 +1,6 @@
-// A planned computation: a flat list of steps on buffers with fixed offsets, for one device. What an
-// executor runs; nothing about it changes from run to run but the addresses of the external buffers.
+// A planned computation: a flat list of steps on buffers with fixed offsets, for one device. What
+// an executor runs; nothing about it changes from run to run but the addresses of the external
+// buffers.
 #ifndef SINTER_IR_PROGRAM_H_
 #define SINTER_IR_PROGRAM_H_
 
@@ -84,9 +85,9 @@ struct Program {
 // Steps, one a line, with buffers and the groups' bodies; stable, for golden files and SINTER_DUMP.
 std::string to_text(const Program& program, OpList ops);
 
-// Throws InternalError naming the step when a buffer leaves its memory, a workspace or output overlaps an
-// input that the step or a later one still reads, a group does not fit its arguments, or a state is
-// overwritten while its old value is still read.
+// Throws InternalError naming the step when a buffer leaves its memory, a workspace or output
+// overlaps an input that the step or a later one still reads, a group does not fit its arguments,
+// or a state is overwritten while its old value is still read.
 void verify(const Program& program, OpList ops);
 
 }  // namespace sinter::ir

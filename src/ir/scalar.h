@@ -51,9 +51,9 @@ enum class ScalarOp : std::uint8_t {
   bitcast,  // f32 <-> i32, f64 <-> i64
   convert,  // `a` to `type`. Integer to float rounds to nearest even; f64 to f32 likewise; float to
             // integer truncates and is defined only where the result fits (pointwise.h saturates
-            // first); i64 to i32 and any integer to u8 keep the low bits; number to boolean: a != 0;
-            // boolean to number: 0 or 1; to bf16 and f16: nearest even, NaN stays NaN (quiet); bf16
-            // and f16 convert from and to f32 only.
+  // first); i64 to i32 and any integer to u8 keep the low bits; number to boolean: a != 0;
+  // boolean to number: 0 or 1; to bf16 and f16: nearest even, NaN stays NaN (quiet); bf16
+  // and f16 convert from and to f32 only.
   // Reductions over the group's reduced axes, along the canonical tree (reduction.h). The result is
   // the same at every element that was folded together.
   reduce_sum,
@@ -75,9 +75,9 @@ constexpr bool is_reduction(ScalarOp op) {
 }
 
 // One instruction. a, b, c name earlier instructions of the same body by position; -1 when unused.
-// `type` is the type of the result (of the stored value for `store`). Types that a body computes with
-// are f32, f64, i32, i64 and boolean; u8, bf16 and f16 occur only as the type of a load, a store, or
-// a convert next to one.
+// `type` is the type of the result (of the stored value for `store`). Types that a body computes
+// with are f32, f64, i32, i64 and boolean; u8, bf16 and f16 occur only as the type of a load, a
+// store, or a convert next to one.
 struct ScalarInst {
   ScalarOp op = ScalarOp::constant;
   Dtype type = Dtype::f32;

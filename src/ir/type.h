@@ -37,7 +37,8 @@ struct Layout {
 // The strides of a dense row-major tensor: {28 * 28, 28, 1} for (N, 28, 28).
 std::vector<std::int64_t> row_major_strides(const Shape& shape);
 Layout dense_layout(const Shape& shape);
-// True when the elements lie without gaps in row-major order (axes of length 1 may have any stride).
+// True when the elements lie without gaps in row-major order (axes of length 1 may have any
+// stride).
 bool is_dense(const Layout& layout);
 
 }  // namespace sinter::ir

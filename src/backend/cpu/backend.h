@@ -1,5 +1,5 @@
-// The CPU: oneDNN contractions, fused groups as machine code, everything else in plain C++. Runs on the
-// calling thread and OpenMP's; a call returns when its work is done.
+// The CPU: oneDNN contractions, fused groups as machine code, everything else in plain C++. Runs on
+// the calling thread and OpenMP's; a call returns when its work is done.
 #ifndef SINTER_BACKEND_CPU_BACKEND_H_
 #define SINTER_BACKEND_CPU_BACKEND_H_
 

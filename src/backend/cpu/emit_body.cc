@@ -462,7 +462,7 @@ void BodyEmitter::settle(std::int32_t value) {
 
 // ---- Pinning.
 
-std::vector<std::int32_t> BodyEmitter::pin(const BlockPlan& plan, int count, int max_level) {
+std::vector<std::int32_t> BodyEmitter::pin(const BlockPlan& plan, int left_free, int max_level) {
   std::vector<std::pair<int, std::int32_t>> candidates;  // uses, value
   for (std::size_t i = 0; i < body_.code.size(); ++i) {
     const auto value = static_cast<std::int32_t>(i);
@@ -478,7 +478,7 @@ std::vector<std::int32_t> BodyEmitter::pin(const BlockPlan& plan, int count, int
   plan_ = &plan;
   place_ = BlockPlace{};
   for (const auto& candidate : candidates) {
-    if (static_cast<int>(pinned.size()) >= count) break;
+    if (std::count(owner_.begin(), owner_.end(), kFree) <= left_free) break;
     const std::int32_t value = candidate.second;
     const int id = take_register();
     move(vec(id, inst(value).lane), memory_home(value));

@@ -3,24 +3,35 @@
 #include <utility>
 
 #include "backend/cpu/fused.h"
+#include "backend/cpu/scan.h"
 #include "ir/internal_error.h"
 
 namespace sinter::backend::cpu {
 
 CpuExecutable::CpuExecutable(Backend& backend, std::shared_ptr<const ir::Program> program)
     : backend_(backend), program_(std::move(program)) {
-  arena_ = static_cast<std::byte*>(
-      backend_.allocate(static_cast<std::size_t>(program_->arena_bytes)));
+  arena_ =
+      static_cast<std::byte*>(backend_.allocate(static_cast<std::size_t>(program_->arena_bytes)));
   try {
-    for (const ir::Step& step : program_->steps) add_step(step);
+    add_steps();
   } catch (...) {
     backend_.release(arena_, static_cast<std::size_t>(program_->arena_bytes));
     throw;
   }
 }
 
+CpuExecutable::CpuExecutable(Backend& backend, std::shared_ptr<const ir::Program> program,
+                             std::byte* arena)
+    : backend_(backend), program_(std::move(program)), arena_(arena), owns_arena_(false) {
+  add_steps();
+}
+
 CpuExecutable::~CpuExecutable() {
-  backend_.release(arena_, static_cast<std::size_t>(program_->arena_bytes));
+  if (owns_arena_) backend_.release(arena_, static_cast<std::size_t>(program_->arena_bytes));
+}
+
+void CpuExecutable::add_steps() {
+  for (const ir::Step& step : program_->steps) add_step(step);
 }
 
 void CpuExecutable::add_address(const ir::Argument& argument) {
@@ -58,6 +69,8 @@ void CpuExecutable::add_step(const ir::Step& step) {
   }
   if (step.group != nullptr) {
     ready.group = group_kernel(*step.group);
+  } else if (step.body != nullptr) {
+    ready.scan = std::make_unique<ScanRunner>(backend_, step, arena_ + step.workspace.offset);
   } else {
     const Kernel* const kernel = find_kernel(step.op);
     if (kernel == nullptr) throw ir::InternalError("no kernel for step " + step.label);
@@ -69,10 +82,12 @@ void CpuExecutable::add_step(const ir::Step& step) {
 
 void CpuExecutable::bind(const Bindings& bindings) {
   for (const ExternalAddress& external : external_) {
-    const std::span<void* const> table = external.kind == ir::BufferKind::input    ? bindings.inputs
-                                         : external.kind == ir::BufferKind::output ? bindings.outputs
-                                                                                   : bindings.states;
-    addresses_[external.position] = static_cast<std::byte*>(table[external.index]) + external.offset;
+    const std::span<void* const> table = external.kind == ir::BufferKind::input ? bindings.inputs
+                                         : external.kind == ir::BufferKind::output
+                                             ? bindings.outputs
+                                             : bindings.states;
+    addresses_[external.position] =
+        static_cast<std::byte*>(table[external.index]) + external.offset;
   }
 }
 
@@ -80,6 +95,8 @@ void CpuExecutable::run_step(const ReadyStep& step) const {
   void* const* const addresses = addresses_.data() + step.first_address;
   if (step.group != nullptr) {
     step.group->run(addresses, step.workspace);
+  } else if (step.scan != nullptr) {
+    step.scan->run(addresses, addresses + step.input_count);
   } else {
     step.kernel->run(addresses, addresses + step.input_count, step.workspace);
   }
@@ -90,8 +107,8 @@ void CpuExecutable::run(const Bindings& bindings) {
   for (const ReadyStep& step : steps_) run_step(step);
 }
 
-void CpuExecutable::run_watched(
-    const Bindings& bindings, const std::function<void(int, std::span<void* const>)>& after) {
+void CpuExecutable::run_watched(const Bindings& bindings,
+                                const std::function<void(int, std::span<void* const>)>& after) {
   bind(bindings);
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     run_step(steps_[i]);

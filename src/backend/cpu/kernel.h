@@ -15,8 +15,8 @@ class PreparedKernel {
  public:
   virtual ~PreparedKernel() = default;
   // Addresses of the first elements (layout offsets added by the caller), and workspace_bytes() of
-  // 64-byte aligned memory. Allocates nothing of 4 KiB or more. Runs on the calling thread and whatever
-  // parallel_for or oneDNN use.
+  // 64-byte aligned memory. Allocates nothing of 4 KiB or more. Runs on the calling thread and
+  // whatever parallel_for or oneDNN use.
   virtual void run(void* const* inputs, void* const* outputs, void* workspace) const = 0;
   virtual std::int64_t workspace_bytes() const { return 0; }
 };
@@ -27,9 +27,9 @@ struct Kernel {
   std::unique_ptr<PreparedKernel> (*prepare)(const KernelCall& call) = nullptr;
 };
 
-// One entry per op that needs a kernel of its own, found by OpId; ops of kind pointwise, reduce, view and
-// composite have none (they run as fused groups). kernels.cc holds the constexpr array, checked at
-// compile time against the stems' list.
+// One entry per op that needs a kernel of its own, found by OpId; ops of kind pointwise, reduce,
+// view and composite have none (they run as fused groups). kernels.cc holds the constexpr array,
+// checked at compile time against the stems' list.
 const Kernel* find_kernel(ir::OpId op);
 
 // matmul.cc

@@ -1,0 +1,237 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "allocations.h"
+#include "bandwidth.h"
+#include "base/file.h"
+#include "commands.h"
+#include "sinter/autograd.h"
+#include "sinter/compile.h"
+#include "sinter/io.h"
+#include "sinter/ops.h"
+#include "sinter/optim.h"
+#include "sinter/system.h"
+#include "workloads.h"
+
+namespace sinter::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kBatches = 8;
+constexpr int kWarmUp = 4;
+constexpr std::size_t kMostSteps = 1000000;
+
+double milliseconds_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+// A network with its optimizer, its step and the batches that steps rotate through.
+class Bench {
+ public:
+  Bench(const Workload& workload, std::int64_t batch)
+      : workload_(workload),
+        batch_(batch),
+        model_(make_model(workload)),
+        optimizer_(model_.parameters()),
+        step_([this](const std::vector<Tensor>& arguments) { return train(arguments); },
+              workload.name) {
+    Generator generator(1);
+    for (std::size_t i = 0; i < kBatches; ++i) {
+      const data::Batch made = workload.data(batch, generator);
+      batches_.push_back({made.inputs, made.targets});
+    }
+  }
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  float step(std::size_t number, bool eager) {
+    const std::vector<Tensor>& arguments = batches_[number % kBatches];
+    return (eager ? train(arguments) : step_.call(arguments))[0].item<float>();
+  }
+  CompiledFunction& compiled() { return step_; }
+  const std::vector<Tensor>& arguments() const { return batches_[0]; }
+  const Workload& workload() const { return workload_; }
+  std::int64_t batch() const { return batch_; }
+
+  // The weights in PyTorch's layouts and the batches, for others to start from.
+  void save(const std::string& path) const {
+    std::vector<NamedState> states = model_.states();
+    for (std::size_t i = 0; i < kBatches; ++i) {
+      const std::string number = std::to_string(i);
+      states.push_back({.name = "inputs" + number, .state = State(batches_[i][0])});
+      states.push_back({.name = "targets" + number, .state = State(batches_[i][1])});
+    }
+    io::save_weights(path, states);
+  }
+
+ private:
+  static nn::Sequential make_model(const Workload& workload) {
+    manual_seed(0);
+    return workload.model();
+  }
+
+  std::vector<Tensor> train(const std::vector<Tensor>& arguments) {
+    const Tensor loss = cross_entropy(model_(arguments[0]), arguments[1]);
+    optimizer_.step(gradients(loss, model_.parameters()));
+    return {loss};
+  }
+
+  const Workload& workload_;
+  std::int64_t batch_;
+  nn::Sequential model_;
+  optim::AdamW optimizer_;
+  CompiledFunction step_;
+  std::vector<std::vector<Tensor>> batches_;
+};
+
+struct Timing {
+  double first_step_ms = 0;
+  std::vector<double> steps;  // ms, ascending
+  std::int64_t allocations = 0;
+  std::optional<ProgramReport> report;  // not when eager
+  StepTimes parts;
+
+  double median() const { return steps[steps.size() / 2]; }
+};
+
+Timing time_steps(Bench& bench, const BenchCommand& command) {
+  constexpr int kRepeats = 21;
+  Timing timing;
+  timing.steps.reserve(kMostSteps);
+  auto start = Clock::now();
+  bench.step(0, command.eager);
+  timing.first_step_ms = milliseconds_since(start);
+  const std::int64_t before = large_allocations();
+  for (std::size_t i = 1; i < kWarmUp; ++i) bench.step(i, command.eager);
+  const auto begin = Clock::now();
+  while (timing.steps.size() < kMostSteps &&
+         (milliseconds_since(begin) < 1000 * command.seconds || timing.steps.size() < 5)) {
+    start = Clock::now();
+    bench.step(timing.steps.size(), command.eager);
+    timing.steps.push_back(milliseconds_since(start));
+  }
+  timing.allocations = before < 0 ? -1 : large_allocations() - before;
+  std::sort(timing.steps.begin(), timing.steps.end());
+  if (command.eager) return timing;
+  timing.report = bench.compiled().report(bench.arguments());
+  timing.parts = bench.compiled().measure(bench.arguments(), kRepeats);
+  return timing;
+}
+
+bool is_contraction(const StepTimes::Part& part) {
+  return part.label.rfind("matmul", 0) == 0 || part.label.rfind("conv2d", 0) == 0;
+}
+
+// The time that the step could not be faster than: its contractions as fast as they ran alone, and
+// everything else as fast as memory allows.
+double roofline_ms(const Timing& timing, double bandwidth) {
+  double bytes = 0;
+  for (const StepTimes::Part& part : timing.parts.steps) {
+    if (!is_contraction(part)) bytes += part.bytes;
+  }
+  return timing.parts.contraction_ms + 1000 * bytes / bandwidth;
+}
+
+std::string to_json(const Bench& bench, const Timing& timing, double bandwidth) {
+  std::string text = fmt::format(
+      "{{\"workload\":\"{}\",\"device\":\"cpu\",\"dtype\":\"f32\",\"threads\":{},\"batch\":{},"
+      "\"units\":\"{}\",\"units_per_s\":{:.1f},"
+      "\"step_ms\":{{\"min\":{:.4f},\"median\":{:.4f},\"max\":{:.4f}}},\"first_step_ms\":{:.3f},",
+      bench.workload().name, thread_count(), bench.batch(), bench.workload().units,
+      1000 * static_cast<double>(bench.batch()) / timing.median(), timing.steps.front(),
+      timing.median(), timing.steps.back(), timing.first_step_ms);
+  if (timing.report) {
+    const ProgramReport& report = *timing.report;
+    text += fmt::format(
+        "\"compile_ms\":{:.3f},\"contraction_ms\":{:.4f},\"kernels_per_step\":{},"
+        "\"planned_bytes\":{},\"allocations_after_first\":{},\"flops_per_step\":{:.0f},"
+        "\"bytes_per_step\":{:.0f},\"roofline_percent\":{:.1f}}}",
+        report.compile_ms, timing.parts.contraction_ms, report.kernels, report.memory.total,
+        timing.allocations, report.flops, report.bytes,
+        100 * roofline_ms(timing, bandwidth) / timing.median());
+  } else {
+    text += fmt::format(
+        "\"compile_ms\":null,\"contraction_ms\":null,\"kernels_per_step\":null,"
+        "\"planned_bytes\":null,\"allocations_after_first\":{},\"flops_per_step\":null,"
+        "\"bytes_per_step\":null,\"roofline_percent\":null}}",
+        timing.allocations);
+  }
+  return text;
+}
+
+void print_table_head() {
+  fmt::print("{:<8}{:>14}{:>11}{:>11}{:>11}{:>13}{:>9}{:>10}{:>10}\n", "", "samples/s", "step ms",
+             "min ms", "first ms", "compile ms", "kernels", "contr. ms", "roofline");
+}
+
+void print_row(const Bench& bench, const Timing& timing, double bandwidth) {
+  fmt::print("{:<8}{:>14.0f}{:>11.3f}{:>11.3f}{:>11.2f}", bench.workload().name,
+             1000 * static_cast<double>(bench.batch()) / timing.median(), timing.median(),
+             timing.steps.front(), timing.first_step_ms);
+  if (timing.report) {
+    fmt::print("{:>13.2f}{:>9}{:>10.3f}{:>9.1f}%", timing.report->compile_ms,
+               timing.report->kernels, timing.parts.contraction_ms,
+               100 * roofline_ms(timing, bandwidth) / timing.median());
+  }
+  fmt::print("\n");
+}
+
+void print_parts(const Timing& timing) {
+  for (const StepTimes::Part& part : timing.parts.steps) {
+    fmt::print("  {:>9.4f} ms {:>8.1f} GFLOP/s {:>7.1f} GB/s  {} {}\n", part.ms,
+               part.flops / part.ms / 1e6, part.bytes / part.ms / 1e6, part.scope, part.label);
+  }
+}
+
+// The first 50 losses, from weights that are written beside them.
+std::string losses_of(const Workload& workload, const BenchCommand& command, std::int64_t batch) {
+  constexpr std::size_t kLosses = 50;
+  Bench bench(workload, batch);
+  bench.save(command.losses + "." + workload.name + ".safetensors");
+  std::string text = fmt::format("{{\"workload\":\"{}\",\"losses\":[", workload.name);
+  for (std::size_t i = 0; i < kLosses; ++i) {
+    text += fmt::format("{}{}", i > 0 ? "," : "", bench.step(i, command.eager));
+  }
+  return text + "]}";
+}
+
+}  // namespace
+
+int run(const BenchCommand& command) {
+  std::vector<const Workload*> chosen;
+  try {
+    for (const std::string& name : command.workloads) chosen.push_back(&find_workload(name));
+  } catch (const Error& error) {
+    fmt::print(stderr, "sinter: error: {}\n", error.what());
+    return kWrongUsage;
+  }
+  check_device(command.device);
+  if (command.threads > 0) set_thread_count(command.threads);
+  if (chosen.empty()) {
+    for (const Workload& workload : workload_list()) chosen.push_back(&workload);
+  }
+  const double bandwidth = measure_bandwidth();
+  std::string json;
+  std::string losses;
+  if (!command.json) print_table_head();
+  for (const Workload* workload : chosen) {
+    const std::int64_t batch = command.batch > 0 ? command.batch : workload->batch;
+    Bench bench(*workload, batch);
+    const Timing timing = time_steps(bench, command);
+    json += (json.empty() ? "" : ",\n ") + to_json(bench, timing, bandwidth);
+    if (!command.json) print_row(bench, timing, bandwidth);
+    if (command.parts && !command.json) print_parts(timing);
+    if (!command.losses.empty()) {
+      losses += (losses.empty() ? "" : ",\n ") + losses_of(*workload, command, batch);
+    }
+  }
+  if (command.json) fmt::print("[{}]\n", json);
+  if (!command.losses.empty()) write_file(command.losses, "[" + losses + "]\n");
+  return kDone;
+}
+
+}  // namespace sinter::cli

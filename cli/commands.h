@@ -1,0 +1,65 @@
+// The commands, each with what the user typed. All give the exit status: 0 done, 1 failed, 2 wrong
+// usage, 130 interrupted; failures may also be thrown as Error.
+#ifndef SINTER_CLI_COMMANDS_H_
+#define SINTER_CLI_COMMANDS_H_
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "recipes/run.h"
+
+namespace sinter::cli {
+
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kWrongUsage = 2;
+inline constexpr int kInterrupted = 130;
+
+struct TrainCommand {
+  recipes::RunRequest request;
+  bool plan = false;
+  bool quiet = false;
+};
+
+struct EvalCommand {
+  std::string run;
+  std::string data;  // empty: the run's
+  std::string split = "test";
+  int threads = 0;
+};
+
+struct PredictCommand {
+  std::string run;
+  std::vector<std::string> inputs;
+  int threads = 0;
+};
+
+struct InfoCommand {
+  std::string path;  // empty: this build and machine
+};
+
+struct BenchCommand {
+  std::vector<std::string> workloads;  // empty: all
+  std::string device = "auto";
+  std::string dtype = "f32";
+  int threads = 0;
+  int batch = 0;  // 0: the workload's
+  double seconds = 4;
+  bool eager = false;
+  bool json = false;
+  bool parts = false;
+  std::string losses;  // a file to write
+};
+
+using Command = std::variant<TrainCommand, EvalCommand, PredictCommand, InfoCommand, BenchCommand>;
+
+int run(const TrainCommand& command);
+int run(const EvalCommand& command);
+int run(const PredictCommand& command);
+int run(const InfoCommand& command);
+int run(const BenchCommand& command);
+
+}  // namespace sinter::cli
+
+#endif  // SINTER_CLI_COMMANDS_H_

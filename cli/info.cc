@@ -1,0 +1,66 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/switches.h"
+#include "commands.h"
+#include "io/safetensors.h"
+#include "sinter/system.h"
+
+namespace sinter::cli {
+namespace {
+
+void print_system() {
+  const SystemInfo info = system_info();
+  fmt::print("sinter {}\n", version());
+  fmt::print("device   cpu: {}, {} threads\n", info.isa, info.threads);
+  fmt::print("         cuda: not in this build\n");
+  for (const Library& library : info.libraries) {
+    fmt::print("library  {} {}\n", library.name, library.version);
+  }
+  for (const SwitchRow& row : switches_table()) {
+    fmt::print("switch   {:<16} {} ({})\n", row.name, row.text, row.values);
+  }
+}
+
+void print_file(const std::string& path) {
+  const io::SafetensorsFile file(path);
+  std::int64_t elements = 0;
+  for (const std::string& name : file.names()) {
+    const io::TensorView view = file.get(name);
+    elements += view.shape.elements();
+    fmt::print("{:<32} {}{}\n", name, name_of(view.dtype), view.shape.to_string());
+  }
+  fmt::print("{} tensors, {} elements\n", file.names().size(), elements);
+  for (const auto& [key, text] : file.metadata()) fmt::print("{} = {}\n", key, text);
+}
+
+void print_run(const std::string& folder) {
+  std::string recipe;
+  recipes::read_run_config(folder, &recipe);
+  constexpr std::size_t kMostBytes = 1 << 20;
+  fmt::print("{}", read_file(folder + "/config.toml", kMostBytes));
+  struct stat status {};
+  const std::string summary = folder + "/summary.json";
+  if (stat(summary.c_str(), &status) == 0) {
+    fmt::print("\n{}", read_file(summary, kMostBytes));
+  } else {
+    fmt::print("\nnot finished\n");
+  }
+}
+
+}  // namespace
+
+int run(const InfoCommand& command) {
+  struct stat status {};
+  if (command.path.empty()) {
+    print_system();
+  } else if (stat(command.path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
+    print_run(command.path);
+  } else {
+    print_file(command.path);
+  }
+  return kDone;
+}
+
+}  // namespace sinter::cli

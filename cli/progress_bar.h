@@ -1,0 +1,36 @@
+// Training's progress: a bar with rate and time left on a terminal, plain lines otherwise.
+#ifndef SINTER_CLI_PROGRESS_BAR_H_
+#define SINTER_CLI_PROGRESS_BAR_H_
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "sinter/train.h"
+
+namespace sinter::cli {
+
+class ProgressBar : public train::Observer {
+ public:
+  explicit ProgressBar(bool quiet);
+  ~ProgressBar() override;
+
+  void on_start(std::optional<std::int64_t> resumed_from) override;
+  void on_step(const Step& step) override;
+  void on_evaluation(const Step& step, const std::string& split,
+                     const train::Metrics& metrics) override;
+
+ private:
+  void clear();
+
+  bool quiet_;
+  bool terminal_;
+  bool drawn_ = false;
+  std::chrono::steady_clock::time_point start_;
+  std::chrono::steady_clock::time_point last_;
+  std::int64_t first_step_ = 0;
+};
+
+}  // namespace sinter::cli
+
+#endif  // SINTER_CLI_PROGRESS_BAR_H_

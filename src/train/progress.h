@@ -1,0 +1,31 @@
+// Where a run stands, as checkpoints hold it.
+#ifndef SINTER_TRAIN_PROGRESS_H_
+#define SINTER_TRAIN_PROGRESS_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "sinter/data.h"
+#include "sinter/io.h"
+
+namespace sinter::train {
+
+struct Progress {
+  std::int64_t step = 0;    // updates done
+  std::int64_t epochs = 0;  // evaluated
+  data::LoaderPosition position;
+  std::int64_t metrics_bytes = 0;  // of metrics.jsonl
+  double loss_sum = 0;             // of this epoch's steps so far
+  std::int64_t loss_count = 0;
+  std::optional<double> best;  // objective in validation
+  double seconds = 0;          // of training
+};
+
+// The same bits come back.
+io::Texts to_texts(const Progress& progress);
+// Throws Error, naming `where`, when an entry is missing or no number.
+Progress progress_from_texts(const std::string& where, const io::Texts& texts);
+
+}  // namespace sinter::train
+
+#endif  // SINTER_TRAIN_PROGRESS_H_

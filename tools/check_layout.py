@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+"""Checks what the layout of the project promises; prints every violation and exits 1 when there is one.
+
+- Dependencies point one way: a file includes only what stands to the left of its folder in LAYERS, and a
+  folder's CMake target links only what stands there.
+- A structured op's files share their stem: every kernel in src/backend/cpu named in kernel.h has a file.
+- A layer's test program links that layer and what stands to its left (or beside it) only.
+- The program in README.md is examples/hello.cc.
+- No file over 800 lines, no left-over marks, no headers that the supported compilers lack, header guards
+  named after their path, macros only from the allowed list."""
+import pathlib
+import re
+import sys
+
+LAYERS = ["base", "ir", "backend", "tensor", "ops", "autograd", "compile",
+          "nn", "optim", "data", "io", "train", "recipes", "serve", "cli"]
+# These four do not depend on each other in the chain, but io reads modules and data sets.
+SAME_RANK = {"nn", "optim", "data"}
+# Which layer a public header belongs to.
+PUBLIC = {
+    "dtype.h": "base", "error.h": "base", "shape.h": "base",
+    "pointwise_list.h": "ir", "system.h": "backend",
+    "tensor.h": "tensor", "state_arena.h": "tensor",
+    "ops.h": "ops", "named_state.h": "autograd", "random.h": "ops", "scan.h": "compile",
+    "autograd.h": "autograd", "compile.h": "compile",
+    "nn.h": "nn", "optim.h": "optim", "data.h": "data", "io.h": "io",
+    "train.h": "train", "recipes.h": "recipes", "sinter.h": "recipes",
+}
+# What layers above compile may include besides public headers.
+INNER_FOR_ALL = {"base"}
+# The links to the right (tensor/recorder.h, ops/scan.h), with their reasons in docs/design.md.
+ALLOWED_LINKS = {("tensor", "compile")}
+# Tests of whole compiled steps need networks and optimizers.
+ALLOWED_TEST_LINKS = {("compile", "nn"), ("compile", "optim")}
+MAX_LINES = 800
+MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+FORBIDDEN = re.compile(r"#include <(format|ranges|source_location)>")
+ALLOWED_MACROS = re.compile(r"^SINTER_(POINTWISE_OPS|OP_ID|DECLARE_\w+|UNARY|BINARY|TERNARY|ENTRY|OPERATOR|"
+                            r"COUNTS_ALLOCATIONS|[A-Z0-9_]+_H_)$")
+
+
+def rank(layer):
+    return LAYERS.index("nn") if layer in SAME_RANK else LAYERS.index(layer)
+
+
+def layer_of(path, root):
+    parts = path.relative_to(root).parts
+    if parts[0] == "src" and len(parts) > 2:
+        return parts[1]
+    if parts[0] == "include":
+        return PUBLIC.get(path.name)
+    if parts[0] == "cli":
+        return "cli"
+    return None
+
+
+def check_includes(path, root, text, layer):
+    for number, line in enumerate(text.splitlines(), 1):
+        found = re.match(r'#include "([^"]+)"', line)
+        if not found:
+            continue
+        target = found.group(1)
+        place = f"{path.relative_to(root)}:{number}"
+        if target.startswith("sinter/"):
+            name = target.split("/")[-1]
+            included = PUBLIC.get(name)
+            if included is None:
+                yield f"{place}: {target} has no layer in tools/check_layout.py"
+                continue
+            inner = False
+        else:
+            included = target.split("/")[0]
+            inner = True
+            if included not in LAYERS:
+                continue
+        if layer is None or included == layer:
+            continue
+        if rank(included) >= rank(layer):
+            yield f"{place}: {layer} may not include {target} ({included} stands to its right)"
+        if inner and rank(layer) > rank("compile") and rank(included) <= rank("compile") \
+                and included not in INNER_FOR_ALL:
+            yield f"{place}: {layer} may include public headers only, not {target}"
+
+
+def check_file(path, root):
+    text = path.read_text()
+    lines = text.splitlines()
+    place = path.relative_to(root)
+    if len(lines) > MAX_LINES:
+        yield f"{place}: {len(lines)} lines, more than {MAX_LINES}"
+    for number, line in enumerate(lines, 1):
+        if MARKS.search(line):
+            yield f"{place}:{number}: left-over mark"
+        if FORBIDDEN.search(line):
+            yield f"{place}:{number}: a header that a supported compiler lacks"
+        macro = re.match(r"\s*#\s*define\s+(\w+)", line)
+        if macro and not ALLOWED_MACROS.match(macro.group(1)):
+            yield f"{place}:{number}: macro {macro.group(1)} is not in the allowed list"
+    if path.suffix == ".h":
+        relative = place.relative_to(place.parts[0]) if place.parts[0] in ("include", "src") else place
+        guard = re.sub(r"[^A-Z0-9]", "_", str(relative).upper()) + "_"
+        guard = guard if guard.startswith("SINTER_") else "SINTER_" + guard
+        if f"#ifndef {guard}" not in text:
+            yield f"{place}: the header guard is not {guard}"
+    yield from check_includes(path, root, text, layer_of(path, root))
+
+
+def check_links(path, root):
+    """A folder's target links only layers to its left."""
+    layer = path.parent.name
+    for name in re.findall(r"\bsinter_(\w+)", path.read_text()):
+        if (layer, name) in ALLOWED_LINKS or name not in LAYERS or layer not in LAYERS:
+            continue
+        if name != layer and rank(name) >= rank(layer):
+            yield f"{path.relative_to(root)}: {layer} links {name}, which stands to its right"
+
+
+def check_test_links(path, root):
+    """A layer's test links that layer and what stands to its left or beside it."""
+    layer = path.parent.name
+    text = re.sub(r"#.*", "", path.read_text())
+    for name in re.findall(r"\bsinter_(\w+)", text):
+        if name not in LAYERS or layer not in LAYERS:
+            continue
+        if (layer, name) in ALLOWED_TEST_LINKS:
+            continue
+        if rank(name) > rank(layer):
+            yield f"{path.relative_to(root)}: the test of {layer} links {name}, which stands to its right"
+
+
+def check_readme(root):
+    readme, example = root / "README.md", root / "examples/hello.cc"
+    if readme.exists() and example.read_text().rstrip() not in readme.read_text():
+        yield "README.md: the program shown is not examples/hello.cc"
+
+
+def check_stems(root):
+    header = root / "src/backend/cpu/kernel.h"
+    if not header.exists():
+        return
+    stems = re.findall(r"^// (\w+(?:\.cc, \w+)*)\.cc", header.read_text(), re.M)
+    for stem in {s for group in stems for s in re.split(r"\.cc, ", group)}:
+        if stem == "kernels":
+            continue
+        for folder in ("src/backend/cpu", "src/ops"):
+            if folder == "src/ops" and stem == "copy":  # the planner's own op, listed with pad and pack
+                continue
+            if not (root / folder / f"{stem}.cc").exists():
+                yield f"{folder}/{stem}.cc is missing: a structured op's files share their stem"
+
+
+def check(root):
+    problems = []
+    for folder in ("include", "src", "cli", "tests", "bench", "examples", "tools"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in (".h", ".cc"):
+                problems += check_file(path, root)
+    for path in sorted((root / "src").glob("*/CMakeLists.txt")):
+        problems += check_links(path, root)
+    for path in sorted((root / "tests").glob("*/CMakeLists.txt")):
+        problems += check_test_links(path, root)
+    return problems + list(check_stems(root)) + list(check_readme(root))
+
+
+if __name__ == "__main__":
+    found = check(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve())
+    for problem in found:
+        print(problem)
+    sys.exit(1 if found else 0)

@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""check_layout.py finds each kind of violation, planted one at a time in a copy of the sources."""
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import check_layout
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# (file, text appended, what the message must hold)
+PLANTED = [
+    ("src/ir/group.cc", '#include "tensor/apply.h"\n', "ir may not include"),
+    ("src/base/shape.cc", '#include "sinter/ops.h"\n', "base may not include"),
+    ("src/nn/linear.cc", '#include "compile/pass.h"\n', "public headers only"),
+    ("src/ir/type.cc", "// TO" + "DO later\n", "left-over mark"),
+    ("src/ir/type.cc", "#include <format>\n", "compiler lacks"),
+    ("src/ir/type.cc", "#define SOMETHING 1\n", "macro SOMETHING"),
+    ("src/ir/type.cc", "\n" * 801, "more than 800"),
+    ("src/ir/CMakeLists.txt", "# sinter_tensor\n", "stands to its right"),
+    ("src/ir/type.h", None, "header guard"),
+    ("src/backend/cpu/gather.cc", "delete", "share their stem"),
+    ("src/ops/gather.cc", "delete", "share their stem"),
+    ("tests/ir/CMakeLists.txt", "target_link_libraries(ir_test PRIVATE sinter_ops)\n", "the test of ir links ops"),
+    ("examples/hello.cc", "// more\n", "the program shown is not"),
+    ("include/sinter/dtype.h", '#include "sinter/tensor.h"\n', "base may not include"),
+    ("include/sinter/unheard_of.h", "create", "header guard"),
+    ("src/train/trainer.cc", '#include "sinter/unheard_of.h"\n', "has no layer"),
+]
+
+
+def main():
+    failures = check_layout.check(ROOT)
+    for file, text, expected in PLANTED:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = pathlib.Path(folder)
+            for part in ("include", "src", "cli", "tests", "examples"):
+                if (ROOT / part).exists():
+                    shutil.copytree(ROOT / part, copy / part)
+            shutil.copy(ROOT / "README.md", copy)
+            path = copy / file
+            if text == "create":
+                path.write_text("// Nothing.\n")
+            elif text == "delete":
+                path.unlink()
+            elif text is None:
+                path.write_text(path.read_text().replace("SINTER_", "OTHER_"))
+            else:
+                path.write_text(path.read_text() + text)
+            if not any(expected in problem for problem in check_layout.check(copy)):
+                failures.append(f"planted in {file}: nothing about '{expected}' was found")
+    for failure in failures:
+        print(failure)
+    print(f"{len(PLANTED)} violations planted, {len(failures)} problems")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
