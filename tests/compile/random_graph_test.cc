@@ -254,6 +254,18 @@ World make_world(const std::vector<Shape>& shapes, std::uint64_t seed) {
   return world;
 }
 
+std::string first_difference(const Tensor& a, const Tensor& b) {
+  if (a.shape() != b.shape() || a.dtype() != b.dtype()) return "another type";
+  if (a.dtype() != Dtype::f32) return "";
+  const auto x = values_of(a), y = values_of(b);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (std::memcmp(&x[i], &y[i], sizeof(float)) == 0) continue;
+    return "element " + std::to_string(i) + ": " + std::to_string(x[i]) + ", op by op " +
+           std::to_string(y[i]);
+  }
+  return "no difference";
+}
+
 void expect_same_bits(std::uint64_t seed, bool differentiated) {
   const RandomFunction function(seed, differentiated);
   const std::vector<Shape> shapes = function.argument_shapes();
@@ -274,6 +286,7 @@ void expect_same_bits(std::uint64_t seed, bool differentiated) {
       ASSERT_TRUE(same_bits(results[i], expected[i]))
           << "seed " << seed << ", call " << call << ", result " << i << " of "
           << results[i].to_string() << "\n"
+          << first_difference(results[i], expected[i]) << "\n"
           << step.report(arguments).text;
     }
     for (std::size_t i = 0; i < shapes.size(); ++i) {
