@@ -202,9 +202,10 @@ Case norm_gradient(std::int64_t rows, std::int64_t columns) {
                 static_cast<double>(rows * columns) * 8);
 }
 
-// Elements a nanosecond and thread, when a cycle does one vector of multiplications or
-// multiply-adds and one of other operations (two of 256 bits each), a division takes 9 and a square
-// root 12 cycles for 512 bits (Zen 4), at 3.7 GHz. Passes over a row are counted once.
+// Elements a nanosecond and thread, from what a Zen 4 core was measured to do with 512 bits: a
+// cycle (0.278 ns) each for a multiplication, multiply-add, addition or maximum, where one of the
+// first two and one of the others go together; a division takes 6 and a square root 10 cycles of
+// their own unit, and 1.5 of the multipliers'. Passes over a row are counted once.
 double instruction_bound(const ir::Group& group) {
   double multiplies = 0, others = 0, long_ones = 0;
   for (const ir::ScalarInst& inst : group.body) {
@@ -219,10 +220,12 @@ double instruction_bound(const ir::Group& group) {
         multiplies += 1;
         break;
       case ScalarOp::div:
-        long_ones += 9;
+        long_ones += 6;
+        multiplies += 1.5;
         break;
       case ScalarOp::sqrt:
-        long_ones += 12;
+        long_ones += 10;
+        multiplies += 1.5;
         break;
       case ScalarOp::reduce_max:
       case ScalarOp::reduce_min:
@@ -233,7 +236,7 @@ double instruction_bound(const ir::Group& group) {
     }
   }
   const double cycles = std::max({multiplies, (multiplies + others) / 2, long_ones, 0.25});
-  return 16 / cycles * 3.7;
+  return 16 / (cycles * 0.278);
 }
 
 void measure(const Case& it, Isa isa) {

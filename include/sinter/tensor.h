@@ -41,21 +41,21 @@ class Tensor {
   // The only element. Throws Error when there is not exactly one, when T does not store dtype(),
   // and in a trace. Waits for the device.
   template <class T>
-  T item() const {
+  T item(SourceLocation location = SourceLocation::current()) const {
     T value{};
-    copy_to(&value, dtype_of<T>, 1);
+    copy_to(&value, dtype_of<T>, 1, location);
     return value;
   }
   // All elements in row-major order. Same errors, but for the count.
   template <class T>
-  std::vector<T> to_vector() const {
+  std::vector<T> to_vector(SourceLocation location = SourceLocation::current()) const {
     std::vector<T> values(static_cast<std::size_t>(elements()));
-    copy_to(values.data(), dtype_of<T>, elements());
+    copy_to(values.data(), dtype_of<T>, elements(), location);
     return values;
   }
   // The elements, dense and row-major, readable while this handle lives. Throws Error in a trace
   // and for a Tensor that is not in host memory.
-  const std::byte* data() const;
+  const std::byte* data(SourceLocation location = SourceLocation::current()) const;
 
   // "f32(128, 10)"
   std::string to_string() const;
@@ -63,13 +63,13 @@ class Tensor {
   const std::shared_ptr<TensorImpl>& impl() const { return impl_; }
 
  private:
-  void copy_to(void* to, Dtype dtype, std::int64_t count) const;
+  void copy_to(void* to, Dtype dtype, std::int64_t count, SourceLocation location) const;
 
   std::shared_ptr<TensorImpl> impl_;
 };
 
 template <>
-std::vector<bool> Tensor::to_vector<bool>() const;
+std::vector<bool> Tensor::to_vector<bool>(SourceLocation location) const;
 
 // A Tensor with the given elements in row-major order. Throws Error when their number is not
 // shape.elements().

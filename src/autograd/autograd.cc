@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "autograd/pull_back.h"
 #include "ops/list.h"
 #include "sinter/ops.h"
 #include "tensor/apply.h"
@@ -15,6 +16,15 @@
 namespace sinter {
 
 namespace {
+
+void check_defined(const char* where, const Tensor& x) {
+  if (x.defined()) return;
+  raise({.where = where,
+         .what = "the Tensor handle is empty",
+         .got = {},
+         .expected = {},
+         .hint = {}});
+}
 
 // What a gradient belongs to: a result of a record, or a leaf.
 struct Key {
@@ -32,13 +42,13 @@ Key key_of(const Tensor& tensor) {
   return {nullptr, impl.leaf};
 }
 
-// The records that the loss depends on and that depend on something wanted, latest first.
+// The records that the outputs depend on and that depend on something wanted, latest first.
 // Iterative: chains may be longer than the stack is deep.
 class ReachableRecords {
  public:
-  ReachableRecords(const Tensor& loss, const std::vector<Key>& wanted)
+  ReachableRecords(const std::vector<Tensor>& outputs, const std::vector<Key>& wanted)
       : wanted_(wanted.begin(), wanted.end()) {
-    visit(loss);
+    visit(outputs);
     std::vector<std::shared_ptr<const Record>> found;
     for (const auto& record : all_) {
       if (depends(*record)) {
@@ -59,12 +69,12 @@ class ReachableRecords {
   }
 
  private:
-  void visit(const Tensor& loss) {
+  void visit(const std::vector<Tensor>& outputs) {
     std::vector<std::shared_ptr<const Record>> stack;
     const auto push = [&](const std::shared_ptr<const Record>& record) {
       if (record != nullptr && seen_.insert(record.get()).second) stack.push_back(record);
     };
-    push(loss.impl()->record);
+    for (const Tensor& output : outputs) push(output.impl()->record);
     while (!stack.empty()) {
       const std::shared_ptr<const Record> record = stack.back();
       stack.pop_back();
@@ -150,6 +160,23 @@ void walk(const ReachableRecords& reachable, Accumulated& gradients) {
   }
 }
 
+// The gradients of the keys, given those of the outputs.
+std::vector<Tensor> pull_back_to(const std::vector<Tensor>& outputs,
+                                 const std::vector<Tensor>& seeds, const std::vector<Key>& wanted) {
+  const ReachableRecords reachable(outputs, wanted);
+  Accumulated gradients;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i].impl()->is_tracked()) accumulate(gradients, key_of(outputs[i]), seeds[i]);
+  }
+  walk(reachable, gradients);
+  std::vector<Tensor> found;
+  for (const Key& key : wanted) {
+    const auto entry = gradients.find(key);
+    found.push_back(entry == gradients.end() ? Tensor() : entry->second);
+  }
+  return found;
+}
+
 // The gradients of the keys, an undefined Tensor where the loss does not depend on one.
 std::vector<Tensor> gradients_of_keys(const Tensor& loss, const std::vector<Key>& wanted,
                                       SourceLocation location) {
@@ -169,28 +196,23 @@ std::vector<Tensor> gradients_of_keys(const Tensor& loss, const std::vector<Key>
     fail("the loss depends on nothing that is tracked", "",
          "read parameters from States, or watch() a Tensor, outside of NoGradScope");
   }
-  const ReachableRecords reachable(loss, wanted);
-  Accumulated gradients;
-  gradients.emplace(key_of(loss), full(loss.shape(), 1.0, loss.dtype(), location));
-  walk(reachable, gradients);
-  std::vector<Tensor> found;
-  for (const Key& key : wanted) {
-    const auto entry = gradients.find(key);
-    found.push_back(entry == gradients.end() ? Tensor() : entry->second);
-  }
-  return found;
+  return pull_back_to({loss}, {full(loss.shape(), 1.0, loss.dtype(), location)}, wanted);
 }
 
 }  // namespace
 
 Tensor watch(const Tensor& x) {
+  check_defined("watch", x);
   if (x.impl()->is_tracked()) return x;
   auto impl = std::make_shared<TensorImpl>(*x.impl());
   impl->leaf = next_id();
   return Tensor(std::move(impl));
 }
 
-Tensor detach(const Tensor& x) { return make_tensor(x.impl()->payload); }
+Tensor detach(const Tensor& x) {
+  check_defined("detach", x);
+  return make_tensor(x.impl()->payload);
+}
 
 std::vector<Tensor> gradients(const Tensor& loss, const std::vector<State>& parameters,
                               SourceLocation location) {
@@ -202,8 +224,18 @@ std::vector<Tensor> gradients(const Tensor& loss, const std::vector<State>& para
 std::vector<Tensor> gradients(const Tensor& loss, const std::vector<Tensor>& watched,
                               SourceLocation location) {
   std::vector<Key> wanted;
-  for (const Tensor& tensor : watched) wanted.push_back(key_of(tensor));
+  for (const Tensor& tensor : watched) {
+    check_defined("gradients", tensor);
+    wanted.push_back(key_of(tensor));
+  }
   return gradients_of_keys(loss, wanted, location);
+}
+
+std::vector<Tensor> pull_back(const std::vector<Tensor>& outputs, const std::vector<Tensor>& seeds,
+                              const std::vector<Tensor>& watched) {
+  std::vector<Key> wanted;
+  for (const Tensor& tensor : watched) wanted.push_back(key_of(tensor));
+  return pull_back_to(outputs, seeds, wanted);
 }
 
 NoGradScope::NoGradScope() : previous_(tracking_enabled()) { set_tracking(false); }

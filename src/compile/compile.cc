@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <list>
+#include <mutex>
 #include <optional>
 
 #include "backend/registry.h"
@@ -61,10 +62,22 @@ struct Entry {
   std::int64_t calls = 0;
 };
 
-bool same_memory(const Tensor& a, const Tensor& b) {
+// The same memory, or equal elements: a constant that the function makes anew at every trace.
+bool same_captured(const Tensor& a, const Tensor& b) {
   const Payload& x = a.impl()->payload;
   const Payload& y = b.impl()->payload;
-  return x.storage == y.storage && x.offset == y.offset;
+  if (x.storage == y.storage && x.offset == y.offset) return true;
+  std::vector<std::byte> x_bytes(static_cast<std::size_t>(x.type.bytes()));
+  std::vector<std::byte> y_bytes(static_cast<std::size_t>(y.type.bytes()));
+  x.storage->backend()->copy_to_host(x_bytes.data(), x.memory(), x_bytes.size());
+  y.storage->backend()->copy_to_host(y_bytes.data(), y.memory(), y_bytes.size());
+  return x_bytes == y_bytes;
+}
+
+// Whether a State was moved into an arena after the trace, which read it on its own.
+bool has_moved_states(const Entry& entry) {
+  return std::any_of(entry.states.begin(), entry.states.end(),
+                     [](const auto& state) { return state->arena != nullptr; });
 }
 
 }  // namespace
@@ -72,6 +85,7 @@ bool same_memory(const Tensor& a, const Tensor& b) {
 struct CompiledFunction::Impl {
   Function function;
   std::string name;
+  std::mutex mutex;          // calls from several threads take turns: a program has one arena
   std::list<Entry> entries;  // most recently used first
 
   Signature signature_of(const std::vector<Tensor>& arguments) const {
@@ -134,6 +148,7 @@ struct CompiledFunction::Impl {
 
   Entry& find_or_make(const std::vector<Tensor>& arguments) {
     Signature signature = signature_of(arguments);
+    entries.remove_if(has_moved_states);
     const auto found = std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) {
       return entry.signature == signature;
     });
@@ -153,7 +168,7 @@ struct CompiledFunction::Impl {
     const std::int32_t node = ir::first_difference(entry.graph, again.graph);
     if (node >= 0) raise_changed(entry.graph, again.graph, static_cast<std::size_t>(node));
     for (std::size_t i = 0; i < entry.captured.size(); ++i) {
-      if (!same_memory(entry.captured[i], again.captured[i])) {
+      if (!same_captured(entry.captured[i], again.captured[i])) {
         raise({.where = name,
                .what = "a Tensor that the function captures is another one than when it was traced",
                .got = again.captured[i].to_string(),
@@ -198,13 +213,17 @@ struct CompiledFunction::Impl {
     }
   }
 
+  static std::string nonfinite_step(const Entry& entry, const backend::Bindings& bindings) {
+    const SavedStates saved(entry.states);
+    return compile_detail::first_nonfinite_step(*entry.program, *entry.executable, bindings);
+  }
+
   void run(Entry& entry, const std::vector<Tensor>& arguments,
            const std::vector<Payload>& outputs) {
     const compile_detail::BoundProgram bound(arguments, entry.captured, outputs, entry.states);
     RunningStates running(entry.states, name);
     if (switches().check >= 3) {
-      const std::string found =
-          compile_detail::first_nonfinite_step(*entry.program, *entry.executable, bound.bindings());
+      const std::string found = nonfinite_step(entry, bound.bindings());
       if (!found.empty()) {
         raise({.where = name,
                .what = "a value is not finite",
@@ -212,7 +231,8 @@ struct CompiledFunction::Impl {
                .expected = {},
                .hint = "SINTER_CHECK=3 stops here"});
       }
-    } else if (entry.calls == 1 && (switches().debug >= 1 || !switches().dump.empty())) {
+    }
+    if (entry.calls == 1 && (switches().debug >= 1 || !switches().dump.empty())) {
       run_reported(entry, bound.bindings());
     } else {
       entry.executable->run(bound.bindings());
@@ -244,6 +264,7 @@ CompiledFunction& CompiledFunction::operator=(CompiledFunction&&) noexcept = def
 std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments) {
   // Inside another trace a compiled function is just a function.
   if (is_tracing()) return impl_->function(arguments);
+  const std::lock_guard lock(impl_->mutex);
   Entry& entry = impl_->find_or_make(arguments);
   const int check = switches().check;
   if (entry.calls == 1 || (check >= 1 && entry.calls > 0)) impl_->check_unchanged(entry);
@@ -258,6 +279,7 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
 }
 
 ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
+  const std::lock_guard lock(impl_->mutex);
   const Entry& entry = impl_->find_or_make(arguments);
   const ir::Program& program = *entry.program;
   ProgramReport report;
@@ -279,6 +301,7 @@ ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
 }
 
 StepTimes CompiledFunction::measure(const std::vector<Tensor>& arguments, int repeats) {
+  const std::lock_guard lock(impl_->mutex);
   Entry& entry = impl_->find_or_make(arguments);
   const ir::Program& program = *entry.program;
   const std::vector<Payload> outputs = impl_->allocate_outputs(entry);
@@ -316,12 +339,12 @@ StepTimes CompiledFunction::measure(const std::vector<Tensor>& arguments, int re
 }
 
 std::string CompiledFunction::find_first_nonfinite(const std::vector<Tensor>& arguments) {
+  const std::lock_guard lock(impl_->mutex);
   Entry& entry = impl_->find_or_make(arguments);
   const std::vector<Payload> outputs = impl_->allocate_outputs(entry);
   const compile_detail::BoundProgram bound(arguments, entry.captured, outputs, entry.states);
   RunningStates running(entry.states, impl_->name);
-  const SavedStates saved(entry.states);
-  return compile_detail::first_nonfinite_step(*entry.program, *entry.executable, bound.bindings());
+  return Impl::nonfinite_step(entry, bound.bindings());
 }
 
 }  // namespace sinter

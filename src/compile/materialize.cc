@@ -4,6 +4,7 @@
 
 #include "compile/pass.h"
 #include "compile/rewriter.h"
+#include "ir/scan.h"
 
 namespace sinter::compile_detail {
 
@@ -67,6 +68,10 @@ class Materializer {
     if (ir::is_dense(own)) return true;
     if (op.kind == ir::OpKind::pointwise || op.kind == ir::OpKind::reduce) {
       return group_accepts(node, own);
+    }
+    if (!node.bodies.empty()) {
+      const ir::Graph& body = *node.bodies.front();
+      return ir::scan_accepts(own, body.type_of(body.inputs[position]));
     }
     std::vector<Dtype> input_dtypes;
     std::vector<Dtype> output_dtypes;

@@ -1,13 +1,17 @@
 #include "compile/pass.h"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 
 #include "base/switches.h"
 #include "compile/step_report.h"
+#include "ir/internal_error.h"
 #include "sinter/error.h"
 
 namespace sinter::compile_detail {
@@ -23,6 +27,29 @@ bool verifies() {
 #endif
 }
 
+// What SINTER_DISABLE may name: the passes, and "emit", which the back end asks for.
+constexpr std::array<std::string_view, 8> kNames = {
+    "expand", "turn_products", "trim_scans", "simplify", "materialize", "fuse", "plan", "emit"};
+
+bool is_name(std::string_view name) {
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
+
+void check_disabled_names() {
+  for (const std::string& name : switches().disable) {
+    if (is_name(name)) continue;
+    std::string expected;
+    for (const std::string_view known : kNames) {
+      expected += (expected.empty() ? "" : ", ") + std::string(known);
+    }
+    raise({.where = "SINTER_DISABLE",
+           .what = "there is no pass of this name",
+           .got = name,
+           .expected = std::move(expected),
+           .hint = {}});
+  }
+}
+
 int next_program_number() {
   static std::atomic<int> counter{0};
   return counter++;
@@ -31,6 +58,7 @@ int next_program_number() {
 }  // namespace
 
 PassRunner::PassRunner(std::string program_name) : program_name_(std::move(program_name)) {
+  check_disabled_names();
   if (!switches().dump.empty()) program_number_ = next_program_number();
 }
 
@@ -62,6 +90,7 @@ ir::Graph PassRunner::run(const char* name, const ir::Graph& graph,
 }
 
 void PassRunner::time(const char* name, const std::function<void()>& pass) {
+  if (!is_name(name)) throw ir::InternalError("a pass whose name is not in the list of names");
   ++index_;
   if (switches().debug < 2) {
     pass();
@@ -76,11 +105,11 @@ void PassRunner::time(const char* name, const std::function<void()>& pass) {
 }
 
 void PassRunner::finish(const ir::Program& program, ir::OpList ops) {
-  if (verifies()) ir::verify(program, ops);
   if (!switches().dump.empty()) {
     dump("program", "txt", ir::to_text(program, ops));
     dump("arena", "svg", arena_chart(program));
   }
+  if (verifies()) ir::verify(program, ops);  // after the dump, which shows what is wrong
   if (switches().debug >= 5) {
     std::fputs(ir::to_text(program, ops).c_str(), stderr);
   } else if (switches().debug >= 3) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ struct Fusion {
 ir::Graph expand(const ir::Graph& graph, ir::OpList ops);
 // The transpose of a matrix product becomes the product of the transposes.
 ir::Graph turn_products(const ir::Graph& graph, ir::OpList ops);
+// Scans lose the results that nothing reads and the inputs that no step needs then.
+ir::Graph trim_scans(const ir::Graph& graph, ir::OpList ops);
 // Equal nodes become one, and what nothing reads goes.
 ir::Graph simplify(const ir::Graph& graph, ir::OpList ops);
 // Values are copied where a reader does not accept the strides that views give them.
@@ -44,16 +47,20 @@ ir::Graph materialize(const ir::Graph& graph, ir::OpList ops, backend::Backend& 
 // Pointwise ops and reductions over one space join. With `enabled` false every node is its own
 // unit.
 Fusion fuse(const ir::Graph& graph, ir::OpList ops, bool enabled);
+// Makes the program of a scan's body.
+using BodyPlanner = std::function<std::shared_ptr<const ir::Program>(const ir::Graph& body)>;
 // Order, memory, steps. `parameters`: the States that the memory plan counts as such.
 ir::Program plan(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops,
-                 backend::Backend& backend, const std::set<std::uint64_t>& parameters);
+                 backend::Backend& backend, const std::set<std::uint64_t>& parameters,
+                 const BodyPlanner& plan_body);
 
 // True for a value that is the same everywhere: a constant, or pointwise ops and views of
 // constants.
 std::vector<std::uint8_t> uniform_values(const ir::Graph& graph, ir::OpList ops);
 
 // Runs passes by name: times them, verifies what they made, prints times with SINTER_DEBUG >= 2,
-// and with SINTER_DUMP writes every graph and the program to files, numbered in order.
+// and with SINTER_DUMP writes every graph and the program to files, numbered in order. Throws Error
+// when SINTER_DISABLE names what is no pass.
 class PassRunner {
  public:
   explicit PassRunner(std::string program_name);

@@ -10,6 +10,7 @@
 #include "compile/pass.h"
 #include "ir/in_place.h"
 #include "ir/internal_error.h"
+#include "ir/scan.h"
 
 namespace sinter::compile_detail {
 
@@ -35,12 +36,13 @@ struct PlannedUnit {
 class Planner {
  public:
   Planner(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops, backend::Backend& backend,
-          const std::set<std::uint64_t>& parameters)
+          const std::set<std::uint64_t>& parameters, const BodyPlanner& plan_body)
       : graph_(graph),
         fusion_(fusion),
         ops_(ops),
         backend_(backend),
         parameters_(parameters),
+        plan_body_(plan_body),
         uniform_(uniform_values(graph, ops)),
         places_(graph.values.size()),
         first_(graph.values.size(), -1),
@@ -217,6 +219,16 @@ class Planner {
     }
   }
 
+  // The last unit whose run may end in an Error, which must find every State as it was; -1: none.
+  std::int32_t last_that_may_throw() const {
+    for (std::int32_t i = step_count(); i-- > 0;) {
+      const PlannedUnit& planned = units_[static_cast<std::size_t>(i)];
+      const ir::Node& node = node_at(planned.unit->nodes.front());
+      if (!planned.unit->is_group && ir::find(ops_, node.op).may_throw) return i;
+    }
+    return -1;
+  }
+
   // States whose new value can be written over the old one: nothing reads the old one any more, or
   // only the same point of the same loop.
   void place_states() {
@@ -225,12 +237,22 @@ class Planner {
       const ir::StateUse& use = graph_.state_out[i];
       const ir::ValueId root = root_of(use.value);
       if (producer(root) < 0 || is_placed(root) || !is_whole(use.value)) continue;
+      if (uses_at_end(root) > 1) continue;
       if (last_read_[static_cast<std::size_t>(root)] > first_[static_cast<std::size_t>(root)])
         continue;
+      if (first_[static_cast<std::size_t>(root)] < last_that_may_throw()) continue;
       if (!may_overwrite(use.state, root)) continue;
       place(root) = {ir::BufferKind::state, state_slot(use.state, use.value), 0};
       direct_state_[i] = 1;
     }
+  }
+
+  // How many results and new states are made of the root: all but one copy it at the end.
+  int uses_at_end(ir::ValueId root) const {
+    int uses = 0;
+    for (const ir::ValueId output : graph_.outputs) uses += root_of(output) == root ? 1 : 0;
+    for (const ir::StateUse& use : graph_.state_out) uses += root_of(use.value) == root ? 1 : 0;
+    return uses;
   }
 
   bool may_overwrite(std::uint64_t state, ir::ValueId root) const {
@@ -394,11 +416,26 @@ class Planner {
       output_dtypes.push_back(step.outputs.back().dtype);
       outputs.push_back(step.outputs.back().layout);
     }
+    if (!node.bodies.empty()) {
+      add_body(node, step);
+      return step;
+    }
     step.workspace_bytes = backend_.workspace_bytes(
         {step.op, step.attributes, input_dtypes, inputs, output_dtypes, outputs});
     step.cost.flops = cost_of(node).flops;
     add_bytes(step);
     return step;
+  }
+
+  // A scan costs what the steps of its body cost, as often as they run.
+  void add_body(const ir::Node& node, ir::Step& step) const {
+    step.body = plan_body_(*node.bodies.front());
+    const ir::ScanAttributes scan = ir::scan_attributes(node.attributes);
+    step.workspace_bytes = ir::scan_workspace(*step.body, scan.carries).bytes;
+    for (const ir::Step& inner : step.body->steps) {
+      step.cost.flops += static_cast<double>(scan.length) * inner.cost.flops;
+      step.cost.bytes += static_cast<double>(scan.length) * inner.cost.bytes;
+    }
   }
 
   ir::Cost cost_of(const ir::Node& node) const {
@@ -460,8 +497,10 @@ class Planner {
       const ir::ValueId root = root_of(use.value);
       const std::int32_t slot = state_slot(use.state, use.value);
       if (place(root).kind == ir::BufferKind::state && place(root).index == slot &&
-          is_whole(use.value))
+          is_whole(use.value)) {
+        program_.states[static_cast<std::size_t>(slot)].written = false;  // its own old value
         continue;
+      }
       const ir::TensorType& type = graph_.type_of(use.value);
       const ir::Layout dense = ir::dense_layout(type.shape);
       const ir::Argument to{{ir::BufferKind::state, slot, 0}, type.dtype, dense};
@@ -520,6 +559,7 @@ class Planner {
   ir::OpList ops_;
   backend::Backend& backend_;
   const std::set<std::uint64_t>& parameters_;
+  const BodyPlanner& plan_body_;
   std::vector<std::uint8_t> uniform_;
   std::vector<PlannedUnit> units_;
   std::vector<Place> places_;        // by root value
@@ -539,8 +579,9 @@ class Planner {
 }  // namespace
 
 ir::Program plan(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops,
-                 backend::Backend& backend, const std::set<std::uint64_t>& parameters) {
-  return Planner(graph, fusion, ops, backend, parameters).run();
+                 backend::Backend& backend, const std::set<std::uint64_t>& parameters,
+                 const BodyPlanner& plan_body) {
+  return Planner(graph, fusion, ops, backend, parameters, plan_body).run();
 }
 
 }  // namespace sinter::compile_detail

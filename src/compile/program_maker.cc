@@ -16,6 +16,9 @@ ir::Program make_program(const ir::Graph& traced, backend::Backend& backend,
     graph = runner.run("turn_products", graph,
                        [&](const ir::Graph& g) { return turn_products(g, ops); });
   }
+  if (runner.is_enabled("trim_scans")) {
+    graph = runner.run("trim_scans", graph, [&](const ir::Graph& g) { return trim_scans(g, ops); });
+  }
   if (runner.is_enabled("simplify")) {
     graph = runner.run("simplify", graph, [&](const ir::Graph& g) { return simplify(g, ops); });
   }
@@ -24,7 +27,11 @@ ir::Program make_program(const ir::Graph& traced, backend::Backend& backend,
   Fusion fusion;
   runner.time("fuse", [&] { fusion = fuse(graph, ops, runner.is_enabled("fuse")); });
   ir::Program program;
-  runner.time("plan", [&] { program = plan(graph, fusion, ops, backend, parameters); });
+  runner.time("plan", [&] {
+    program = plan(graph, fusion, ops, backend, parameters, [&](const ir::Graph& body) {
+      return std::make_shared<const ir::Program>(make_program(body, backend, name + "-scan", {}));
+    });
+  });
   runner.finish(program, ops);
   return program;
 }

@@ -16,9 +16,13 @@ namespace sinter::compile_detail {
 class Rewriter {
  public:
   Rewriter(const ir::Graph& from, ir::OpList ops)
+      : Rewriter(from, ops, std::vector<std::uint8_t>(from.inputs.size(), 1)) {}
+  // Leaves out the inputs for which `kept` is false: nothing may use them.
+  Rewriter(const ir::Graph& from, ir::OpList ops, const std::vector<std::uint8_t>& kept)
       : from_(from), ops_(ops), tensors_(from.values.size()), scope_(&tracer_) {
-    for (const ir::ValueId input : from.inputs) {
-      at(input) = tracer_.add_argument(from.type_of(input));
+    for (std::size_t i = 0; i < from.inputs.size(); ++i) {
+      const ir::ValueId input = from.inputs[i];
+      if (kept[i] != 0) at(input) = tracer_.add_argument(from.type_of(input));
     }
     for (const ir::StateUse& use : from.state_in) {
       at(use.value) = tracer_.add_state_in(use.state, from.type_of(use.value));

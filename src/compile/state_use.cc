@@ -51,6 +51,7 @@ SavedStates::~SavedStates() {
   for (std::size_t i = 0; i < states_.size(); ++i) {
     states_[i]->storage->backend()->copy(states_[i]->memory(), copies_[i].memory(),
                                          static_cast<std::size_t>(states_[i]->type.bytes()));
+    states_[i]->count_write();  // snapshots taken meanwhile hold something else
   }
 }
 

@@ -34,8 +34,17 @@ void Tracer::add_state_out(std::uint64_t state, const Tensor& value) {
 
 ir::ValueId Tracer::value_of(const Tensor& tensor) {
   const Payload& source = tensor.impl()->payload;
+  return source.is_symbolic() && source.trace == id_ ? source.value : capture(tensor);
+}
+
+ir::ValueId Tracer::add_captured(const Tensor& tensor) {
+  trace_.captured.push_back(tensor);
+  return trace_.graph.add_input(tensor.impl()->payload.type);
+}
+
+ir::ValueId Tracer::capture(const Tensor& tensor) {
+  const Payload& source = tensor.impl()->payload;
   if (source.is_symbolic()) {
-    if (source.trace == id_) return source.value;
     raise({.where = "compile",
            .what = "a Tensor of another traced function is used in this one",
            .got = tensor.to_string(),
@@ -47,9 +56,8 @@ ir::ValueId Tracer::value_of(const Tensor& tensor) {
   if (found != captured_.end() && trace_.graph.type_of(found->second) == source.type) {
     return found->second;
   }
-  const ir::ValueId value = trace_.graph.add_input(source.type);
+  const ir::ValueId value = add_captured(tensor);
   captured_[key] = value;
-  trace_.captured.push_back(tensor);
   return value;
 }
 

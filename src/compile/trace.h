@@ -47,10 +47,17 @@ class Tracer : public Recorder {
   Payload read(const std::shared_ptr<StateImpl>& state) override;
   void assign(const std::shared_ptr<StateImpl>& state, const Tensor& value) override;
 
- private:
+ protected:
+  const ir::Graph& graph() const { return trace_.graph; }
   Payload payload(ir::ValueId value) const;
-  // The graph's value for a Tensor; one that was made outside becomes an input.
+  // The graph's value for a Tensor; one that was made outside is captured.
   ir::ValueId value_of(const Tensor& tensor);
+  // The input for a Tensor that was made outside. Throws Error for one of another trace.
+  virtual ir::ValueId capture(const Tensor& tensor);
+  // A new input that stands for `tensor`.
+  ir::ValueId add_captured(const Tensor& tensor);
+
+ private:
   void set_state(std::uint64_t id, ir::ValueId value);
 
   std::uint64_t id_;

@@ -82,7 +82,6 @@ EagerResult run_eagerly(const CompiledFunction::Function& function,
     state->storage->backend()->copy(copy.memory(), state->memory(),
                                     static_cast<std::size_t>(state->type.bytes()));
     result.states.push_back(std::move(copy));
-    state->count_write();
   }
   return result;
 }

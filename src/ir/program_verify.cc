@@ -14,6 +14,7 @@
 #include "ir/internal_error.h"
 #include "ir/memory_map.h"
 #include "ir/program.h"
+#include "ir/scan.h"
 
 namespace sinter::ir {
 
@@ -185,6 +186,8 @@ class Verifier {
             "a scan has a body, and only a scan");
     if (step.body != nullptr) {
       Verifier(*step.body, ops_, fmt::format("{}{}, body, ", path_, place_)).run();
+      const std::string wrong = check_scan_step(step);
+      if (!wrong.empty()) fail(wrong);
     }
     std::vector<Place> places;
     for (std::size_t i = 0; i < step.inputs.size(); ++i) add_place(step, false, i, places);

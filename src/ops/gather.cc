@@ -55,6 +55,7 @@ constinit const ir::Op kGather = {
     .kind = ir::OpKind::opaque,
     .infer = infer,
     .gradient = gradient,
+    .may_throw = true,
     .cost = cost,
 };
 

@@ -58,7 +58,8 @@ extern const ir::Op kCrossEntropy;
 // batch_norm.cc
 extern const ir::Op kBatchNorm;  // {epsilon (double)}
 // scan.cc
-extern const ir::Op kScan;  // {length, carries}
+extern const ir::Op kScan;  // {length, carries, reverse (0, 1), saved,
+                            // detached [..]}: see compile/body_trace.cc
 
 // pointwise.cc: in the order of pointwise_list.h
 extern const std::array<ir::Op, ir::kOpCount - ir::kStructuredOpCount> kPointwiseOps;

@@ -1,4 +1,6 @@
 // Recurrences: a body applied along the leading axis, its carries handed from step to step.
+#include "ops/scan.h"
+
 #include <string>
 
 #include "ir/graph.h"
@@ -75,6 +77,7 @@ constinit const ir::Op kScan = {
         "step: the last carries, and the other results of all steps stacked.",
     .kind = ir::OpKind::opaque,
     .infer = infer,
+    .gradient = scan_gradient,
 };
 
 }  // namespace sinter::ops

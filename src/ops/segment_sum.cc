@@ -59,6 +59,7 @@ constinit const ir::Op kSegmentSum = {
     .precision = ir::Precision::full,
     .infer = infer,
     .gradient = gradient,
+    .may_throw = true,
     .cost = cost,
 };
 

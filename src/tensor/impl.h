@@ -83,6 +83,9 @@ struct StateImpl {
   }
 };
 
+// What State::value() gives.
+Tensor read_state(const std::shared_ptr<StateImpl>& state);
+
 // Ids of States and watched tensors; never 0, never the same twice in a process.
 std::uint64_t next_id();
 

@@ -30,6 +30,13 @@ void check_not_in_use(const StateImpl& state, const char* what) {
 }  // namespace
 
 State::State(const Tensor& initial, std::string name) : impl_(std::make_shared<StateImpl>()) {
+  if (!initial.defined()) {
+    raise({.where = "State " + name,
+           .what = "made from an empty Tensor handle",
+           .got = {},
+           .expected = {},
+           .hint = {}});
+  }
   if (initial.impl()->payload.is_symbolic()) {
     raise({.where = "State " + name,
            .what = "made from a value that does not exist yet, inside a traced function",
@@ -47,19 +54,21 @@ State::State(const Tensor& initial, std::string name) : impl_(std::make_shared<S
   impl_->storage = own.storage;
 }
 
-Tensor State::value() const {
+Tensor State::value() const { return read_state(impl_); }
+
+Tensor read_state(const std::shared_ptr<StateImpl>& state) {
   if (Recorder* const recorder = current_recorder()) {
-    return make_leaf(recorder->read(impl_), impl_->id);
+    return make_leaf(recorder->read(state), state->id);
   }
-  check_not_in_use(*impl_, "read");
-  if (impl_->snapshot.storage == nullptr || impl_->snapshot_version != impl_->total_version()) {
-    Payload copy = allocate_payload(impl_->type);
-    copy.storage->backend()->copy(copy.memory(), impl_->memory(),
-                                  static_cast<std::size_t>(impl_->type.bytes()));
-    impl_->snapshot = std::move(copy);
-    impl_->snapshot_version = impl_->total_version();
+  check_not_in_use(*state, "read");
+  if (state->snapshot.storage == nullptr || state->snapshot_version != state->total_version()) {
+    Payload copy = allocate_payload(state->type);
+    copy.storage->backend()->copy(copy.memory(), state->memory(),
+                                  static_cast<std::size_t>(state->type.bytes()));
+    state->snapshot = std::move(copy);
+    state->snapshot_version = state->total_version();
   }
-  return make_leaf(impl_->snapshot, impl_->id);
+  return make_leaf(state->snapshot, state->id);
 }
 
 void State::assign(const Tensor& value) const {

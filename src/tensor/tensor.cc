@@ -27,10 +27,11 @@ const Payload& payload_of(const Tensor& tensor, const char* where) {
   return tensor.impl()->payload;
 }
 
-const Payload& readable_payload(const Tensor& tensor, const char* where) {
+const Payload& readable_payload(const Tensor& tensor, const char* where, SourceLocation location) {
   const Payload& payload = payload_of(tensor, where);
   if (payload.is_symbolic()) {
-    raise({.where = where,
+    const std::string place = location.to_string();
+    raise({.where = place.empty() ? where : std::string(where) + " [" + place + "]",
            .what = "the value of " + payload.type.to_string() +
                    " does not exist while its function is traced",
            .got = {},
@@ -97,10 +98,12 @@ std::string Tensor::to_string() const {
   return defined() ? impl_->payload.type.to_string() : "an empty Tensor handle";
 }
 
-const std::byte* Tensor::data() const { return readable_payload(*this, "data").memory(); }
+const std::byte* Tensor::data(SourceLocation location) const {
+  return readable_payload(*this, "data", location).memory();
+}
 
-void Tensor::copy_to(void* to, Dtype dtype, std::int64_t count) const {
-  const Payload& payload = readable_payload(*this, "reading a Tensor");
+void Tensor::copy_to(void* to, Dtype dtype, std::int64_t count, SourceLocation location) const {
+  const Payload& payload = readable_payload(*this, "reading a Tensor", location);
   if (payload.type.dtype != dtype) {
     raise({.where = "reading a Tensor",
            .what = "the C++ type does not store its elements",
@@ -121,9 +124,9 @@ void Tensor::copy_to(void* to, Dtype dtype, std::int64_t count) const {
 }
 
 template <>
-std::vector<bool> Tensor::to_vector<bool>() const {
+std::vector<bool> Tensor::to_vector<bool>(SourceLocation location) const {
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(elements()));
-  copy_to(bytes.data(), Dtype::boolean, elements());
+  copy_to(bytes.data(), Dtype::boolean, elements(), location);
   return {bytes.begin(), bytes.end()};
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "backend/cpu/emitted_kernel.h"
 #include "ir/internal_error.h"
 
 namespace sinter::backend::cpu {
@@ -330,7 +331,7 @@ int BodyEmitter::evict(bool mask) {
       best_use = use;
     }
   }
-  if (best < 0) throw ir::InternalError("emitter: no register can be freed");
+  if (best < 0) throw OutOfRegisters();
   const std::int32_t value = owners[static_cast<std::size_t>(best)];
   const auto index = static_cast<std::size_t>(value);
   if (!is_memory_home(value)) {
@@ -461,7 +462,7 @@ void BodyEmitter::settle(std::int32_t value) {
 
 // ---- Pinning.
 
-std::vector<std::int32_t> BodyEmitter::pin(const BlockPlan& plan, int count, int max_level) {
+std::vector<std::int32_t> BodyEmitter::pin(const BlockPlan& plan, int left_free, int max_level) {
   std::vector<std::pair<int, std::int32_t>> candidates;  // uses, value
   for (std::size_t i = 0; i < body_.code.size(); ++i) {
     const auto value = static_cast<std::int32_t>(i);
@@ -477,7 +478,7 @@ std::vector<std::int32_t> BodyEmitter::pin(const BlockPlan& plan, int count, int
   plan_ = &plan;
   place_ = BlockPlace{};
   for (const auto& candidate : candidates) {
-    if (static_cast<int>(pinned.size()) >= count) break;
+    if (std::count(owner_.begin(), owner_.end(), kFree) <= left_free) break;
     const std::int32_t value = candidate.second;
     const int id = take_register();
     move(vec(id, inst(value).lane), memory_home(value));
@@ -503,7 +504,7 @@ int BodyEmitter::take_register() {
       return static_cast<int>(i);
     }
   }
-  throw ir::InternalError("emitter: no register is left to be taken");
+  throw OutOfRegisters();
 }
 
 void BodyEmitter::release_register(int id) { owner_[static_cast<std::size_t>(id)] = kFree; }

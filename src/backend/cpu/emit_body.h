@@ -106,9 +106,10 @@ class BodyEmitter {
   // Gives `value` a home; blocks that compute it store it there.
   void give_home(std::int32_t value);
   bool has_home(std::int32_t value) const { return home_[static_cast<std::size_t>(value)] >= 0; }
-  // Pins up to `count` values that `plan` reads and does not compute, those most used first; to be
-  // undone by unpin. Values of level above `max_level` are left alone.
-  std::vector<std::int32_t> pin(const BlockPlan& plan, int count, int max_level);
+  // Pins values that `plan` reads and does not compute, those most used first, as long as more than
+  // `left_free` registers are free; to be undone by unpin. Values of level above `max_level` are
+  // left alone.
+  std::vector<std::int32_t> pin(const BlockPlan& plan, int left_free, int max_level);
   void unpin(const std::vector<std::int32_t>& values);
 
   // Reductions. An accumulating block's `order` has the reduce instruction.

@@ -200,8 +200,7 @@ void OuterEmitter::emit_columns(const BlockPlan& plan, int vectors, bool masked)
   }
   emit_column_values(vectors, masked);
   start_reductions(plan, vectors);
-  const int room = emitter_.usable_registers() - plan.pressure - static_cast<int>(taken_.size());
-  const std::vector<std::int32_t> pinned = emitter_.pin(plan, room, vectors == 1 ? 1 : 0);
+  const std::vector<std::int32_t> pinned = emitter_.pin(plan, plan.pressure, vectors == 1 ? 1 : 0);
   emit_chunk_rows(plan, vectors, masked);
   emitter_.unpin(pinned);
   finish_reductions(vectors, masked);

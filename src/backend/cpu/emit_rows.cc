@@ -344,7 +344,7 @@ RowsCode RowsEmitter::emit() {
       for (const std::int32_t value : values) emitter_.give_home(value);
     }
     plan = emitter_.plan_block(2, schedule_.order[0]);
-    pinned = emitter_.pin(plan, emitter_.usable_registers() - plan.pressure - 6, 0);
+    pinned = emitter_.pin(plan, plan.pressure + 6, 0);
   }
   a_.mov(x86::rsi, emitter_.arg(own_arg(RowsCode::rows)));
   const asmjit::Label next_row = a_.newLabel();
@@ -391,8 +391,7 @@ void RowsEmitter::copies(const BlockPlan& plan, int count, std::int64_t from, bo
 // A piece of a map's row: how many elements is up to the caller.
 void RowsEmitter::emit_cut_pass(const BlockPlan& plan) {
   if (plan.order.empty()) return;
-  const std::vector<std::int32_t> pinned =
-      emitter_.pin(plan, emitter_.usable_registers() - plan.pressure, 1);
+  const std::vector<std::int32_t> pinned = emitter_.pin(plan, plan.pressure, 1);
   a_.xor_(x86::ecx, x86::ecx);
   const int unroll = std::min<std::int64_t>(unroll_of(plan), std::max<std::int64_t>(full_, 1)) > 1
                          ? unroll_of(plan)
@@ -501,8 +500,7 @@ void RowsEmitter::emit_register_pass(const BlockPlan& plan, int vectors) {
     copies(plan, vectors, 0, true);
     column = ir::kInnerLanes;
   } else if (turns > 1) {
-    const auto pinned = emitter_.pin(
-        plan, emitter_.usable_registers() - plan.pressure - static_cast<int>(taken_.size()), 1);
+    const auto pinned = emitter_.pin(plan, plan.pressure, 1);
     const asmjit::Label loop = a_.newLabel();
     a_.align(asmjit::AlignMode::kCode, 32);
     a_.bind(loop);
@@ -523,7 +521,7 @@ void RowsEmitter::emit_rotating_pass(const BlockPlan& plan) {
     a_.and_(x86::edx, static_cast<int>(ir::kInnerLanes) - 1);
   };
   if (full_ > 0) {
-    const auto pinned = emitter_.pin(plan, emitter_.usable_registers() - plan.pressure, 1);
+    const auto pinned = emitter_.pin(plan, plan.pressure, 1);
     const asmjit::Label loop = a_.newLabel();
     a_.align(asmjit::AlignMode::kCode, 32);
     a_.bind(loop);
@@ -554,7 +552,7 @@ void RowsEmitter::emit_static_pass(const BlockPlan& plan) {
     copies(plan, unroll, 0, false);
     column = unroll * lanes_;
   } else if (turns > 1) {
-    const auto pinned = emitter_.pin(plan, emitter_.usable_registers() - plan.pressure, 1);
+    const auto pinned = emitter_.pin(plan, plan.pressure, 1);
     const asmjit::Label loop = a_.newLabel();
     a_.align(asmjit::AlignMode::kCode, 32);
     a_.bind(loop);

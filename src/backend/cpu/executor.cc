@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "backend/cpu/fused.h"
+#include "backend/cpu/scan.h"
 #include "ir/internal_error.h"
 
 namespace sinter::backend::cpu {
@@ -12,15 +13,25 @@ CpuExecutable::CpuExecutable(Backend& backend, std::shared_ptr<const ir::Program
   arena_ =
       static_cast<std::byte*>(backend_.allocate(static_cast<std::size_t>(program_->arena_bytes)));
   try {
-    for (const ir::Step& step : program_->steps) add_step(step);
+    add_steps();
   } catch (...) {
     backend_.release(arena_, static_cast<std::size_t>(program_->arena_bytes));
     throw;
   }
 }
 
+CpuExecutable::CpuExecutable(Backend& backend, std::shared_ptr<const ir::Program> program,
+                             std::byte* arena)
+    : backend_(backend), program_(std::move(program)), arena_(arena), owns_arena_(false) {
+  add_steps();
+}
+
 CpuExecutable::~CpuExecutable() {
-  backend_.release(arena_, static_cast<std::size_t>(program_->arena_bytes));
+  if (owns_arena_) backend_.release(arena_, static_cast<std::size_t>(program_->arena_bytes));
+}
+
+void CpuExecutable::add_steps() {
+  for (const ir::Step& step : program_->steps) add_step(step);
 }
 
 void CpuExecutable::add_address(const ir::Argument& argument) {
@@ -58,6 +69,8 @@ void CpuExecutable::add_step(const ir::Step& step) {
   }
   if (step.group != nullptr) {
     ready.group = group_kernel(*step.group);
+  } else if (step.body != nullptr) {
+    ready.scan = std::make_unique<ScanRunner>(backend_, step, arena_ + step.workspace.offset);
   } else {
     const Kernel* const kernel = find_kernel(step.op);
     if (kernel == nullptr) throw ir::InternalError("no kernel for step " + step.label);
@@ -82,6 +95,8 @@ void CpuExecutable::run_step(const ReadyStep& step) const {
   void* const* const addresses = addresses_.data() + step.first_address;
   if (step.group != nullptr) {
     step.group->run(addresses, step.workspace);
+  } else if (step.scan != nullptr) {
+    step.scan->run(addresses, addresses + step.input_count);
   } else {
     step.kernel->run(addresses, addresses + step.input_count, step.workspace);
   }

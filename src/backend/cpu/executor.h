@@ -14,9 +14,13 @@
 
 namespace sinter::backend::cpu {
 
+class ScanRunner;
+
 class CpuExecutable : public Executable {
  public:
   CpuExecutable(Backend& backend, std::shared_ptr<const ir::Program> program);
+  // The body of a scan, whose arena is a part of the outer program's.
+  CpuExecutable(Backend& backend, std::shared_ptr<const ir::Program> program, std::byte* arena);
   ~CpuExecutable() override;
 
   void run(const Bindings& bindings) override;
@@ -25,10 +29,11 @@ class CpuExecutable : public Executable {
   void run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) override;
 
  private:
-  // One step with its code: a fused group or a kernel.
+  // One step with its code: a fused group, a kernel or a scan.
   struct ReadyStep {
     std::shared_ptr<const GroupKernel> group;
     std::unique_ptr<PreparedKernel> kernel;
+    std::unique_ptr<ScanRunner> scan;
     std::size_t first_address = 0;  // into addresses_: inputs, then outputs
     std::size_t input_count = 0;
     std::size_t output_count = 0;
@@ -42,6 +47,7 @@ class CpuExecutable : public Executable {
     std::int64_t offset = 0;  // bytes
   };
 
+  void add_steps();
   void add_step(const ir::Step& step);
   void add_address(const ir::Argument& argument);
   void bind(const Bindings& bindings);
@@ -50,6 +56,7 @@ class CpuExecutable : public Executable {
   Backend& backend_;
   std::shared_ptr<const ir::Program> program_;
   std::byte* arena_ = nullptr;
+  bool owns_arena_ = true;
   std::vector<ReadyStep> steps_;
   std::vector<void*> addresses_;
   std::vector<ExternalAddress> external_;

@@ -1,6 +1,7 @@
 #include "backend/cpu/rows_stage.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "base/parallel.h"
 #include "ir/reduction.h"
@@ -57,7 +58,8 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
   for (int axis = 0; axis + 1 < rank; ++axis) stage->lengths_.push_back(group.space[axis]);
   stage->rows_ = rank > 1 ? group.space[rank - 2] : 1;
   stage->all_rows_ = group.space.elements() / stage->inner_;
-  stage->slots_ = thread_count();
+  // Threads may become more than now, but hardly more than there are processors.
+  stage->slots_ = std::max(thread_count(), static_cast<int>(std::thread::hardware_concurrency()));
   stage->may_cut_rows_ =
       !reduces && stage->all_rows_ < 2 * stage->slots_ && stage->inner_ >= 2 * kPieceElements;
   stage->grain_ = grain_of(group, body->lanes);
@@ -84,7 +86,7 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
 }
 
 void RowsStage::run(void* const* operands, std::byte* scratch) const {
-  const int threads = std::min(thread_count(), slots_);
+  const int threads = slot_bytes_ > 0 ? std::min(thread_count(), slots_) : thread_count();
   // A few long rows are cut; many are dealt out whole.
   if (may_cut_rows_) {
     const std::int64_t pieces = (inner_ + kPieceElements - 1) / kPieceElements;

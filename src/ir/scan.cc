@@ -1,0 +1,98 @@
+#include "ir/scan.h"
+
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "ir/internal_error.h"
+
+namespace sinter::ir {
+
+namespace {
+
+constexpr std::int64_t kAlignment = 64;
+
+std::int64_t aligned(std::int64_t bytes) {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+std::string check_types(const Step& step, const ScanAttributes& scan) {
+  const Program& body = *step.body;
+  for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+    const Argument& input = step.inputs[i];
+    const TensorType& taken = body.inputs[i];
+    const bool is_sequence = input.layout.shape.rank() == taken.shape.rank() + 1;
+    if (input.dtype != taken.dtype || (i < scan.carries && is_sequence) ||
+        (is_sequence && input.layout.shape[0] != scan.length) ||
+        (is_sequence ? step_layout(input.layout).shape : input.layout.shape) != taken.shape ||
+        !scan_accepts(input.layout, taken)) {
+      return fmt::format("the body does not take input {} as it lies there", i);
+    }
+  }
+  for (std::size_t i = 0; i < step.outputs.size(); ++i) {
+    const Argument& output = step.outputs[i];
+    const TensorType& made = body.outputs[i];
+    const bool is_carry = i < scan.carries;
+    const bool fits = output.dtype == made.dtype && is_dense(output.layout) &&
+                      (is_carry ? output.layout.shape == made.shape && body.inputs[i] == made
+                                : output.layout.shape.rank() == made.shape.rank() + 1 &&
+                                      output.layout.shape[0] == scan.length &&
+                                      step_layout(output.layout).shape == made.shape);
+    if (!fits) return fmt::format("the body does not make output {}", i);
+  }
+  return "";
+}
+
+}  // namespace
+
+ScanAttributes scan_attributes(const Attributes& attributes) {
+  ScanAttributes scan;
+  const std::int64_t carries = attributes.integer("carries");
+  scan.length = attributes.integer("length");
+  if (carries < 0) throw InternalError("scan: a negative number of carries");
+  scan.carries = static_cast<std::size_t>(carries);
+  scan.reverse = attributes.has("reverse") && attributes.integer("reverse") != 0;
+  return scan;
+}
+
+Layout step_layout(const Layout& sequence) {
+  const std::vector<std::int64_t> lengths = sequence.shape.to_vector();
+  return {Shape(std::vector<std::int64_t>(lengths.begin() + 1, lengths.end())), 0,
+          std::vector<std::int64_t>(sequence.strides.begin() + 1, sequence.strides.end())};
+}
+
+bool scan_accepts(const Layout& input, const TensorType& body_input) {
+  const bool is_sequence = input.shape.rank() == body_input.shape.rank() + 1;
+  return is_dense(is_sequence ? step_layout(input) : input);
+}
+
+ScanWorkspace scan_workspace(const Program& body, std::size_t carries) {
+  ScanWorkspace workspace;
+  workspace.bytes = aligned(body.arena_bytes);
+  for (std::size_t i = 0; i < carries; ++i) {
+    workspace.carries.push_back(workspace.bytes);
+    workspace.bytes += aligned(body.outputs[i].bytes());
+  }
+  return workspace;
+}
+
+std::string check_scan_step(const Step& step) {
+  const ScanAttributes scan = scan_attributes(step.attributes);
+  const Program& body = *step.body;
+  if (scan.length < 0) return "the length is negative";
+  if (!body.states.empty()) return "the body uses States";
+  if (step.inputs.size() != body.inputs.size() || step.outputs.size() != body.outputs.size() ||
+      scan.carries > step.inputs.size() || scan.carries > step.outputs.size()) {
+    return "the body does not have the inputs and outputs of the step";
+  }
+  const std::string wrong = check_types(step, scan);
+  if (!wrong.empty()) return wrong;
+  const std::int64_t needed = scan_workspace(body, scan.carries).bytes;
+  if (step.workspace_bytes < needed) {
+    return fmt::format("the workspace has {} bytes, the body and its carries need {}",
+                       step.workspace_bytes, needed);
+  }
+  return "";
+}
+
+}  // namespace sinter::ir
