@@ -62,7 +62,12 @@ class Bench {
     std::vector<NamedState> states = model_.states();
     for (std::size_t i = 0; i < kBatches; ++i) {
       const std::string number = std::to_string(i);
-      states.push_back({.name = "inputs" + number, .state = State(batches_[i][0])});
+      const Tensor& inputs = batches_[i][0];
+      // Images lie in files as PyTorch has them: the same change as for a weight (O, KH, KW, I).
+      states.push_back({.name = "inputs" + number,
+                        .state = State(inputs),
+                        .layout = inputs.rank() == 4 ? FileLayout::conv2d_weight(inputs.shape())
+                                                     : FileLayout()});
       states.push_back({.name = "targets" + number, .state = State(batches_[i][1])});
     }
     io::save_weights(path, states);

@@ -75,9 +75,11 @@ CLI::App* add_predict(CLI::App& app, PredictCommand* command) {
       ->required()
       ->type_name("RUN");
   predict
-      ->add_option("inputs", command->inputs,
-                   "idx files of images; '-' or none: JSON lines {\"pixels\": [...]} from standard "
-                   "input")
+      ->add_option(
+          "inputs", command->inputs,
+          "Images: idx files, .safetensors files with a tensor \"images\"; '-' or none: JSON lines "
+          "{\"pixels\": [...]} from standard "
+          "input")
       ->type_name("INPUT");
   predict->add_option("--threads", command->threads, "CPU threads")
       ->check(CLI::Range(1, 1024))

@@ -19,32 +19,32 @@
 namespace sinter::train {
 
 struct Metric {
-  std::string name;
+  std::string name = {};
   double value = 0;
 };
 using Metrics = std::vector<Metric>;
 
 // What is trained on what.
 struct Job {
-  std::vector<NamedState> states;         // the model's: Module::states()
+  std::vector<NamedState> states = {};    // the model's: Module::states()
   optim::Optimizer* optimizer = nullptr;  // over the model's parameters
   // The scalar loss of a batch; traced once.
-  std::function<Tensor(const Tensor& inputs, const Tensor& targets)> loss;
-  std::shared_ptr<const data::Dataset> data;
+  std::function<Tensor(const Tensor& inputs, const Tensor& targets)> loss = {};
+  std::shared_ptr<const data::Dataset> data = {};
   std::int64_t batch = 128;
   std::uint64_t seed = 0;  // of the order of rows and their augmentation
   std::int64_t steps = 0;  // updates in all
   // The loss first, then others. `validate` chooses the model; `test` is called once, at the end.
-  std::function<Metrics()> validate;
-  std::function<Metrics()> test;
+  std::function<Metrics()> validate = {};
+  std::function<Metrics()> test = {};
   std::string objective = "accuracy";  // the metric of validate that chooses; larger is better
 };
 
 struct Options {
-  std::string folder;       // the run directory; made when it does not exist
-  std::string config;       // the text of config.toml: all that determines the result
-  std::string description;  // the "sinter" entry of model.safetensors
-  std::string environment;  // device, instruction set, threads, versions: see resume
+  std::string folder = {};       // the run directory; made when it does not exist
+  std::string config = {};       // the text of config.toml: all that determines the result
+  std::string description = {};  // the "sinter" entry of model.safetensors
+  std::string environment = {};  // device, instruction set, threads, versions: see resume
   double checkpoint_seconds = 30;
   std::int64_t checkpoint_steps = 0;  // also every so many steps; 0: by time only
   // Go on from the folder's last checkpoint. Throws Error when that was made with another config,
@@ -81,7 +81,7 @@ struct Result {
   std::int64_t steps = 0;
   std::int64_t steps_run = 0;  // by this process
   std::int64_t epochs = 0;
-  std::optional<std::int64_t> resumed_from;
+  std::optional<std::int64_t> resumed_from = {};
   double train_seconds = 0;  // of all processes that worked on the run
   double samples_per_second = 0;
   double first_step_ms = 0;

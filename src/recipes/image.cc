@@ -109,7 +109,9 @@ class PreparedImage : public Prepared {
     optimizer_.emplace(trained_parameters(),
                        optim::AdamWOptions{.lr = config_.real("lr"),
                                            .weight_decay = config_.real("weight_decay")});
-    optimizer_->set_schedule(optim::OneCycle(steps));
+    // A cycle needs a few steps to rise in.
+    constexpr std::int64_t kShortestCycle = 10;
+    if (steps >= kShortestCycle) optimizer_->set_schedule(optim::OneCycle(steps));
     classifier_.emplace(model_);
     return {.states = model_.states(),
             .optimizer = &*optimizer_,

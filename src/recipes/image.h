@@ -20,7 +20,7 @@ struct ImageSpec {
   std::int64_t channels = 1;
   std::int64_t classes = 10;
   double dropout = 0;
-  data::Normalization normalization;
+  data::Normalization normalization = {};
 };
 
 // The "sinter" entry of model.safetensors, and back. Throws Error, naming `where`, for another

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/idx.h"
+#include "io/safetensors.h"
 #include "recipes/image.h"
 #include "sinter/io.h"
 #include "train/quote.h"
@@ -25,17 +26,20 @@ class Predictor {
 
   std::int64_t image_bytes() const { return spec_.height * spec_.width * spec_.channels; }
 
-  // Images of an idx file, or of JSON lines.
+  // All images of an idx file, or of the tensor "images" of a safetensors file.
   void predict_file(const std::string& path, const Line& line) {
-    const data::IdxArray array = data::read_idx(path);
-    const bool fits = array.dtype == Dtype::u8 && array.shape.size() == 3 &&
-                      array.shape[1] == spec_.height && array.shape[2] == spec_.width &&
-                      spec_.channels == 1;
+    const data::IdxArray array =
+        path.ends_with(".safetensors") ? read_tensor(path) : data::read_idx(path);
+    std::vector<std::int64_t> shape = array.shape;
+    if (shape.size() == 3) shape.push_back(1);  // grey
+    const bool fits = array.dtype == Dtype::u8 && shape.size() == 4 && shape[1] == spec_.height &&
+                      shape[2] == spec_.width && shape[3] == spec_.channels;
     if (!fits) {
       raise({.where = path,
              .what = "these are no images that the model takes",
              .got = std::string(name_of(array.dtype)) + Shape(array.shape).to_string(),
-             .expected = fmt::format("u8 (images, {}, {})", spec_.height, spec_.width),
+             .expected =
+                 fmt::format("u8 (images, {}, {}, {})", spec_.height, spec_.width, spec_.channels),
              .hint = {}});
     }
     constexpr std::int64_t kBatch = 256;
@@ -67,6 +71,15 @@ class Predictor {
     const io::Texts texts = io::read_texts(weights);
     const auto found = texts.find("sinter");
     return spec_from_json(found == texts.end() ? "" : found->second, weights);
+  }
+
+  static data::IdxArray read_tensor(const std::string& path) {
+    const io::SafetensorsFile file(path);
+    const io::TensorView view = file.get("images");
+    const auto* first = reinterpret_cast<const std::uint8_t*>(view.data);
+    return {.dtype = view.dtype,
+            .shape = view.shape.to_vector(),
+            .bytes = std::vector<std::uint8_t>(first, first + view.bytes)};
   }
 
   std::vector<float> probabilities(const std::uint8_t* pixels, std::int64_t count) {

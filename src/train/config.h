@@ -22,9 +22,9 @@ class Config {
   struct Entry {
     std::string key;
     Value value;
-    std::string comment;             // one line, for people
-    std::optional<Range> range;      // of numbers, both ends allowed
-    std::vector<std::string> names;  // what a text may be; empty: anything
+    std::string comment = {};             // one line, for people
+    std::optional<Range> range = {};      // of numbers, both ends allowed
+    std::vector<std::string> names = {};  // what a text may be; empty: anything
     bool determines_result = true;
   };
 

@@ -13,12 +13,12 @@ namespace sinter::train {
 struct Progress {
   std::int64_t step = 0;    // updates done
   std::int64_t epochs = 0;  // evaluated
-  data::LoaderPosition position;
+  data::LoaderPosition position = {};
   std::int64_t metrics_bytes = 0;  // of metrics.jsonl
   double loss_sum = 0;             // of this epoch's steps so far
   std::int64_t loss_count = 0;
-  std::optional<double> best;  // objective in validation
-  double seconds = 0;          // of training
+  std::optional<double> best = {};  // objective in validation
+  double seconds = 0;               // of training
 };
 
 // The same bits come back.

@@ -14,17 +14,18 @@
 namespace sinter {
 namespace {
 
-// 3 epochs of 43 steps, a checkpoint every 10.
+// 3 epochs of 20 steps, a checkpoint every 7. One thread, so that tests that run beside each other
+// do not wait for each other's.
 std::vector<std::string> short_job(const std::string& out) {
-  return {"train",    "image",
-          "--out",    out,
-          "--epochs", "3",
-          "--set",    "batch=32",
-          "--set",    "embedded_train=1500",
-          "--set",    "embedded_test=300",
-          "--set",    "checkpoint_steps=10"};
+  std::vector<std::string> words = {"train",    "image", "--out",     out,
+                                    "--epochs", "3",     "--threads", "1"};
+  for (const char* pair :
+       {"batch=16", "embedded_train=350", "embedded_test=50", "checkpoint_steps=7"}) {
+    words.insert(words.end(), {"--set", pair});
+  }
+  return words;
 }
-constexpr std::int64_t kSteps = 3 * 43;
+constexpr std::int64_t kSteps = 3 * 20;
 
 std::vector<std::string> with(std::vector<std::string> words, const std::string& more) {
   words.push_back(more);
@@ -62,8 +63,8 @@ TEST(Resume, a_run_killed_at_any_moment_ends_with_the_bytes_of_one_that_was_not)
     const std::string run = "killed" + std::to_string(i);
     {
       RunningCommand command(folder.path(), short_job(run), {});
-      wait_for_lines(command, folder / (run + "/timing.jsonl"), 2 + random() % 8);
-      usleep(static_cast<useconds_t>(random() % 100000));
+      wait_for_lines(command, folder / (run + "/timing.jsonl"), 2 + random() % 6);
+      usleep(static_cast<useconds_t>(random() % 50000));
       command.send(SIGKILL);
       if (command.wait().status == 128 + SIGKILL) ++killed;
     }
@@ -139,7 +140,7 @@ TEST(Resume, a_full_disk_is_one_clear_line_and_leaves_the_last_checkpoint) {
   EXPECT_EQ(full.status, 1);
   EXPECT_EQ(full.err.rfind("sinter: error: ", 0), 0u) << full.err;
   EXPECT_EQ(std::count(full.err.begin(), full.err.end(), '\n'), 1) << full.err;
-  EXPECT_NE(full.err.find("last.safetensors"), std::string::npos) << full.err;
+  EXPECT_NE(full.err.find(".safetensors: cannot be written"), std::string::npos) << full.err;
   EXPECT_EQ(content_of(folder / "run/checkpoints/last.safetensors"), before);
   ASSERT_EQ(run_command(folder.path(), resume).status, 0);
   expect_same_end(folder, "run");

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "../base/temporary_folder.h"
+#include "io/safetensors.h"
 #include "run_command.h"
 
 namespace sinter {

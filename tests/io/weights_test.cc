@@ -1,0 +1,104 @@
+#include <gtest/gtest.h>
+
+#include "../base/temporary_folder.h"
+#include "io/safetensors.h"
+#include "sinter/io.h"
+
+namespace sinter::io {
+namespace {
+
+struct Model {
+  State kernel{tensor(std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}, {2, 1, 2, 2})};
+  State mean{tensor(std::vector<float>{0.5F}, {1})};
+  State position{tensor(std::vector<std::int64_t>{9, 100}, {2})};
+
+  std::vector<NamedState> states() const {
+    return {{.name = "conv.weight",
+             .state = kernel,
+             .layout = FileLayout::conv2d_weight(kernel.shape())},
+            {.name = "norm.running_mean", .state = mean, .role = StateRole::statistic},
+            {.name = "dropout.generator", .state = position, .role = StateRole::progress}};
+  }
+  void clear() const {
+    kernel.assign(tensor(std::vector<float>(8), {2, 1, 2, 2}));
+    mean.assign(tensor(std::vector<float>(1), {1}));
+    position.assign(tensor(std::vector<std::int64_t>(2), {2}));
+  }
+};
+
+std::string message_of(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+TEST(Weights, files_hold_channels_first_and_no_positions) {
+  const TemporaryFolder folder;
+  const Model model;
+  save_weights(folder / "w.safetensors", model.states(), {{"sinter", "{}"}});
+  const SafetensorsFile file(folder / "w.safetensors");
+  EXPECT_EQ(file.names(), (std::vector<std::string>{"conv.weight", "norm.running_mean"}));
+  const TensorView view = file.get("conv.weight");
+  EXPECT_EQ(view.shape, (Shape{2, 2, 1, 2}));
+  const auto* values = reinterpret_cast<const float*>(view.data);
+  EXPECT_EQ(std::vector<float>(values, values + 8), (std::vector<float>{1, 3, 2, 4, 5, 7, 6, 8}));
+  EXPECT_EQ(read_texts(folder / "w.safetensors").at("sinter"), "{}");
+}
+
+TEST(Weights, come_back_as_they_were_and_leave_positions_alone) {
+  const TemporaryFolder folder;
+  const Model model;
+  save_weights(folder / "w.safetensors", model.states());
+  model.clear();
+  load_weights(folder / "w.safetensors", model.states());
+  EXPECT_EQ(model.kernel.value().to_vector<float>(), (std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(model.mean.value().item<float>(), 0.5F);
+  EXPECT_EQ(model.position.value().to_vector<std::int64_t>(), (std::vector<std::int64_t>{0, 0}));
+}
+
+TEST(Weights, a_file_of_another_model_is_refused_and_nothing_changes) {
+  const TemporaryFolder folder;
+  const Model model;
+  const std::string path = folder / "w.safetensors";
+  save_weights(path, model.states());
+  model.clear();
+
+  std::vector<NamedState> more = model.states();
+  more.push_back({.name = "fc.bias", .state = State(scalar(0))});
+  EXPECT_NE(message_of([&] { load_weights(path, more); }).find("'fc.bias'"), std::string::npos);
+
+  const std::vector<NamedState> fewer = {model.states()[0]};
+  EXPECT_NE(message_of([&] { load_weights(path, fewer); }).find("norm.running_mean"),
+            std::string::npos);
+
+  std::vector<NamedState> other = model.states();
+  other[1].state = State(tensor(std::vector<float>(2), {2}));
+  EXPECT_NE(message_of([&] { load_weights(path, other); }).find("does not fit"), std::string::npos);
+
+  EXPECT_EQ(model.kernel.value().to_vector<float>(), std::vector<float>(8));
+}
+
+TEST(Checkpoint, holds_every_state_and_the_texts) {
+  const TemporaryFolder folder;
+  const Model model;
+  const std::string path = folder / "c.safetensors";
+  save_checkpoint(path, model.states(), {{"step", "12"}});
+  model.clear();
+  EXPECT_EQ(load_checkpoint(path, model.states()).at("step"), "12");
+  EXPECT_EQ(model.kernel.value().to_vector<float>(), (std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(model.position.value().to_vector<std::int64_t>(), (std::vector<std::int64_t>{9, 100}));
+}
+
+TEST(Checkpoint, the_same_values_give_the_same_bytes) {
+  const TemporaryFolder folder;
+  const Model model;
+  save_checkpoint(folder / "a", model.states(), {{"step", "12"}});
+  save_checkpoint(folder / "b", model.states(), {{"step", "12"}});
+  EXPECT_EQ(read_file(folder / "a", 1 << 20), read_file(folder / "b", 1 << 20));
+}
+
+}  // namespace
+}  // namespace sinter::io

@@ -1,0 +1,198 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cmath>
+#include <limits>
+
+#include "../base/temporary_folder.h"
+#include "base/file.h"
+#include "sinter/io.h"
+#include "sinter/nn.h"
+#include "sinter/ops.h"
+#include "sinter/train.h"
+
+namespace sinter::train {
+namespace {
+
+constexpr std::int64_t kRows = 40;
+constexpr std::int64_t kBatch = 8;
+constexpr std::int64_t kEpochSteps = kRows / kBatch;
+
+// Rows of three numbers that follow from row and epoch; the class is row % 2. Row `poisoned` holds
+// a number that is none, from epoch 1 on.
+class Rows : public data::Dataset {
+ public:
+  explicit Rows(std::int32_t poisoned = -1) : poisoned_(poisoned) {}
+  std::int64_t size() const override { return kRows; }
+  data::Batch batch(std::span<const std::int32_t> rows, const data::Draw& draw) const override {
+    std::vector<float> inputs;
+    std::vector<std::int32_t> targets;
+    for (const std::int32_t row : rows) {
+      for (int i = 0; i < 3; ++i) {
+        inputs.push_back(std::sin(static_cast<float>(row * 3 + i + 7 * draw.epoch)));
+      }
+      if (row == poisoned_ && draw.epoch >= 1) {
+        inputs.back() = std::numeric_limits<float>::quiet_NaN();
+      }
+      targets.push_back(row % 2);
+    }
+    const auto count = static_cast<std::int64_t>(rows.size());
+    return {tensor(inputs, {count, 3}), tensor(targets, {count})};
+  }
+
+ private:
+  std::int32_t poisoned_;
+};
+
+// A model with dropout and batch norm, in a trainer of its own: as a process would have it.
+struct Session {
+  nn::Sequential model;
+  std::unique_ptr<optim::AdamW> optimizer;
+  std::unique_ptr<Trainer> trainer;
+  int validations = 0;
+
+  Session(const std::string& folder, Options options, std::int32_t poisoned = -1) {
+    manual_seed(3);
+    model =
+        nn::Sequential{nn::Linear(3, 4), nn::BatchNorm1d(4), nn::Dropout(0.2), nn::Linear(4, 2)};
+    optimizer = std::make_unique<optim::AdamW>(model.parameters(), optim::AdamWOptions{.lr = 0.05});
+    options.folder = folder;
+    options.config = options.config.empty() ? "lr = 0.05\n" : options.config;
+    // Validation goes up and down again, so that the best model is not the last.
+    const auto validate = [this] {
+      const double quality = optimizer->step_count() == 2 * kEpochSteps ? 0.9 : 0.1;
+      ++validations;
+      return Metrics{{"loss", 1}, {"accuracy", quality}};
+    };
+    const auto test = [this] {
+      double sum = 0;
+      for (const State& state : model.parameters()) {
+        for (const float x : state.value().to_vector<float>()) sum += static_cast<double>(x);
+      }
+      return Metrics{{"loss", sum}};
+    };
+    trainer = std::make_unique<Trainer>(
+        Job{.states = model.states(),
+            .optimizer = optimizer.get(),
+            .loss = [this](const Tensor& x, const Tensor& y) { return cross_entropy(model(x), y); },
+            .data = std::make_shared<Rows>(poisoned),
+            .batch = kBatch,
+            .seed = 1,
+            .steps = 3 * kEpochSteps,
+            .validate = validate,
+            .test = test},
+        options);
+  }
+  Result run(Observer& observer) { return trainer->run(observer); }
+  Result run() {
+    Observer silent;
+    return run(silent);
+  }
+};
+
+std::string content(const std::string& path) { return read_file(path, 1 << 20); }
+
+// Ends a run as a crash would: at the n-th event.
+struct Crash {};
+class CrashingObserver : public Observer {
+ public:
+  CrashingObserver(std::int64_t step, bool at_evaluation)
+      : step_(step), at_evaluation_(at_evaluation) {}
+  void on_step(const Step& step) override {
+    if (!at_evaluation_ && step.step == step_) throw Crash();
+  }
+  void on_evaluation(const Step& step, const std::string&, const Metrics&) override {
+    if (at_evaluation_ && step.step == step_) throw Crash();
+  }
+
+ private:
+  std::int64_t step_;
+  bool at_evaluation_;
+};
+
+TEST(Trainer, a_run_that_crashed_anywhere_ends_with_the_same_bytes) {
+  const TemporaryFolder folder;
+  Session(folder / "whole", {}).run();
+  for (const bool at_evaluation : {false, true}) {
+    for (std::int64_t step = 1; step <= 3 * kEpochSteps; ++step) {
+      if (at_evaluation && step % kEpochSteps != 0) continue;
+      for (const std::int64_t every : {1, 3}) {
+        const std::string run = folder / ((at_evaluation ? "e" : "s") + std::to_string(step) + "-" +
+                                          std::to_string(every));
+        CrashingObserver observer(step, at_evaluation);
+        EXPECT_THROW(Session(run, {.checkpoint_steps = every}).run(observer), Crash);
+        bool resume = true;
+        try {
+          io::read_texts(last_checkpoint_path(run));
+        } catch (const Error&) {
+          resume = false;  // it crashed before the first
+        }
+        const Result result = Session(run, {.checkpoint_steps = every, .resume = resume}).run();
+        EXPECT_EQ(result.resumed_from.has_value(), resume);
+        EXPECT_EQ(result.steps_run, 3 * kEpochSteps - result.resumed_from.value_or(0));
+        for (const char* name : {"/metrics.jsonl", "/model.safetensors"}) {
+          EXPECT_EQ(content(run + name), content((folder / "whole") + name)) << run << name;
+        }
+      }
+    }
+  }
+}
+
+TEST(Trainer, the_model_that_validated_best_is_the_one_that_is_tested_and_written) {
+  const TemporaryFolder folder;
+  Session session(folder / "run", {});
+  const Result result = session.run();
+  EXPECT_EQ(session.validations, 3);
+  // The best was after the second of three epochs, and its States are back.
+  EXPECT_EQ(session.optimizer->step_count(), 2 * kEpochSteps);
+  const io::Texts best = io::read_texts(folder / "run/checkpoints/best.safetensors");
+  EXPECT_EQ(best.at("step"), std::to_string(2 * kEpochSteps));
+  const io::Texts last = io::read_texts(last_checkpoint_path(folder / "run"));
+  EXPECT_EQ(last.at("step"), std::to_string(3 * kEpochSteps));
+  EXPECT_EQ(result.steps, 3 * kEpochSteps);
+  EXPECT_EQ(result.epochs, 3);
+}
+
+TEST(Trainer, a_loss_that_is_no_number_keeps_weights_and_checkpoint_and_names_the_step) {
+  const TemporaryFolder folder;
+  Session session(folder / "run", {.checkpoint_steps = 1}, /*poisoned=*/5);
+  try {
+    session.run();
+    FAIL();
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    const std::int64_t done = session.optimizer->step_count();
+    EXPECT_GE(done, kEpochSteps);
+    EXPECT_NE(message.find("step " + std::to_string(done + 1) + ": the loss is not finite"),
+              std::string::npos)
+        << message;
+    EXPECT_EQ(io::read_texts(last_checkpoint_path(folder / "run")).at("step"),
+              std::to_string(done));
+  }
+  for (const State& state : session.model.parameters()) {
+    for (const float x : state.value().to_vector<float>()) EXPECT_TRUE(std::isfinite(x));
+  }
+}
+
+TEST(Trainer, stopping_writes_a_checkpoint_first) {
+  const TemporaryFolder folder;
+  std::atomic<bool> stop{true};
+  EXPECT_THROW(Session(folder / "run", {.stop = &stop}).run(), Interrupted);
+  EXPECT_EQ(io::read_texts(last_checkpoint_path(folder / "run")).at("step"), "0");
+}
+
+TEST(Trainer, another_config_or_environment_is_refused) {
+  const TemporaryFolder folder;
+  Session(folder / "run", {.environment = "cpu a"}).run();
+  EXPECT_THROW(
+      Session(folder / "run", {.config = "lr = 0.06\n", .environment = "cpu a", .resume = true})
+          .run(),
+      Error);
+  EXPECT_THROW(Session(folder / "run", {.environment = "cpu b", .resume = true}).run(), Error);
+  EXPECT_NO_THROW(
+      Session(folder / "run", {.environment = "cpu b", .resume = true, .force = true}).run());
+  EXPECT_THROW(Session(folder / "none", {.resume = true}).run(), Error);
+}
+
+}  // namespace
+}  // namespace sinter::train
