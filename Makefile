@@ -1,52 +1,75 @@
-# A thin front over the CMake presets. `make help` lists the targets.
-.PHONY: help deps build demo test check-all bench install clean
+# A thin front over the CMake presets. `make help` lists the targets; all can be run again at no cost.
+.PHONY: help deps build demo test check-all bench measure fuzz install clean
 .DEFAULT_GOAL := help
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
-CCACHE := $(shell command -v ccache)
-CONFIGURE = cmake --preset $(1) $(if $(CCACHE),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache) >build/configure-$(1).log || { cat build/configure-$(1).log; exit 1; }
+LAUNCHER := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+PRESETS := release dev asan tsan
+
+# Configures and builds one preset; CMake's own output is shown only when it fails.
+define make_preset
+	@mkdir -p build
+	@echo "sinter: building ($(1))"
+	@cmake --preset $(1) $(LAUNCHER) >build/configure-$(1).log 2>&1 || { cat build/configure-$(1).log; exit 1; }
+	@cmake --build build/$(1) -j $(JOBS) -- --quiet
+endef
 
 help:
 	@echo "make demo       install what is missing, build, train on the embedded data, show the result"
 	@echo "make test       install what is missing, build, run all tests"
 	@echo "make deps       install the packages that the build needs (SINTER_INSTALL=0: never)"
 	@echo "make build      the release build: build/release/bin/sinter"
-	@echo "make bench      the workloads beside PyTorch, which goes into a virtual environment"
-	@echo "make check-all  every preset, every test"
-	@echo "make install    PREFIX=$(PREFIX)"
+	@echo "make bench      the workloads beside PyTorch, which goes into a virtual environment under build/"
+	@echo "make measure    make bench, with more rounds; goes on where it was stopped; writes docs/measurements/"
+	@echo "make check-all  every preset ($(PRESETS)), every test, the layout, an installed copy"
+	@echo "make fuzz       the readers on damaged input, under the sanitizers"
+	@echo "make install    into PREFIX=$(PREFIX); then find_package(sinter) and pkg-config find it"
 	@echo "make clean      remove the build folder"
 
 deps:
 	@tools/install_packages
 
 build: deps
-	@mkdir -p build
-	@echo "sinter: building (release)"
-	@$(call CONFIGURE,release)
-	@cmake --build build/release -j $(JOBS) -- --quiet
+	$(call make_preset,release)
 
 demo: build
 	@echo "sinter: training on the embedded data set"
 	@build/release/bin/sinter train image --out runs/demo --force
+	@echo "sinter: what it learned, on the test set:"
+	@build/release/bin/sinter eval runs/demo
+	@echo "sinter: the run is in runs/demo"
 
 test: build
 	@echo "sinter: testing (release)"
 	@ctest --test-dir build/release --output-on-failure
 
-check-all: test
-	@for preset in dev asan tsan; do \
-	  echo "sinter: building and testing ($$preset)"; \
-	  cmake --preset $$preset $(if $(CCACHE),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache) >build/configure-$$preset.log && \
-	  cmake --build build/$$preset -j $(JOBS) -- --quiet && \
-	  ctest --test-dir build/$$preset --output-on-failure || exit 1; \
-	done
+check-all: $(PRESETS:%=check-%)
+	@python3 tools/check_layout.py
+	@python3 tools/check_layout_test.py
+	@echo "sinter: installing into a folder of its own and using that"
+	@tests/install/check
+
+.PHONY: $(PRESETS:%=check-%)
+$(PRESETS:%=check-%): check-%: deps
+	$(call make_preset,$*)
+	@echo "sinter: testing ($*)"
+	@ctest --test-dir build/$* --output-on-failure
 
 bench: build
 	@tools/bench/run
 
+measure: build
+	@tools/bench/run --rounds 7 --resume
+
+# The tests that feed readers with damaged input.
+fuzz: deps
+	$(call make_preset,asan)
+	@ctest --test-dir build/asan --output-on-failure -R '^(ir|data|io)$$'
+
 install: build
-	@cmake --install build/release --prefix $(PREFIX)
+	@cmake --install build/release --prefix "$(PREFIX)" >build/install.log || { cat build/install.log; exit 1; }
+	@echo "sinter: installed into $(PREFIX)"
 
 clean:
 	@rm -rf build

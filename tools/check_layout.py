@@ -4,6 +4,8 @@
 - Dependencies point one way: a file includes only what stands to the left of its folder in LAYERS, and a
   folder's CMake target links only what stands there.
 - A structured op's files share their stem: every kernel in src/backend/cpu named in kernel.h has a file.
+- A layer's test program links that layer and what stands to its left (or beside it) only.
+- The program in README.md is examples/hello.cc.
 - No file over 800 lines, no left-over marks, no headers that the supported compilers lack, header guards
   named after their path, macros only from the allowed list."""
 import pathlib
@@ -17,7 +19,7 @@ SAME_RANK = {"nn", "optim", "data"}
 # Which layer a public header belongs to.
 PUBLIC = {
     "dtype.h": "base", "error.h": "base", "shape.h": "base",
-    "pointwise_list.h": "ir",
+    "pointwise_list.h": "ir", "system.h": "backend",
     "tensor.h": "tensor", "state_arena.h": "tensor",
     "ops.h": "ops", "named_state.h": "autograd", "random.h": "ops", "scan.h": "compile",
     "autograd.h": "autograd", "compile.h": "compile",
@@ -28,10 +30,13 @@ PUBLIC = {
 INNER_FOR_ALL = {"base"}
 # The links to the right (tensor/recorder.h, ops/scan.h), with their reasons in docs/design.md.
 ALLOWED_LINKS = {("tensor", "compile")}
+# Tests of whole compiled steps need networks and optimizers.
+ALLOWED_TEST_LINKS = {("compile", "nn"), ("compile", "optim")}
 MAX_LINES = 800
 MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 FORBIDDEN = re.compile(r"#include <(format|ranges|source_location)>")
-ALLOWED_MACROS = re.compile(r"^SINTER_(POINTWISE_OPS|OP_ID|DECLARE_\w+|UNARY|BINARY|TERNARY|ENTRY|OPERATOR|[A-Z0-9_]+_H_)$")
+ALLOWED_MACROS = re.compile(r"^SINTER_(POINTWISE_OPS|OP_ID|DECLARE_\w+|UNARY|BINARY|TERNARY|ENTRY|OPERATOR|"
+                            r"COUNTS_ALLOCATIONS|[A-Z0-9_]+_H_)$")
 
 
 def rank(layer):
@@ -110,6 +115,25 @@ def check_links(path, root):
             yield f"{path.relative_to(root)}: {layer} links {name}, which stands to its right"
 
 
+def check_test_links(path, root):
+    """A layer's test links that layer and what stands to its left or beside it."""
+    layer = path.parent.name
+    text = re.sub(r"#.*", "", path.read_text())
+    for name in re.findall(r"\bsinter_(\w+)", text):
+        if name not in LAYERS or layer not in LAYERS:
+            continue
+        if (layer, name) in ALLOWED_TEST_LINKS:
+            continue
+        if rank(name) > rank(layer):
+            yield f"{path.relative_to(root)}: the test of {layer} links {name}, which stands to its right"
+
+
+def check_readme(root):
+    readme, example = root / "README.md", root / "examples/hello.cc"
+    if readme.exists() and example.read_text().rstrip() not in readme.read_text():
+        yield "README.md: the program shown is not examples/hello.cc"
+
+
 def check_stems(root):
     header = root / "src/backend/cpu/kernel.h"
     if not header.exists():
@@ -127,13 +151,15 @@ def check_stems(root):
 
 def check(root):
     problems = []
-    for folder in ("include", "src", "cli", "tests", "bench", "examples"):
+    for folder in ("include", "src", "cli", "tests", "bench", "examples", "tools"):
         for path in sorted((root / folder).rglob("*")):
             if path.suffix in (".h", ".cc"):
                 problems += check_file(path, root)
     for path in sorted((root / "src").glob("*/CMakeLists.txt")):
         problems += check_links(path, root)
-    return problems + list(check_stems(root))
+    for path in sorted((root / "tests").glob("*/CMakeLists.txt")):
+        problems += check_test_links(path, root)
+    return problems + list(check_stems(root)) + list(check_readme(root))
 
 
 if __name__ == "__main__":

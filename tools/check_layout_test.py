@@ -21,6 +21,12 @@ PLANTED = [
     ("src/ir/CMakeLists.txt", "# sinter_tensor\n", "stands to its right"),
     ("src/ir/type.h", None, "header guard"),
     ("src/backend/cpu/gather.cc", "delete", "share their stem"),
+    ("src/ops/gather.cc", "delete", "share their stem"),
+    ("tests/ir/CMakeLists.txt", "target_link_libraries(ir_test PRIVATE sinter_ops)\n", "the test of ir links ops"),
+    ("examples/hello.cc", "// more\n", "the program shown is not"),
+    ("include/sinter/dtype.h", '#include "sinter/tensor.h"\n', "base may not include"),
+    ("include/sinter/unheard_of.h", "create", "header guard"),
+    ("src/train/trainer.cc", '#include "sinter/unheard_of.h"\n', "has no layer"),
 ]
 
 
@@ -29,11 +35,14 @@ def main():
     for file, text, expected in PLANTED:
         with tempfile.TemporaryDirectory() as folder:
             copy = pathlib.Path(folder)
-            for part in ("include", "src", "cli"):
+            for part in ("include", "src", "cli", "tests", "examples"):
                 if (ROOT / part).exists():
                     shutil.copytree(ROOT / part, copy / part)
+            shutil.copy(ROOT / "README.md", copy)
             path = copy / file
-            if text == "delete":
+            if text == "create":
+                path.write_text("// Nothing.\n")
+            elif text == "delete":
                 path.unlink()
             elif text is None:
                 path.write_text(path.read_text().replace("SINTER_", "OTHER_"))

@@ -72,6 +72,13 @@ class Fuser {
     return node < 0 ? -1 : fusion_.unit_of[static_cast<std::size_t>(node)];
   }
 
+  // Shapes without elements are all equally large, but do not lie in each other's space.
+  bool loops_over_nothing(std::int32_t node) const {
+    const Shape& shape = kind(node) == ir::OpKind::reduce ? shape_of(node_at(node).inputs[0])
+                                                          : shape_of(node_at(node).results[0]);
+    return shape.elements() == 0;
+  }
+
   void add_unit(Candidate candidate) {
     const auto index = static_cast<std::int32_t>(fusion_.units.size());
     for (const std::int32_t node : candidate.unit.nodes) {
@@ -94,7 +101,7 @@ class Fuser {
     std::vector<std::int32_t> absorbed;
     std::optional<Candidate> best = build(nodes);
     for (const std::int32_t unit : producers) {
-      if (!enabled) break;
+      if (!enabled || loops_over_nothing(node)) break;
       std::vector<std::int32_t> merged = nodes;
       const auto& members = fusion_.units[static_cast<std::size_t>(unit)].nodes;
       merged.insert(merged.end(), members.begin(), members.end());
@@ -184,6 +191,7 @@ class Fuser {
     if (!map && behind) map = map_of_equal_input(candidate, node);
     if (!map) return false;
     if (behind && whole && !may_loop_again(candidate)) return false;
+    if (!whole && runs_along_reduced_axes(candidate.unit, *map)) return false;
     for (std::size_t i = 0; i < node_at(node).inputs.size(); ++i) {
       const AxisMap wanted = operand_map(shape_of(node_at(node).inputs[i]), shape, *map);
       if (!input_fits(candidate, inputs_[static_cast<std::size_t>(node)][i], wanted)) return false;
@@ -191,6 +199,14 @@ class Fuser {
     candidate.unit.maps[result] = *map;
     if (behind) candidate.reduced.insert(result);
     return true;
+  }
+
+  static bool runs_along_reduced_axes(const Fusion::Unit& unit, const AxisMap& map) {
+    const int kept = unit.space.rank() - unit.reduced_axes;
+    return std::any_of(map.begin(), map.end(), [&](int axis) {
+      return axis >= 0 &&
+             (unit.kind == ir::GroupKind::inner ? axis >= kept : axis < unit.reduced_axes);
+    });
   }
 
   // Whether values of the whole space may follow a reduction in the same unit.

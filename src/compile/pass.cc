@@ -105,11 +105,11 @@ void PassRunner::time(const char* name, const std::function<void()>& pass) {
 }
 
 void PassRunner::finish(const ir::Program& program, ir::OpList ops) {
-  if (verifies()) ir::verify(program, ops);
   if (!switches().dump.empty()) {
     dump("program", "txt", ir::to_text(program, ops));
     dump("arena", "svg", arena_chart(program));
   }
+  if (verifies()) ir::verify(program, ops);  // after the dump, which shows what is wrong
   if (switches().debug >= 5) {
     std::fputs(ir::to_text(program, ops).c_str(), stderr);
   } else if (switches().debug >= 3) {

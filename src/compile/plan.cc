@@ -237,6 +237,7 @@ class Planner {
       const ir::StateUse& use = graph_.state_out[i];
       const ir::ValueId root = root_of(use.value);
       if (producer(root) < 0 || is_placed(root) || !is_whole(use.value)) continue;
+      if (uses_at_end(root) > 1) continue;
       if (last_read_[static_cast<std::size_t>(root)] > first_[static_cast<std::size_t>(root)])
         continue;
       if (first_[static_cast<std::size_t>(root)] < last_that_may_throw()) continue;
@@ -244,6 +245,14 @@ class Planner {
       place(root) = {ir::BufferKind::state, state_slot(use.state, use.value), 0};
       direct_state_[i] = 1;
     }
+  }
+
+  // How many results and new states are made of the root: all but one copy it at the end.
+  int uses_at_end(ir::ValueId root) const {
+    int uses = 0;
+    for (const ir::ValueId output : graph_.outputs) uses += root_of(output) == root ? 1 : 0;
+    for (const ir::StateUse& use : graph_.state_out) uses += root_of(use.value) == root ? 1 : 0;
+    return uses;
   }
 
   bool may_overwrite(std::uint64_t state, ir::ValueId root) const {
@@ -488,8 +497,10 @@ class Planner {
       const ir::ValueId root = root_of(use.value);
       const std::int32_t slot = state_slot(use.state, use.value);
       if (place(root).kind == ir::BufferKind::state && place(root).index == slot &&
-          is_whole(use.value))
+          is_whole(use.value)) {
+        program_.states[static_cast<std::size_t>(slot)].written = false;  // its own old value
         continue;
+      }
       const ir::TensorType& type = graph_.type_of(use.value);
       const ir::Layout dense = ir::dense_layout(type.shape);
       const ir::Argument to{{ir::BufferKind::state, slot, 0}, type.dtype, dense};

@@ -153,8 +153,8 @@ struct Op {
   std::optional<Layout> (*view)(const Layout& input, const TensorType& result,
                                 const Attributes& attributes) = nullptr;
 
-  // Whether running it may throw Error for elements that do not fit (an id out of range). A new State
-  // is written only once such ops have run.
+  // Whether running it may throw Error for elements that do not fit (an id out of range). A new
+  // State is written only once such ops have run.
   bool may_throw = false;
 
   // Work of one call; null: elements of the results, and bytes of inputs and results.

@@ -1,5 +1,7 @@
 #include "ir/type.h"
 
+#include <algorithm>
+
 namespace sinter::ir {
 
 std::vector<std::int64_t> row_major_strides(const Shape& shape) {
@@ -7,7 +9,7 @@ std::vector<std::int64_t> row_major_strides(const Shape& shape) {
   std::int64_t stride = 1;
   for (int axis = shape.rank() - 1; axis >= 0; --axis) {
     strides[static_cast<std::size_t>(axis)] = stride;
-    stride *= shape[axis];
+    stride *= std::max<std::int64_t>(shape[axis], 1);  // 0 would say broadcast
   }
   return strides;
 }
@@ -19,7 +21,7 @@ bool is_dense(const Layout& layout) {
   for (int axis = layout.shape.rank() - 1; axis >= 0; --axis) {
     if (layout.shape[axis] == 1) continue;
     if (layout.strides[static_cast<std::size_t>(axis)] != stride) return false;
-    stride *= layout.shape[axis];
+    stride *= std::max<std::int64_t>(layout.shape[axis], 1);
   }
   return true;
 }

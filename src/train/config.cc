@@ -4,8 +4,8 @@
 
 #include <charconv>
 #include <cmath>
+#include <stdexcept>
 
-#include "ir/internal_error.h"
 #include "sinter/error.h"
 #include "train/quote.h"
 #include "train/suggest.h"
@@ -63,7 +63,7 @@ const Config::Entry& Config::find(std::string_view key) const {
   for (const Entry& entry : entries_) {
     if (entry.key == key) return entry;
   }
-  throw ir::InternalError("no setting " + std::string(key));
+  throw std::logic_error("internal: no setting " + std::string(key));
 }
 
 Config::Entry& Config::find_for_user(const std::string& key, const std::string& where) {

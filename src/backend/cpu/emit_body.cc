@@ -5,6 +5,7 @@
 #include <cstring>
 #include <limits>
 
+#include "backend/cpu/emitted_kernel.h"
 #include "ir/internal_error.h"
 
 namespace sinter::backend::cpu {
@@ -330,7 +331,7 @@ int BodyEmitter::evict(bool mask) {
       best_use = use;
     }
   }
-  if (best < 0) throw ir::InternalError("emitter: no register can be freed");
+  if (best < 0) throw OutOfRegisters();
   const std::int32_t value = owners[static_cast<std::size_t>(best)];
   const auto index = static_cast<std::size_t>(value);
   if (!is_memory_home(value)) {
@@ -503,7 +504,7 @@ int BodyEmitter::take_register() {
       return static_cast<int>(i);
     }
   }
-  throw ir::InternalError("emitter: no register is left to be taken");
+  throw OutOfRegisters();
 }
 
 void BodyEmitter::release_register(int id) { owner_[static_cast<std::size_t>(id)] = kFree; }

@@ -320,10 +320,7 @@ std::unique_ptr<GroupKernel> OuterKernel::make(const ir::Group& original, Isa is
   return kernel;
 }
 
-}  // namespace
-
-std::unique_ptr<GroupKernel> emit_group_listing(const ir::Group& group, Isa isa,
-                                                std::string* listing) {
+std::unique_ptr<GroupKernel> make_emitted(const ir::Group& group, Isa isa, std::string* listing) {
   if (group.kind == ir::GroupKind::outer) return OuterKernel::make(group, isa, listing);
   if (group.kind == ir::GroupKind::inner && group.reduced_elements() > ir::kInnerChunk) {
     return ChunkedKernel::make(group, isa, listing);
@@ -331,6 +328,17 @@ std::unique_ptr<GroupKernel> emit_group_listing(const ir::Group& group, Isa isa,
   std::unique_ptr<RowsStage> stage = RowsStage::make(group, isa, listing);
   if (stage == nullptr) return nullptr;
   return std::make_unique<RowsKernel>(std::move(stage));
+}
+
+}  // namespace
+
+std::unique_ptr<GroupKernel> emit_group_listing(const ir::Group& group, Isa isa,
+                                                std::string* listing) {
+  try {
+    return make_emitted(group, isa, listing);
+  } catch (const OutOfRegisters&) {
+    return nullptr;
+  }
 }
 
 std::unique_ptr<GroupKernel> emit_group(const ir::Group& group, Isa isa) {

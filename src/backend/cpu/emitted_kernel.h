@@ -9,6 +9,10 @@
 
 namespace sinter::backend::cpu {
 
+// Thrown while code is emitted for a body with more values alive at once than there are registers.
+// emit_group() then gives no kernel, and the interpreter runs the group.
+struct OutOfRegisters {};
+
 // As emit_group(); appends the machine code as text to `listing` unless that is null.
 std::unique_ptr<GroupKernel> emit_group_listing(const ir::Group& group, Isa isa,
                                                 std::string* listing);

@@ -1,0 +1,33 @@
+# `cmake --install`: the command, the public headers, a static library per layer, and what
+# find_package(sinter) and pkg-config read. The package file is written here and not exported by CMake,
+# because consumers shall not get our warning flags, and because the libraries of tensor and compile
+# need each other: they go to the linker as one group.
+include(GNUInstallDirs)
+
+set(SINTER_LIBRARIES)  # from right to left
+foreach(layer recipes train io data optim nn compile autograd ops tensor backend ir base)
+  if(TARGET sinter_${layer})
+    install(TARGETS sinter_${layer} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    list(APPEND SINTER_LIBRARIES sinter_${layer})
+  endif()
+endforeach()
+install(DIRECTORY include/sinter DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+if(EXISTS ${CMAKE_SOURCE_DIR}/cli/CMakeLists.txt)
+  install(PROGRAMS ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/sinter DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+include(CMakePackageConfigHelpers)
+configure_package_config_file(cmake/sinterConfig.cmake.in ${CMAKE_BINARY_DIR}/sinterConfig.cmake
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sinter
+  PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/sinterConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/sinterConfig.cmake ${CMAKE_BINARY_DIR}/sinterConfigVersion.cmake
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sinter)
+
+list(TRANSFORM SINTER_LIBRARIES PREPEND "-l" OUTPUT_VARIABLE sinter_flags)
+list(JOIN sinter_flags " " SINTER_FLAGS)
+file(RELATIVE_PATH SINTER_LIBDIR_TO_INCLUDEDIR
+  ${CMAKE_INSTALL_FULL_LIBDIR} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+configure_file(cmake/sinter.pc.in ${CMAKE_BINARY_DIR}/sinter.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/sinter.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

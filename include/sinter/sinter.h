@@ -1,0 +1,25 @@
+// All of Sinter: include this, or only the headers that you use.
+//
+//   #include <sinter/sinter.h>
+//   namespace si = sinter;
+#ifndef SINTER_SINTER_H_
+#define SINTER_SINTER_H_
+
+#include "sinter/autograd.h"
+#include "sinter/compile.h"
+#include "sinter/data.h"
+#include "sinter/dtype.h"
+#include "sinter/error.h"
+#include "sinter/io.h"
+#include "sinter/named_state.h"
+#include "sinter/nn.h"
+#include "sinter/ops.h"
+#include "sinter/optim.h"
+#include "sinter/random.h"
+#include "sinter/shape.h"
+#include "sinter/state_arena.h"
+#include "sinter/system.h"
+#include "sinter/tensor.h"
+#include "sinter/train.h"
+
+#endif  // SINTER_SINTER_H_
