@@ -41,9 +41,9 @@ struct ScanResult {
 //
 // Every carry keeps its shape and dtype. The body may use Tensors and read States from around it:
 // they are the same in every step. Gradients reach carries, xs and all such Tensors, to any order;
-// scans may stand in scans. Gradients recompute the body from the carries of each step, which a
-// scan keeps when something that it uses is tracked: T times the bytes of the carries, instead of
-// T times those of everything between.
+// scans may stand in scans. For its gradients a scan that uses something tracked keeps the carries
+// of every step and the results of its matrix products and convolutions; the rest of the body is
+// computed again.
 //
 // Throws Error when xs differ in their leading axis or have none, when there is no length, when the
 // body returns another number of carries or one of another type, or nothing at all, when it assigns

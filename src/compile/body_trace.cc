@@ -6,6 +6,7 @@
 #include "ops/list.h"
 #include "sinter/autograd.h"
 #include "tensor/apply.h"
+#include "tensor/known_result.h"
 
 namespace sinter::compile_detail {
 
@@ -138,6 +139,10 @@ class BodyTable {
   std::unordered_multimap<std::size_t, std::weak_ptr<const ir::Graph>> bodies_;
 };
 
+bool keeps(const ir::Node& node) {
+  return ir::find(op_list(), node.op).kind == ir::OpKind::contraction;
+}
+
 BodyTable& body_table() {
   static BodyTable* const table = new BodyTable;
   return *table;
@@ -155,12 +160,21 @@ TracedBody trace_body(
   return tracer.finish_body(function(stand_ins));
 }
 
+std::vector<ir::ValueId> kept_values(const ir::Graph& body) {
+  std::vector<ir::ValueId> kept;
+  for (const ir::Node& node : body.nodes) {
+    if (keeps(node)) kept.push_back(node.results.front());
+  }
+  return kept;
+}
+
 std::vector<Tensor> replay_body(const ir::Graph& body, std::span<const std::int64_t> detached,
-                                const std::vector<Tensor>& inputs) {
+                                const std::vector<Tensor>& inputs, std::span<const Tensor> kept) {
   std::vector<Tensor> tensors(body.values.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     tensors[static_cast<std::size_t>(body.inputs[i])] = inputs[i];
   }
+  std::size_t next_kept = 0;
   std::size_t next = 0;  // in `detached`, which ascends
   const auto use = [&](ir::ValueId value, std::size_t node, std::size_t input) {
     const Tensor& tensor = tensors[static_cast<std::size_t>(value)];
@@ -175,8 +189,14 @@ std::vector<Tensor> replay_body(const ir::Graph& body, std::span<const std::int6
     const ir::Node& node = body.nodes[i];
     std::vector<Tensor> used;
     for (std::size_t j = 0; j < node.inputs.size(); ++j) used.push_back(use(node.inputs[j], i, j));
+    const ir::Op& op = ir::find(op_list(), node.op);
+    if (keeps(node)) {
+      tensors[static_cast<std::size_t>(node.results.front())] =
+          apply_known(op, used, node.attributes, node.location, kept[next_kept++]);
+      continue;
+    }
     const std::vector<Tensor> results =
-        apply(ir::find(op_list(), node.op), used, node.attributes, node.location, node.bodies);
+        apply(op, used, node.attributes, node.location, node.bodies);
     for (std::size_t j = 0; j < results.size(); ++j) {
       tensors[static_cast<std::size_t>(node.results[j])] = results[j];
     }
@@ -212,10 +232,13 @@ std::vector<Tensor> apply_scan(
   const std::size_t carries = inputs.carries.size();
   std::int64_t saved = 0;
   if (tracked && tracking_enabled()) {
-    // What its gradient starts each step from: the carries that the step began with.
+    // What its gradient starts each step from: the carries that the step began with, and more.
     ir::Graph saving = *traced.graph;
-    for (std::size_t i = 0; i < carries; ++i) saving.outputs.push_back(saving.inputs[i]);
-    saved = static_cast<std::int64_t>(carries);
+    const std::vector<ir::ValueId> kept = kept_values(saving);
+    saving.outputs.insert(saving.outputs.end(), saving.inputs.begin(),
+                          saving.inputs.begin() + static_cast<std::ptrdiff_t>(carries));
+    saving.outputs.insert(saving.outputs.end(), kept.begin(), kept.end());
+    saved = static_cast<std::int64_t>(carries + kept.size());
     traced.graph = std::make_shared<const ir::Graph>(std::move(saving));
   }
   ir::Attributes attributes{{"length", inputs.length},

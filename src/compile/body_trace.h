@@ -28,9 +28,13 @@ TracedBody trace_body(
     std::span<const ir::TensorType> arguments,
     const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& function);
 
-// Applies the nodes of `body` to `inputs`; gives its outputs.
+// The values that a scan keeps of every step for its gradient, beside the carries: the results of
+// contractions, which cost too much to be computed twice. In the order of their nodes.
+std::vector<ir::ValueId> kept_values(const ir::Graph& body);
+
+// Applies the nodes of `body` to `inputs`; gives its outputs. `kept`: what kept_values() are.
 std::vector<Tensor> replay_body(const ir::Graph& body, std::span<const std::int64_t> detached,
-                                const std::vector<Tensor>& inputs);
+                                const std::vector<Tensor>& inputs, std::span<const Tensor> kept);
 
 // A scan with its three kinds of inputs given; `body` maps those of one step, in this order, to
 // `carries.size()` carries and what is stacked. Nothing is checked: see sinter/scan.h.

@@ -1,11 +1,12 @@
 // The gradient of a scan is a scan from the last step to the first.
 //
 // Its carries are the gradients of the carries, and for each constant the sum of its gradients so
-// far (a left fold, latest step first). A step starts from the carries that the forward step
-// began with, which the scan saved, runs the body again and pulls the gradients back through it.
-// Saving the carries and computing the rest again keeps T times the carries instead of T times all
-// values in between, and the body's gradient needs nothing but the body. Everything is written in
-// public ops, the reverse scan included, so that it can be differentiated again.
+// far (a left fold, latest step first). A step starts from what the scan saved of the forward step:
+// the carries that it began with and the results of its contractions. It computes the rest of the
+// body again, which is pointwise work that fuses with the gradients', and pulls the gradients back.
+// So nothing expensive runs twice, and T times the values in between are never in memory.
+// Everything is written in public ops, the reverse scan included, so that it can be differentiated
+// again.
 #include "autograd/pull_back.h"
 #include "compile/body_trace.h"
 #include "ir/internal_error.h"
@@ -40,9 +41,10 @@ class ReverseScan {
       : call_(call),
         body_(*call.bodies[0]),
         scan_(ir::scan_attributes(call.attributes)),
+        kept_(kept_values(body_).size()),
         reached_(call.inputs.size()) {
-    if (call.attributes.integer("saved") != static_cast<std::int64_t>(scan_.carries)) {
-      throw ir::InternalError("scan: its gradient is taken, but the carries were not saved");
+    if (call.attributes.integer("saved") != static_cast<std::int64_t>(scan_.carries + kept_)) {
+      throw ir::InternalError("scan: its gradient is taken, but its steps were not saved");
     }
     if (call.attributes.has("detached")) detached_ = call.attributes.integers("detached");
     sort_inputs();
@@ -103,9 +105,9 @@ class ReverseScan {
       given_.push_back(i);
       inputs_.sequences.push_back(*call_.dy[i]);
     }
-    const std::size_t first_saved = call_.results.size() - scan_.carries;
-    for (std::size_t i = 0; i < scan_.carries; ++i) {
-      inputs_.sequences.push_back(call_.results[first_saved + i]);
+    const std::size_t saved = scan_.carries + kept_;
+    for (std::size_t i = call_.results.size() - saved; i < call_.results.size(); ++i) {
+      inputs_.sequences.push_back(call_.results[i]);
     }
     for (const std::size_t i : sequences_) inputs_.sequences.push_back(call_.inputs[i]);
   }
@@ -114,6 +116,7 @@ class ReverseScan {
   Tensors forward_inputs(const Tensor* sequences, const Tensor* constants) const {
     Tensors forward(call_.inputs.size());
     for (std::size_t i = 0; i < scan_.carries; ++i) forward[i] = *sequences++;
+    sequences += kept_;
     for (const std::size_t i : sequences_) forward[i] = *sequences++;
     for (const std::size_t i : constants_) forward[i] = *constants++;
     for (Tensor& input : forward) {
@@ -130,7 +133,8 @@ class ReverseScan {
     Tensors results;
     {
       const GradScope grad;
-      results = replay_body(body_, detached_, forward);
+      const Tensor* const kept = sequences + given_.size() + scan_.carries;
+      results = replay_body(body_, detached_, forward, {kept, kept_});
     }
     Tensors outputs;
     Tensors seeds;
@@ -163,6 +167,7 @@ class ReverseScan {
   const ir::GradientCall& call_;
   const ir::Graph& body_;
   ir::ScanAttributes scan_;
+  std::size_t kept_;  // how many values of each step were saved beside the carries
   std::vector<std::int64_t> detached_;
   std::vector<std::uint8_t> reached_;  // inputs that the outputs depend on
   // Positions among the scan's inputs.

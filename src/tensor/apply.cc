@@ -5,6 +5,7 @@
 #include "ir/internal_error.h"
 #include "tensor/eager.h"
 #include "tensor/impl.h"
+#include "tensor/known_result.h"
 #include "tensor/recorder.h"
 
 namespace sinter {
@@ -55,7 +56,33 @@ std::uint64_t next_sequence() {
   return ++counter;
 }
 
+std::shared_ptr<Record> make_record(const ir::Op& op, std::span<const Tensor> inputs,
+                                    const ir::Attributes& attributes, SourceLocation location,
+                                    std::span<const std::shared_ptr<const ir::Graph>> bodies,
+                                    std::vector<Payload> results) {
+  auto record = std::make_shared<Record>();
+  record->op = &op;
+  record->inputs.assign(inputs.begin(), inputs.end());
+  record->attributes = attributes;
+  record->bodies.assign(bodies.begin(), bodies.end());
+  record->results = std::move(results);
+  record->sequence = next_sequence();
+  record->location = location;
+  record->scope = current_module_scope();
+  return record;
+}
+
 }  // namespace
+
+Tensor apply_known(const ir::Op& op, std::span<const Tensor> inputs,
+                   const ir::Attributes& attributes, SourceLocation location, const Tensor& value) {
+  auto impl = std::make_shared<TensorImpl>();
+  impl->payload = value.impl()->payload;
+  if (tracking_enabled() && any_tracked(inputs)) {
+    impl->record = make_record(op, inputs, attributes, location, {}, {impl->payload});
+  }
+  return Tensor(std::move(impl));
+}
 
 std::vector<Tensor> apply(const ir::Op& op, std::span<const Tensor> inputs,
                           const ir::Attributes& attributes, SourceLocation location,
@@ -74,17 +101,7 @@ std::vector<Tensor> apply(const ir::Op& op, std::span<const Tensor> inputs,
                           : run_eager(op, inputs, attributes, types, location, bodies);
 
   std::shared_ptr<Record> record;
-  if (tracked) {
-    record = std::make_shared<Record>();
-    record->op = &op;
-    record->inputs.assign(inputs.begin(), inputs.end());
-    record->attributes = attributes;
-    record->bodies.assign(bodies.begin(), bodies.end());
-    record->results = payloads;
-    record->sequence = next_sequence();
-    record->location = location;
-    record->scope = current_module_scope();
-  }
+  if (tracked) record = make_record(op, inputs, attributes, location, bodies, payloads);
   std::vector<Tensor> results;
   results.reserve(payloads.size());
   for (std::size_t i = 0; i < payloads.size(); ++i) {

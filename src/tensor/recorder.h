@@ -43,8 +43,9 @@ class RecorderScope {
 };
 
 // A graph of one op made ready to run. Declared here, where eager ops need it, and defined in
-// compile/eager.cc, which knows how: the one place where a layer's code calls to its right,
-// resolved by the linker. A test of a lower layer that runs ops links compile as well.
+// compile/eager.cc, which knows how: with scan_gradient (ops/scan.h) one of the two places where a
+// layer's code calls to its right, resolved by the linker. A test of a lower layer that runs ops
+// links compile as well.
 std::unique_ptr<backend::Executable> make_eager_executable(const ir::Graph& graph);
 
 }  // namespace sinter

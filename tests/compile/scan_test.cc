@@ -7,7 +7,10 @@
 #include <functional>
 #include <numeric>
 
+#include "backend/null/backend.h"
+#include "backend/registry.h"
 #include "compile/checks.h"
+#include "compile/program_maker.h"
 #include "compile/trace.h"
 #include "ops/list.h"
 #include "sinter/autograd.h"
@@ -392,6 +395,35 @@ TEST(Scan, KeepsNothingForGradientsThatAreNotTaken) {
   EXPECT_FALSE(says(text, "f32(7, 2, 4)")) << text;
   const Tensors arguments = lstm_arguments(7, 2, 3, 4);
   EXPECT_TRUE(same_bits(step.call(arguments)[0], lstm(kLoop, arguments)[0]));
+}
+
+TEST(Scan, CostsWhatItsBodyCostsInEveryStep) {
+  // Three steps of a product (2, 4) x (4, 8) and a sum of 2 x 8, checked and counted without a run.
+  ir::Graph graph;
+  {
+    compile_detail::Tracer tracer;
+    const Tensor carry = tracer.add_argument({Dtype::f32, Shape{2, 8}});
+    const Tensor xs = tracer.add_argument({Dtype::f32, Shape{3, 2, 4}});
+    const Tensor weight = tracer.add_argument({Dtype::f32, Shape{4, 8}});
+    const RecorderScope scope(&tracer);
+    const ScanResult result = scan(
+        [&](const Tensors& c, const Tensors& x) -> ScanStep {
+          return {{c[0] + matmul(x[0], weight)}, {}};
+        },
+        {carry}, {xs});
+    graph = tracer.finish(result.carries).graph;
+  }
+  backend::null::NullBackend backend(op_list(), &backend::default_backend());
+  const auto program = std::make_shared<const ir::Program>(
+      compile_detail::make_program(graph, backend, "counted", {}));
+  const auto executable = backend.prepare(program);
+  std::vector<float> memory(128);
+  void* const inputs[] = {memory.data(), memory.data(), memory.data()};
+  void* const outputs[] = {memory.data()};
+  executable->run({inputs, outputs, {}});
+  EXPECT_EQ(backend.counts().steps, 1);
+  EXPECT_EQ(backend.counts().kernels[static_cast<std::size_t>(ir::OpId::scan)], 1);
+  EXPECT_EQ(backend.counts().flops, 3 * (2.0 * 2 * 4 * 8 + 2 * 8));
 }
 
 // Errors.

@@ -237,15 +237,75 @@ TEST(ProgramVerify, RefusesStepsThatAreNoStep) {
                  [](Program& p) { p.steps[2].body = std::make_shared<const Program>(); });
 }
 
+// The body of a scan: carry (8) and x (8) -> their sum, twice.
+Program scan_body() {
+  const Shape row{8};
+  Program body;
+  body.inputs = {{Dtype::f32, row}, {Dtype::f32, row}};
+  body.outputs = {{Dtype::f32, row}, {Dtype::f32, row}};
+  const Argument carry = argument(external(BufferKind::input), row);
+  const Argument x = argument({BufferKind::input, 1, 0}, row);
+  body.steps = {sum_step(carry, x, argument({BufferKind::output, 0, 0}, row)),
+                sum_step(carry, x, argument({BufferKind::output, 1, 0}, row))};
+  return body;
+}
+
+// Three steps of it. The workspace is the second buffer of the carry.
+Program scan_program(const Program& body = scan_body()) {
+  const Shape row{8};
+  const Shape rows{3, 8};
+  Program program;
+  program.inputs = {{Dtype::f32, row}, {Dtype::f32, rows}};
+  program.outputs = {{Dtype::f32, row}, {Dtype::f32, rows}};
+  program.arena_bytes = 64;
+  program.steps = {kernel_step(
+      OpId::scan,
+      {argument(external(BufferKind::input), row), argument({BufferKind::input, 1, 0}, rows)},
+      {argument(external(BufferKind::output), row), argument({BufferKind::output, 1, 0}, rows)},
+      {{"length", std::int64_t{3}}, {"carries", std::int64_t{1}}})};
+  program.steps[0].workspace = arena(0);
+  program.steps[0].workspace_bytes = 64;
+  program.steps[0].body = std::make_shared<const Program>(body);
+  return program;
+}
+
+void expect_scan_refused(const std::string& part, const std::function<void(Program&)>& damage) {
+  expect_refused(part, damage, scan_program());
+}
+
 TEST(ProgramVerify, LooksIntoTheBodyOfAScan) {
-  Program body = small_program();
+  EXPECT_NO_THROW(verify(scan_program(), test_ops()));
+  Program body = scan_body();
   body.steps.pop_back();
-  Program program = small_program();
-  program.steps[2].op = OpId::scan;
-  program.steps[2].body = std::make_shared<const Program>(small_program());
-  expect_refused(
-      "step 2 (kernel), body, the end: no step writes state 0",
-      [&](Program& p) { p.steps[2].body = std::make_shared<const Program>(body); }, program);
+  expect_scan_refused("step 0 (kernel), body, the end: output 1 is not written",
+                      [&](Program& p) { p.steps[0].body = std::make_shared<const Program>(body); });
+}
+
+TEST(ProgramVerify, RefusesAScanThatDoesNotFitItsBody) {
+  const auto set = [](std::int64_t length, std::int64_t carries) {
+    return [=](Program& p) { p.steps[0].attributes = {{"length", length}, {"carries", carries}}; };
+  };
+  expect_scan_refused("the length is negative", set(-1, 1));
+  expect_scan_refused("a negative number of carries", set(3, -1));
+  expect_scan_refused("the body does not take input 1 as it lies there", set(2, 1));
+  expect_scan_refused("the body does not make output 0", set(3, 0));
+  expect_scan_refused("the body does not take input 1", set(3, 2));
+  expect_scan_refused("the body does not have the inputs and outputs of the step", set(3, 3));
+  expect_scan_refused("the body does not have the inputs",
+                      [](Program& p) { p.steps[0].inputs.pop_back(); });
+  expect_scan_refused("the body does not have the inputs",
+                      [](Program& p) { p.steps[0].outputs.pop_back(); });
+  expect_scan_refused("the workspace has 63 bytes, the body and its carries need 64",
+                      [](Program& p) { p.steps[0].workspace_bytes = 63; });
+  expect_scan_refused("the body does not take input 1 as it lies there", [](Program& p) {
+    p.inputs[1].shape = Shape{8, 3};
+    p.steps[0].inputs[1].layout.strides = {1, 3};
+  });
+  expect_scan_refused("the body uses States", [](Program& p) {
+    Program body = scan_body();
+    body.states = {{7, {Dtype::f32, Shape{8}}, false}};
+    p.steps[0].body = std::make_shared<const Program>(body);
+  });
 }
 
 // Gradients of two parameters, made where the optimizer's arena wants them, and a third one

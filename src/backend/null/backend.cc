@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "ir/internal_error.h"
-#include "ir/scan.h"
 #include "sinter/error.h"
 
 namespace sinter::backend::null {
@@ -35,15 +34,6 @@ void check(const char* what, std::span<void* const> addresses,
 
 void count(const ir::Step& step, NullCounts& counts) {
   ++counts.steps;
-  if (step.body != nullptr) {
-    // The scan itself, and the steps of its body as often as they would run. Its cost is theirs.
-    ++counts.kernels[static_cast<std::size_t>(step.op)];
-    const std::int64_t length = ir::scan_attributes(step.attributes).length;
-    for (std::int64_t i = 0; i < length; ++i) {
-      for (const ir::Step& inner : step.body->steps) count(inner, counts);
-    }
-    return;
-  }
   if (step.group != nullptr) {
     ++counts.groups;
     counts.group_instructions += static_cast<std::int64_t>(step.group->body.size());
