@@ -401,6 +401,29 @@ TEST_P(EmitterTest, MoreValuesThanRegistersAreSpilledAndComeBack) {
   must_match(group);
 }
 
+// A spill that makes room for the result of a masked instruction must not be masked itself.
+TEST_P(EmitterTest, ChoicesMadeWhileAllRegistersAreTakenSpillWholeVectors) {
+  Group group;
+  group.space = Shape{500};
+  BodyBuilder body(group);
+  std::vector<std::int32_t> values;
+  for (int i = 0; i < 40; ++i) values.push_back(body.load(Dtype::f32, {1}));
+  std::vector<std::int32_t> chosen;
+  for (std::size_t i = 0; i + 1 < values.size(); ++i) {
+    const std::int32_t mask = body.emit(ScalarOp::lt, Dtype::boolean, values[i], values[i + 1]);
+    chosen.push_back(
+        body.emit(ScalarOp::select, Dtype::f32, mask, values[i], values[values.size() - 1 - i]));
+    chosen.push_back(body.emit(ScalarOp::convert, Dtype::f32, mask));
+  }
+  std::int32_t sum = values[0];
+  for (const std::int32_t value : values) sum = body.emit(ScalarOp::add, Dtype::f32, sum, value);
+  for (const std::int32_t value : chosen) {
+    sum = body.emit(ScalarOp::fma, Dtype::f32, sum, body.constant(0.5F), value);
+  }
+  body.store(sum, {1});
+  must_match(group);
+}
+
 TEST_P(EmitterTest, WhatIsNotEmittedIsLeftToTheInterpreter) {
   Group strided;
   strided.space = Shape{10};

@@ -305,7 +305,7 @@ int first_function() {
 
 int count_of_functions() {
   const char* const given = std::getenv("SINTER_TEST_FUNCTIONS");
-  return given != nullptr ? std::atoi(given) : 150;
+  return given != nullptr ? std::atoi(given) : 300;
 }
 
 // (a b)^T and b^T a^T may round differently: another primitive runs.

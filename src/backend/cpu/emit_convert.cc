@@ -92,8 +92,9 @@ void BodyEmitter::emit_from_mask(std::int32_t value) {
   if (is_avx512()) {
     const x86::KReg from = k(in_register(a));
     consume(a);
-    a_.k(from).z().emit(wide ? Inst::kIdVmovupd : Inst::kIdVmovups, vec(define(value), it.lane),
-                        pool(one, wide));
+    // First the register: a spill that makes room for it must not get the mask.
+    const Vec to = vec(define(value), it.lane);
+    a_.k(from).z().emit(wide ? Inst::kIdVmovupd : Inst::kIdVmovups, to, pool(one, wide));
     return;
   }
   const int from = in_register(a);

@@ -468,8 +468,9 @@ void BodyEmitter::emit_select(std::int32_t value) {
     consume(b);
     consume(c);
     locked_ = 0;
-    a_.k(choice).emit(wide ? Inst::kIdVblendmpd : Inst::kIdVblendmps, vec(define(value), it.lane),
-                      no, yes);
+    // First the register: a spill that makes room for it must not get the mask.
+    const Vec to = vec(define(value), it.lane);
+    a_.k(choice).emit(wide ? Inst::kIdVblendmpd : Inst::kIdVblendmps, to, no, yes);
     return;
   }
   Vec choice = reg(a);
