@@ -54,6 +54,7 @@ struct Signature {
 struct Entry {
   Signature signature;
   ir::Graph graph;
+  ir::Graph room;  // empty, with the capacity of `graph`: for the trace that the second call makes
   std::vector<Tensor> captured;
   std::vector<std::shared_ptr<StateImpl>> states;  // in the program's order
   std::shared_ptr<const ir::Program> program;
@@ -105,8 +106,8 @@ struct CompiledFunction::Impl {
     return signature;
   }
 
-  Trace trace(const Signature& signature) {
-    Tracer tracer;
+  Trace trace(const Signature& signature, ir::Graph room = {}) {
+    Tracer tracer(std::move(room));
     std::vector<Tensor> arguments;
     for (const ir::TensorType& type : signature.arguments) {
       arguments.push_back(tracer.add_argument(type));
@@ -137,6 +138,8 @@ struct CompiledFunction::Impl {
     }
     entry.captured = std::move(traced.captured);
     entry.graph = std::move(traced.graph);
+    entry.room.values.reserve(entry.graph.values.size());
+    entry.room.nodes.reserve(entry.graph.nodes.size());
     entry.compile_ms = milliseconds_since(start);
     if (switches().debug >= 1) {
       std::fprintf(stderr, "sinter: %s: %zu steps, arena %lld bytes, made in %.2f ms\n",
@@ -163,8 +166,8 @@ struct CompiledFunction::Impl {
 
   // Traces again and compares: what the function computes must not depend on C++ values that
   // change.
-  void check_unchanged(const Entry& entry) {
-    const Trace again = trace(entry.signature);
+  void check_unchanged(Entry& entry) {
+    const Trace again = trace(entry.signature, std::move(entry.room));
     const std::int32_t node = ir::first_difference(entry.graph, again.graph);
     if (node >= 0) raise_changed(entry.graph, again.graph, static_cast<std::size_t>(node));
     for (std::size_t i = 0; i < entry.captured.size(); ++i) {

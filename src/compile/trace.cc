@@ -9,6 +9,8 @@ namespace sinter::compile_detail {
 
 Tracer::Tracer() : id_(next_id()) {}
 
+Tracer::Tracer(ir::Graph room) : Tracer() { trace_.graph = std::move(room); }
+
 Payload Tracer::payload(ir::ValueId value) const {
   Payload payload;
   payload.type = trace_.graph.type_of(value);

@@ -27,6 +27,8 @@ struct Trace {
 class Tracer : public Recorder {
  public:
   Tracer();
+  // Records into an empty graph whose vectors have room already: allocates nothing large.
+  explicit Tracer(ir::Graph room);
 
   // A stand-in for a value that is given at each call.
   Tensor add_argument(const ir::TensorType& type);
