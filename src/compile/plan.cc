@@ -353,9 +353,8 @@ class Planner {
 
   ir::BufferRef buffer(ir::ValueId root) {
     const Place& where = place(root);
-    if (where.kind != ir::BufferKind::arena) return {where.kind, where.index, where.offset};
-    // Blobs are resolved to offsets once they are placed: see finish_memory().
-    return {ir::BufferKind::arena, where.index, where.offset};
+    // An arena index names a blob until blobs are placed: see finish_memory().
+    return {where.kind, where.index, where.offset};
   }
 
   ir::Argument argument(ir::ValueId root, const ir::Layout& layout) {
