@@ -23,6 +23,7 @@ configure_package_config_file(cmake/sinterConfig.cmake.in ${CMAKE_BINARY_DIR}/si
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/sinterConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/sinterConfig.cmake ${CMAKE_BINARY_DIR}/sinterConfigVersion.cmake
+  cmake/Finddnnl.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sinter)
 
 list(TRANSFORM SINTER_LIBRARIES PREPEND "-l" OUTPUT_VARIABLE sinter_flags)
