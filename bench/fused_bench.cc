@@ -2,8 +2,11 @@
 //   fused_bench [threads]
 // For each group: the time to emit it; GB/s and elements a nanosecond at the sizes that train;
 // beside them the bandwidth of a non-temporal copy of as many bytes with as many threads, and the
-// bound by instructions: what the body would reach if nothing but arithmetic took time.
-#include <immintrin.h>
+// bound by instructions: what the body would reach if nothing but arithmetic took time, at the
+// rates that this processor is measured to have. The last column is the group's speed as a share of
+// the lower of the two.
+#include <asmjit/x86.h>
+#include <emmintrin.h>
 
 #include <algorithm>
 #include <chrono>
@@ -57,15 +60,20 @@ Memory allocate(std::size_t floats) {
   return memory;
 }
 
-// Bytes a second, read and written, of a copy that goes around the caches.
-__attribute__((target("avx512f"))) void copy_stream(const float* from, float* to,
-                                                    std::int64_t count) {
+// A copy that goes around the caches. REQUIRES: both 16-byte aligned, `count` a multiple of 16.
+void copy_stream(const float* from, float* to, std::int64_t count) {
   for (std::int64_t i = 0; i < count; i += 16) {
-    _mm512_stream_ps(to + i, _mm512_load_ps(from + i));
+    const __m128 a = _mm_load_ps(from + i), b = _mm_load_ps(from + i + 4);
+    const __m128 c = _mm_load_ps(from + i + 8), d = _mm_load_ps(from + i + 12);
+    _mm_stream_ps(to + i, a);
+    _mm_stream_ps(to + i + 4, b);
+    _mm_stream_ps(to + i + 8, c);
+    _mm_stream_ps(to + i + 12, d);
   }
   _mm_sfence();
 }
 
+// Bytes a second, read and written.
 double copy_bandwidth(std::size_t bytes) {
   const auto floats = static_cast<std::int64_t>(bytes / 8 / 16 * 16);
   const Memory from = allocate(static_cast<std::size_t>(floats));
@@ -78,14 +86,13 @@ double copy_bandwidth(std::size_t bytes) {
   return static_cast<double>(floats) * 8 / seconds;
 }
 
-// In place, three arrays of four as AdamW has them, by the compiler's plain loads and stores.
-__attribute__((target("avx512f"))) void update_stream(float* p, const float* g, float* m, float* v,
-                                                      std::int64_t count) {
-  for (std::int64_t i = 0; i < count; i += 16) {
-    const __m512 x = _mm512_load_ps(g + i);
-    _mm512_store_ps(p + i, _mm512_add_ps(_mm512_load_ps(p + i), x));
-    _mm512_store_ps(m + i, _mm512_add_ps(_mm512_load_ps(m + i), x));
-    _mm512_store_ps(v + i, _mm512_add_ps(_mm512_load_ps(v + i), x));
+// In place, three arrays of four as AdamW has them, by plain loads and stores.
+void update_stream(float* p, const float* g, float* m, float* v, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; i += 4) {
+    const __m128 x = _mm_load_ps(g + i);
+    _mm_store_ps(p + i, _mm_add_ps(_mm_load_ps(p + i), x));
+    _mm_store_ps(m + i, _mm_add_ps(_mm_load_ps(m + i), x));
+    _mm_store_ps(v + i, _mm_add_ps(_mm_load_ps(v + i), x));
   }
 }
 
@@ -202,12 +209,81 @@ Case norm_gradient(std::int64_t rows, std::int64_t columns) {
                 static_cast<double>(rows * columns) * 8);
 }
 
-// Elements a nanosecond and thread, from what a Zen 4 core was measured to do with 512 bits: a
-// cycle (0.278 ns) each for a multiplication, multiply-add, addition or maximum, where one of the
-// first two and one of the others go together; a division takes 6 and a square root 10 cycles of
-// their own unit, and 1.5 of the multipliers'. Passes over a row are counted once.
-double instruction_bound(const ir::Group& group) {
-  double multiplies = 0, others = 0, long_ones = 0;
+// What this processor's vector instructions cost, in nanoseconds a vector of one instruction set.
+struct Rates {
+  int lanes = 0;
+  double multiply = 0;  // a multiplication or multiply-add among its like
+  double mixed = 0;     // any simple one, where half of them are multiplications, half additions
+  double divide = 0;
+  double root = 0;
+};
+
+// Nanoseconds an instruction when `emit(n)` appends the n-th of a row of independent ones.
+double time_instructions(Isa isa, const std::function<void(asmjit::x86::Assembler&, int)>& emit) {
+  namespace x86 = asmjit::x86;
+  constexpr int kRow = 60, kRounds = 20000;
+  asmjit::JitRuntime runtime;
+  asmjit::CodeHolder code;
+  code.init(runtime.environment());
+  x86::Assembler a(&code);
+  a.mov(x86::ecx, kRounds);
+  // Ones, so that no operation meets a denormal or a trap.
+  a.mov(x86::eax, 0x3F800000);
+  a.vmovd(x86::xmm0, x86::eax);
+  for (std::uint32_t i = 0; i < 16; ++i) {
+    if (isa == Isa::avx512) {
+      a.vbroadcastss(x86::Zmm(i), x86::xmm0);
+    } else {
+      a.vbroadcastss(x86::Ymm(i), x86::xmm0);
+    }
+  }
+  const asmjit::Label loop = a.newLabel();
+  a.bind(loop);
+  for (int i = 0; i < kRow; ++i) emit(a, i);
+  a.dec(x86::ecx);
+  a.jnz(loop);
+  a.vzeroupper();
+  a.ret();
+  void (*function)() = nullptr;
+  if (runtime.add(&function, &code) != asmjit::kErrorOk) std::abort();
+  const double seconds = seconds_of(function);
+  runtime.release(function);
+  return seconds * 1e9 / (kRow * kRounds);
+}
+
+Rates measure_rates(Isa isa) {
+  namespace x86 = asmjit::x86;
+  namespace Inst = x86::Inst;
+  const auto vec = [&](int id) -> x86::Vec {
+    const auto number = static_cast<std::uint32_t>(id);
+    return isa == Isa::avx512 ? x86::Vec(x86::Zmm(number)) : x86::Vec(x86::Ymm(number));
+  };
+  // Twelve chains hide the latency; the last registers are constants.
+  const auto chain = [&](int i) { return vec(i % 12); };
+  Rates rates;
+  rates.lanes = isa == Isa::avx512 ? 16 : 8;
+  rates.multiply = time_instructions(isa, [&](x86::Assembler& a, int i) {
+    a.emit(Inst::kIdVfmadd213ps, chain(i), vec(14), vec(15));
+  });
+  rates.mixed = time_instructions(isa, [&](x86::Assembler& a, int i) {
+    if (i % 2 == 0) {
+      a.emit(Inst::kIdVfmadd213ps, chain(i), vec(14), vec(15));
+    } else {
+      a.emit(Inst::kIdVaddps, chain(i), chain(i), vec(15));
+    }
+  });
+  rates.divide = time_instructions(
+      isa, [&](x86::Assembler& a, int i) { a.emit(Inst::kIdVdivps, chain(i), vec(14), vec(15)); });
+  rates.root = time_instructions(
+      isa, [&](x86::Assembler& a, int i) { a.emit(Inst::kIdVsqrtps, chain(i), vec(15)); });
+  return rates;
+}
+
+// Elements a nanosecond and thread that the body could reach: no unit can be busy for less time
+// than its instructions take, and multiplications and all else share what issues them. Passes over
+// a row are counted once; a division keeps its own unit busy, and does not hinder the others here.
+double instruction_bound(const ir::Group& group, const Rates& rates) {
+  double multiplies = 0, others = 0, divided = 0;
   for (const ir::ScalarInst& inst : group.body) {
     switch (inst.op) {
       case ScalarOp::load:
@@ -220,12 +296,10 @@ double instruction_bound(const ir::Group& group) {
         multiplies += 1;
         break;
       case ScalarOp::div:
-        long_ones += 6;
-        multiplies += 1.5;
+        divided += rates.divide;
         break;
       case ScalarOp::sqrt:
-        long_ones += 10;
-        multiplies += 1.5;
+        divided += rates.root;
         break;
       case ScalarOp::reduce_max:
       case ScalarOp::reduce_min:
@@ -235,11 +309,12 @@ double instruction_bound(const ir::Group& group) {
         others += 1;
     }
   }
-  const double cycles = std::max({multiplies, (multiplies + others) / 2, long_ones, 0.25});
-  return 16 / (cycles * 0.278);
+  const double time = std::max({multiplies * rates.multiply, (multiplies + others) * rates.mixed,
+                                divided, 0.25 * rates.mixed});
+  return rates.lanes / time;
 }
 
-void measure(const Case& it, Isa isa) {
+void measure(const Case& it, Isa isa, const Rates& rates) {
   std::unique_ptr<GroupKernel> kernel;
   double emission = 1e9;
   for (int i = 0; i < 50; ++i) {
@@ -267,13 +342,14 @@ void measure(const Case& it, Isa isa) {
   const Memory scratch = allocate(kernel->scratch_bytes() / 4 + 16);
   const double seconds = seconds_of([&] { kernel->run(addresses.data(), scratch.get()); });
   const double copy = copy_bandwidth(static_cast<std::size_t>(it.bytes));
+  const double elements = static_cast<double>(it.group.space.elements()) / seconds * 1e-9;
+  const double bound = instruction_bound(it.group, rates) * thread_count();
+  const double share = std::max(it.bytes / seconds / copy, elements / bound);
   std::printf(
       "%-32s %-6s emitted in %5.0f us  %9.1f us  %6.1f GB/s  copy %6.1f GB/s  %5.2f el/ns of "
-      "%5.2f\n",
+      "%5.2f  %4.0f %%\n",
       it.name.c_str(), isa == Isa::avx512 ? "avx512" : "avx2", emission, seconds * 1e6,
-      it.bytes / seconds * 1e-9, copy * 1e-9,
-      static_cast<double>(it.group.space.elements()) / seconds * 1e-9,
-      instruction_bound(it.group) * thread_count());
+      it.bytes / seconds * 1e-9, copy * 1e-9, elements, bound, 100 * share);
 }
 
 }  // namespace
@@ -302,7 +378,14 @@ int main(int argc, char** argv) {
                                    bias_gradient(128, 10),
                                    norm_gradient(100352, 32),
                                    norm_gradient(1024, 64)};
-  for (const Case& it : cases) measure(it, backend::cpu::Isa::avx512);
-  for (const Case& it : cases) measure(it, backend::cpu::Isa::avx2);
+  for (const Isa isa : {Isa::avx512, Isa::avx2}) {
+    if (!backend::cpu::supports(isa)) continue;
+    const Rates rates = measure_rates(isa);
+    std::printf(
+        "a vector of %d floats: multiply-add %.3f ns, half of them additions %.3f, "
+        "division %.3f, square root %.3f\n",
+        rates.lanes, rates.multiply, rates.mixed, rates.divide, rates.root);
+    for (const Case& it : cases) measure(it, isa, rates);
+  }
   return 0;
 }

@@ -36,8 +36,9 @@ struct ProgramReport {
   std::string text;       // the program, a step a line
 };
 
-// Time of the parts of one call, each the median over repeated runs.
+// Time of one call and of its parts, each the median over repeated runs that take turns.
 struct StepTimes {
+  double whole_ms = 0;
   double contraction_ms = 0;  // matmuls and convolutions alone
   struct Part {
     std::string label;

@@ -195,6 +195,41 @@ TEST_P(EmitterTest, EveryInstructionEqualsTheInterpreterAtEveryLengthUpTo70) {
   EXPECT_EQ(left_out, GetParam() == Isa::avx2 ? 2 * 70 : 0);
 }
 
+// a < b ? a : b and a < b ? b : a become one instruction each; what only looks like them must not.
+TEST_P(EmitterTest, ChoicesOfTheSmallerAndTheLargerEqualTheInterpreter) {
+  for (const Dtype type : {Dtype::f32, Dtype::f64, Dtype::i32, Dtype::i64}) {
+    for (const ScalarOp order : {ScalarOp::lt, ScalarOp::le}) {
+      Group group;
+      group.space = Shape{20000};  // so that every special value meets every other
+      BodyBuilder body(group);
+      const std::int32_t a = body.load(type, {1});
+      const std::int32_t b = body.load(type, {1});
+      const std::int32_t zero = body.constant(type, 0.0);
+      for (const std::int32_t other : {b, zero}) {
+        const std::int32_t less = body.emit(order, Dtype::boolean, a, other);
+        body.store(body.emit(ScalarOp::select, type, less, a, other), {1});
+        body.store(body.emit(ScalarOp::select, type, less, other, a), {1});
+        body.store(body.emit(ScalarOp::select, type, less, other, b), {1});
+      }
+      must_match(group);
+    }
+  }
+}
+
+TEST_P(EmitterTest, AChoiceOfTheLargerIsOneInstruction) {
+  Group group;
+  group.space = Shape{64};
+  BodyBuilder body(group);
+  const std::int32_t x = body.load(Dtype::f32, {1});
+  const std::int32_t zero = body.constant(0.0F);
+  const std::int32_t negative = body.emit(ScalarOp::lt, Dtype::boolean, x, zero);
+  body.store(body.emit(ScalarOp::select, Dtype::f32, negative, zero, x), {1});
+  std::string listing;
+  ASSERT_NE(emit_group_listing(group, GetParam(), &listing), nullptr);
+  EXPECT_NE(listing.find("vmaxps"), std::string::npos);
+  EXPECT_EQ(listing.find("vcmpps"), std::string::npos);
+}
+
 TEST_P(EmitterTest, FloatsThatFitConvertToIntegers) {
   for (const Dtype from : {Dtype::f32, Dtype::f64}) {
     for (const Dtype to : {Dtype::i32, Dtype::i64, Dtype::u8}) {

@@ -189,6 +189,7 @@ class BodyEmitter {
   void emit_mask_logic(std::int32_t value);
   void emit_bits(std::int32_t value);
   void emit_shift(std::int32_t value);
+  void emit_extreme(std::int32_t value);
   void emit_select(std::int32_t value);
   void emit_index(std::int32_t value);
   // emit_convert.cc

@@ -441,8 +441,20 @@ void BodyEmitter::emit_shift(std::int32_t value) {
   a_.emit(id, vec(define(value), it.lane), from, distance);
 }
 
+void BodyEmitter::emit_extreme(std::int32_t value) {
+  const LoweredInst& it = inst(value);
+  const bool minimum = it.extreme == Extreme::minimum;
+  emit_binary(
+      value,
+      minimum
+          ? by_lane(it.lane, Inst::kIdVminps, Inst::kIdVminpd, Inst::kIdVpminsd, Inst::kIdVpminsq)
+          : by_lane(it.lane, Inst::kIdVmaxps, Inst::kIdVmaxpd, Inst::kIdVpmaxsd, Inst::kIdVpmaxsq),
+      false);
+}
+
 void BodyEmitter::emit_select(std::int32_t value) {
   const LoweredInst& it = inst(value);
+  if (it.extreme != Extreme::none) return emit_extreme(value);
   const bool wide = is_wide(it.lane);
   const std::int32_t a = resolve(it.a);
   const std::int32_t b = resolve(it.b);

@@ -27,6 +27,24 @@ bool emits_convert(Lane from, Lane to, Isa isa) {
   return !(from == Lane::i64 && is_float(to)) && !(is_float(from) && to == Lane::i64);
 }
 
+// Turns a choice between what its mask compared into a minimum or maximum.
+void find_extreme(const std::vector<LoweredInst>& code, Isa isa, LoweredInst* inst) {
+  if (inst->op != ir::ScalarOp::select || inst->lane == Lane::mask) return;
+  if (inst->lane == Lane::i64 && isa != Isa::avx512) return;
+  const LoweredInst& mask = code[static_cast<std::size_t>(inst->a)];
+  if (mask.op != ir::ScalarOp::lt || mask.from != inst->lane) return;
+  if (inst->b == mask.a && inst->c == mask.b) {
+    inst->extreme = Extreme::minimum;
+  } else if (inst->b == mask.b && inst->c == mask.a) {
+    inst->extreme = Extreme::maximum;
+  } else {
+    return;
+  }
+  inst->a = inst->b;
+  inst->b = inst->c;
+  inst->c = -1;
+}
+
 }  // namespace
 
 std::optional<LoweredBody> lower_body(const ir::Group& group, Isa isa) {
@@ -63,6 +81,7 @@ std::optional<LoweredBody> lower_body(const ir::Group& group, Isa isa) {
         return std::nullopt;
       }
     }
+    find_extreme(result.code, isa, &lowered);
     wide = wide || is_wide(lowered.lane);
     same.push_back(alias);
     result.code.push_back(lowered);

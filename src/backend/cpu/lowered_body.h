@@ -18,6 +18,10 @@ enum class Lane : std::uint8_t { f32, f64, i32, i64, mask };
 constexpr bool is_wide(Lane lane) { return lane == Lane::f64 || lane == Lane::i64; }
 constexpr bool is_float(Lane lane) { return lane == Lane::f32 || lane == Lane::f64; }
 
+// A choice that is one instruction: x < y ? x : y and y < x ? x : y, the second where one is NaN or
+// both are equal: what vminps and vmaxps do.
+enum class Extreme : std::uint8_t { none, minimum, maximum };
+
 struct LoweredInst {
   ir::ScalarOp op = ir::ScalarOp::constant;
   Lane lane = Lane::f32;  // of the result (of the stored value)
@@ -27,6 +31,7 @@ struct LoweredInst {
   std::int32_t b = -1;
   std::int32_t c = -1;
   std::int64_t imm = 0;
+  Extreme extreme = Extreme::none;  // of a select: of a and b, and c is unused
 };
 
 // How a kernel walks over an operand: two axes, strides in elements. `inner` is 0 or 1.
@@ -50,7 +55,9 @@ struct LoweredBody {
 std::optional<LoweredBody> lower_body(const ir::Group& group, Isa isa);
 
 // How many of a, b, c `inst` reads.
-inline int source_count(const LoweredInst& inst) { return ir::operand_count(inst.op); }
+inline int source_count(const LoweredInst& inst) {
+  return inst.extreme != Extreme::none ? 2 : ir::operand_count(inst.op);
+}
 
 }  // namespace sinter::backend::cpu
 
