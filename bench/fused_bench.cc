@@ -14,10 +14,13 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "backend/cpu/emitted_kernel.h"
 #include "backend/cpu/fused.h"
+#include "backend/cpu/lowered_body.h"
 #include "base/parallel.h"
 #include "ir/pointwise.h"
 #include "ir/symbolic.h"
@@ -108,7 +111,33 @@ double update_bandwidth(std::int64_t count) {
   return static_cast<double>(count) * 28 / seconds;
 }
 
+// Bytes a second of reading alone: four streams of sums, with the next lines asked for early.
+float sum_stream(const float* from, std::int64_t count) {
+  __m128 sums[8] = {};
+  for (std::int64_t i = 0; i < count; i += 32) {
+    _mm_prefetch(reinterpret_cast<const char*>(from + i) + 2048, _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(from + i) + 2112, _MM_HINT_T0);
+    for (int k = 0; k < 8; ++k) sums[k] = _mm_add_ps(sums[k], _mm_load_ps(from + i + 4 * k));
+  }
+  for (int k = 1; k < 8; ++k) sums[0] = _mm_add_ps(sums[0], sums[k]);
+  return _mm_cvtss_f32(sums[0]);
+}
+
+double read_bandwidth(std::size_t bytes) {
+  const auto floats = static_cast<std::int64_t>(bytes / 4 / 32 * 32);
+  const Memory from = allocate(static_cast<std::size_t>(floats));
+  std::vector<float> sums(static_cast<std::size_t>(floats / 32 / 4096 + 1) * 16);
+  const double seconds = seconds_of([&] {
+    parallel_for(floats / 32, 4096, [&](std::int64_t begin, std::int64_t end) {
+      sums[static_cast<std::size_t>(begin / 4096 * 16)] =
+          sum_stream(from.get() + begin * 32, (end - begin) * 32);
+    });
+  });
+  return static_cast<double>(floats) * 4 / seconds;
+}
+
 struct Case {
+  bool only_reads = false;
   std::string name;
   ir::Group group;
   std::vector<int> in_place;  // per operand: the operand whose memory it shares, or -1
@@ -138,7 +167,13 @@ class Builder {
   }
   Case take(std::string name, double bytes) {
     group_.body = body_.body();
-    return {std::move(name), group_, in_place_, bytes};
+    std::int64_t stored = 0;
+    for (const ir::GroupOperand& operand : group_.operands) {
+      const bool moves = std::all_of(operand.strides.begin(), operand.strides.end(),
+                                     [](std::int64_t stride) { return stride != 0; });
+      if (operand.output && moves) ++stored;
+    }
+    return {stored == 0, std::move(name), group_, in_place_, bytes};
   }
 
  private:
@@ -209,19 +244,13 @@ Case norm_gradient(std::int64_t rows, std::int64_t columns) {
                 static_cast<double>(rows * columns) * 8);
 }
 
-// What this processor's vector instructions cost, in nanoseconds a vector of one instruction set.
-struct Rates {
-  int lanes = 0;
-  double multiply = 0;  // a multiplication or multiply-add among its like
-  double mixed = 0;     // any simple one, where half of them are multiplications, half additions
-  double divide = 0;
-  double root = 0;
-};
+using EmitOne = std::function<void(asmjit::x86::Assembler&, int)>;
 
-// Nanoseconds an instruction when `emit(n)` appends the n-th of a row of independent ones.
-double time_instructions(Isa isa, const std::function<void(asmjit::x86::Assembler&, int)>& emit) {
+// Nanoseconds that a row of instructions takes when none waits for another: emit(n) appends one
+// that writes register n % 12 and reads constants.
+double time_instructions(Isa isa, const std::vector<EmitOne>& row) {
   namespace x86 = asmjit::x86;
-  constexpr int kRow = 60, kRounds = 20000;
+  constexpr int kAtLeast = 240, kRounds = 5000;
   asmjit::JitRuntime runtime;
   asmjit::CodeHolder code;
   code.init(runtime.environment());
@@ -237,9 +266,13 @@ double time_instructions(Isa isa, const std::function<void(asmjit::x86::Assemble
       a.vbroadcastss(x86::Ymm(i), x86::xmm0);
     }
   }
+  if (isa == Isa::avx512) a.kxnorw(x86::k1, x86::k1, x86::k1);
   const asmjit::Label loop = a.newLabel();
   a.bind(loop);
-  for (int i = 0; i < kRow; ++i) emit(a, i);
+  int position = 0, repeats = 0;
+  for (; position < kAtLeast; ++repeats) {
+    for (const EmitOne& emit : row) emit(a, position++);
+  }
   a.dec(x86::ecx);
   a.jnz(loop);
   a.vzeroupper();
@@ -248,73 +281,134 @@ double time_instructions(Isa isa, const std::function<void(asmjit::x86::Assemble
   if (runtime.add(&function, &code) != asmjit::kErrorOk) std::abort();
   const double seconds = seconds_of(function);
   runtime.release(function);
-  return seconds * 1e9 / (kRow * kRounds);
+  return seconds * 1e9 / (static_cast<double>(repeats) * kRounds);
 }
 
-Rates measure_rates(Isa isa) {
-  namespace x86 = asmjit::x86;
-  namespace Inst = x86::Inst;
-  const auto vec = [&](int id) -> x86::Vec {
-    const auto number = static_cast<std::uint32_t>(id);
-    return isa == Isa::avx512 ? x86::Vec(x86::Zmm(number)) : x86::Vec(x86::Ymm(number));
-  };
-  // Twelve chains hide the latency; the last registers are constants.
-  const auto chain = [&](int i) { return vec(i % 12); };
-  Rates rates;
-  rates.lanes = isa == Isa::avx512 ? 16 : 8;
-  rates.multiply = time_instructions(isa, [&](x86::Assembler& a, int i) {
-    a.emit(Inst::kIdVfmadd213ps, chain(i), vec(14), vec(15));
-  });
-  rates.mixed = time_instructions(isa, [&](x86::Assembler& a, int i) {
-    if (i % 2 == 0) {
-      a.emit(Inst::kIdVfmadd213ps, chain(i), vec(14), vec(15));
-    } else {
-      a.emit(Inst::kIdVaddps, chain(i), chain(i), vec(15));
-    }
-  });
-  rates.divide = time_instructions(
-      isa, [&](x86::Assembler& a, int i) { a.emit(Inst::kIdVdivps, chain(i), vec(14), vec(15)); });
-  rates.root = time_instructions(
-      isa, [&](x86::Assembler& a, int i) { a.emit(Inst::kIdVsqrtps, chain(i), vec(15)); });
-  return rates;
-}
+// The f32 instructions that stand for one of the body's, on independent registers.
+class InstructionRow {
+ public:
+  explicit InstructionRow(Isa isa) : isa_(isa) {}
 
-// Elements a nanosecond and thread that the body could reach: no unit can be busy for less time
-// than its instructions take, and multiplications and all else share what issues them. Passes over
-// a row are counted once; a division keeps its own unit busy, and does not hinder the others here.
-double instruction_bound(const ir::Group& group, const Rates& rates) {
-  double multiplies = 0, others = 0, divided = 0;
-  for (const ir::ScalarInst& inst : group.body) {
+  void add(const backend::cpu::LoweredInst& inst) {
+    namespace Inst = asmjit::x86::Inst;
+    const bool wide = isa_ == Isa::avx512;
+    if (inst.extreme != backend::cpu::Extreme::none) return add(Inst::kIdVmaxps);
     switch (inst.op) {
       case ScalarOp::load:
       case ScalarOp::store:
       case ScalarOp::constant:
       case ScalarOp::bitcast:
-        break;
+        return;
       case ScalarOp::fma:
+        return add(Inst::kIdVfmadd213ps);
       case ScalarOp::mul:
-        multiplies += 1;
-        break;
+        return add(Inst::kIdVmulps);
       case ScalarOp::div:
-        divided += rates.divide;
-        break;
+        return add(Inst::kIdVdivps);
       case ScalarOp::sqrt:
-        divided += rates.root;
-        break;
+        return add_unary(Inst::kIdVsqrtps);
+      case ScalarOp::select:
+        return add_choice();
       case ScalarOp::reduce_max:
-      case ScalarOp::reduce_min:
-        others += 3;
-        break;
+      case ScalarOp::reduce_min:  // which pass on NaN
+        add_comparison();
+        add(Inst::kIdVmaxps);
+        return add_choice();
+      case ScalarOp::eq:
+      case ScalarOp::ne:
+      case ScalarOp::lt:
+      case ScalarOp::le:
+        return add_comparison();
+      case ScalarOp::convert:
+        return add_unary(Inst::kIdVcvtps2dq);
+      case ScalarOp::shift_left:
+      case ScalarOp::shift_right:
+      case ScalarOp::shift_right_logical:
+        row_.push_back([this](asmjit::x86::Assembler& a, int i) {
+          a.emit(Inst::kIdVpslld, to(i), vec(15), asmjit::Imm(1));
+        });
+        return;
+      case ScalarOp::abs:
+      case ScalarOp::neg:
+      case ScalarOp::bit_and:
+      case ScalarOp::bit_or:
+      case ScalarOp::bit_xor:
+      case ScalarOp::bit_not:
+        return add(wide ? Inst::kIdVpandd : Inst::kIdVpand);
       default:
-        others += 1;
+        return add(inst.lane == backend::cpu::Lane::i32 ? Inst::kIdVpaddd : Inst::kIdVaddps);
     }
   }
-  const double time = std::max({multiplies * rates.multiply, (multiplies + others) * rates.mixed,
-                                divided, 0.25 * rates.mixed});
-  return rates.lanes / time;
+  double nanoseconds() const { return row_.empty() ? 0 : time_instructions(isa_, row_); }
+
+ private:
+  asmjit::x86::Vec vec(int id) const {
+    const auto number = static_cast<std::uint32_t>(id);
+    if (isa_ == Isa::avx512) return asmjit::x86::Zmm(number);
+    return asmjit::x86::Ymm(number);
+  }
+  asmjit::x86::Vec to(int position) const { return vec(position % 12); }
+  void add(asmjit::InstId id) {
+    row_.push_back(
+        [this, id](asmjit::x86::Assembler& a, int i) { a.emit(id, to(i), vec(14), vec(15)); });
+  }
+  void add_unary(asmjit::InstId id) {
+    row_.push_back([this, id](asmjit::x86::Assembler& a, int i) { a.emit(id, to(i), vec(15)); });
+  }
+  void add_comparison() {
+    row_.push_back([this](asmjit::x86::Assembler& a, int i) {
+      if (isa_ == Isa::avx512) {
+        a.emit(asmjit::x86::Inst::kIdVcmpps, asmjit::x86::k2, vec(14), vec(15), asmjit::Imm(1));
+      } else {
+        a.emit(asmjit::x86::Inst::kIdVcmpps, to(i), vec(14), vec(15), asmjit::Imm(1));
+      }
+    });
+  }
+  void add_choice() {
+    row_.push_back([this](asmjit::x86::Assembler& a, int i) {
+      if (isa_ == Isa::avx512) {
+        a.k(asmjit::x86::k1).emit(asmjit::x86::Inst::kIdVblendmps, to(i), vec(14), vec(15));
+      } else {
+        a.emit(asmjit::x86::Inst::kIdVblendvps, to(i), vec(14), vec(15), vec(13));
+      }
+    });
+  }
+
+  Isa isa_;
+  std::vector<EmitOne> row_;
+};
+
+// Elements a nanosecond and thread that the instructions of the body allow: each pass over a row as
+// fast as the processor issues its instructions when none waits for another or for memory.
+double instruction_bound(const ir::Group& group, Isa isa) {
+  const std::optional<backend::cpu::LoweredBody> body = backend::cpu::lower_body(group, isa);
+  if (!body) return 0;
+  std::vector<std::uint8_t> needed(body->code.size());
+  for (std::size_t i = needed.size(); i-- > 0;) {
+    const backend::cpu::LoweredInst& inst = body->code[i];
+    if (inst.op == ScalarOp::store || ir::is_reduction(inst.op)) needed[i] = 1;
+    const std::int32_t sources[] = {inst.a, inst.b, inst.c};
+    for (int k = 0; needed[i] != 0 && k < source_count(inst); ++k) {
+      needed[static_cast<std::size_t>(sources[k])] = 1;
+    }
+  }
+  const bool several = group.kind == GroupKind::inner;
+  const std::vector<int> passes = several ? ir::passes(group) : std::vector<int>(body->code.size());
+  const std::vector<std::uint8_t> varies = ir::varies_along_reduced(group);
+  double nanoseconds = 0;
+  for (int pass = 0; pass <= *std::max_element(passes.begin(), passes.end()); ++pass) {
+    InstructionRow row(isa);
+    for (std::size_t i = 0; i < passes.size(); ++i) {
+      const bool at_every_point = varies[i] != 0 || ir::is_reduction(group.body[i].op);
+      if (passes[i] == pass && needed[i] != 0 && at_every_point) row.add(body->code[i]);
+    }
+    nanoseconds += row.nanoseconds();
+  }
+  const double vector = nanoseconds > 0 ? nanoseconds : 0.1;
+  return body->lanes / vector;
 }
 
-void measure(const Case& it, Isa isa, const Rates& rates) {
+void measure(const Case& it, Isa isa) {
   std::unique_ptr<GroupKernel> kernel;
   double emission = 1e9;
   for (int i = 0; i < 50; ++i) {
@@ -341,15 +435,17 @@ void measure(const Case& it, Isa isa, const Rates& rates) {
   }
   const Memory scratch = allocate(kernel->scratch_bytes() / 4 + 16);
   const double seconds = seconds_of([&] { kernel->run(addresses.data(), scratch.get()); });
-  const double copy = copy_bandwidth(static_cast<std::size_t>(it.bytes));
+  const auto bytes = static_cast<std::size_t>(it.bytes);
+  const double limit = it.only_reads ? read_bandwidth(bytes) : copy_bandwidth(bytes);
   const double elements = static_cast<double>(it.group.space.elements()) / seconds * 1e-9;
-  const double bound = instruction_bound(it.group, rates) * thread_count();
-  const double share = std::max(it.bytes / seconds / copy, elements / bound);
+  const double bound = instruction_bound(it.group, isa) * thread_count();
+  const double share = std::max(it.bytes / seconds / limit, elements / bound);
   std::printf(
-      "%-32s %-6s emitted in %5.0f us  %9.1f us  %6.1f GB/s  copy %6.1f GB/s  %5.2f el/ns of "
+      "%-32s %-6s emitted in %5.0f us  %9.1f us  %6.1f GB/s  %s %6.1f GB/s  %5.2f el/ns of "
       "%5.2f  %4.0f %%\n",
       it.name.c_str(), isa == Isa::avx512 ? "avx512" : "avx2", emission, seconds * 1e6,
-      it.bytes / seconds * 1e-9, copy * 1e-9, elements, bound, 100 * share);
+      it.bytes / seconds * 1e-9, it.only_reads ? "read" : "copy", limit * 1e-9, elements, bound,
+      100 * share);
 }
 
 }  // namespace
@@ -380,12 +476,7 @@ int main(int argc, char** argv) {
                                    norm_gradient(1024, 64)};
   for (const Isa isa : {Isa::avx512, Isa::avx2}) {
     if (!backend::cpu::supports(isa)) continue;
-    const Rates rates = measure_rates(isa);
-    std::printf(
-        "a vector of %d floats: multiply-add %.3f ns, half of them additions %.3f, "
-        "division %.3f, square root %.3f\n",
-        rates.lanes, rates.multiply, rates.mixed, rates.divide, rates.root);
-    for (const Case& it : cases) measure(it, isa, rates);
+    for (const Case& it : cases) measure(it, isa);
   }
   return 0;
 }

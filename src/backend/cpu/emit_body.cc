@@ -409,7 +409,9 @@ bool BodyEmitter::is_foldable(std::int32_t value) const {
 // REQUIRES: no register is taken between this and the use: the address may need rax.
 Operand BodyEmitter::register_or_memory(std::int32_t value) {
   if (location_[static_cast<std::size_t>(value)] < 0 && !in_k(value)) {
-    if (is_foldable(value)) return address(static_cast<int>(inst(value).imm), place_);
+    if (is_foldable(value)) {
+      return address(static_cast<int>(inst(value).imm), place_of(inst(value)));
+    }
     if (is_memory_home(value)) {
       const auto index = static_cast<std::size_t>(value);
       const bool last = cursor_[index] + 1 >= plan_->use_begin[index + 1];

@@ -118,6 +118,8 @@ class BodyEmitter {
   int take_frame(int bytes);
   void set_accumulators(std::int32_t reduction, Accumulators accumulators);
   void start_accumulators(std::int32_t reduction, int vectors);
+  // Stores accumulators in registers in the frame from `frame` on.
+  void store_accumulators(std::int32_t reduction, int frame);
   // Folds `vectors` vectors, `active` lanes of which are not identities, by halves from `width`
   // lanes down to one, and stores it, in all lanes, in the reduction's home.
   void fold_lanes(std::int32_t reduction, int vectors, int width, std::int64_t active);
@@ -140,6 +142,13 @@ class BodyEmitter {
 
   const LoweredInst& inst(std::int32_t value) const {
     return body_.code[static_cast<std::size_t>(value)];
+  }
+  // Where the vector stands that `it` computes.
+  BlockPlace place_of(const LoweredInst& it) const {
+    BlockPlace place = place_;
+    place.column += it.vector * lanes();
+    place.accumulator += it.vector;
+    return place;
   }
   std::int32_t resolve(std::int32_t value) const {
     return value < 0 ? value : redirect_[static_cast<std::size_t>(value)];

@@ -513,7 +513,7 @@ void BodyEmitter::emit_index(std::int32_t value) {
   if (at == kInnerAxis) {
     a_.mov(x86::rax, arg(inner_start_));
     a_.add(x86::rax, x86::rcx);
-    first = place_.column;
+    first = place_of(it).column;
     step = 1;
   } else {
     a_.mov(x86::rax, arg(at));

@@ -19,7 +19,7 @@ void BodyEmitter::emit_load(int id, std::int32_t value) {
   const int operand = static_cast<int>(it.imm);
   const bool wide = is_wide(it.lane);
   const Vec to = vec(id, it.lane);
-  const Mem from = address(operand, place_);
+  const Mem from = address(operand, place_of(it));
   if (body_.operands[static_cast<std::size_t>(operand)].inner == 0) {
     a_.emit(wide ? Inst::kIdVbroadcastsd : Inst::kIdVbroadcastss, to, from);
   } else if (!place_.masked) {
@@ -36,7 +36,7 @@ void BodyEmitter::emit_load(int id, std::int32_t value) {
 void BodyEmitter::emit_load_byte(int id, std::int32_t value) {
   const LoweredInst& it = inst(value);
   const int operand = static_cast<int>(it.imm);
-  Mem from = address(operand, place_);
+  Mem from = address(operand, place_of(it));
   const x86::Xmm bytes(static_cast<std::uint32_t>(scratch(0)));
   if (body_.operands[static_cast<std::size_t>(operand)].inner == 0) {
     from.setSize(1);
@@ -71,7 +71,7 @@ void BodyEmitter::emit_load_byte(int id, std::int32_t value) {
 void BodyEmitter::emit_load_byte_avx2(int id, std::int32_t value) {
   const LoweredInst& it = inst(value);
   const x86::Xmm bytes(static_cast<std::uint32_t>(scratch(0)));
-  Mem from = address(static_cast<int>(it.imm), place_);
+  Mem from = address(static_cast<int>(it.imm), place_of(it));
   if (place_.masked) {
     a_.vpxor(bytes, bytes, bytes);
     from.setSize(1);
@@ -101,12 +101,12 @@ void BodyEmitter::emit_store(std::int32_t value) {
   const bool whole = body_.operands[static_cast<std::size_t>(operand)].inner == 1;
   if (is_byte(it.type)) {
     in_register(a);
-    emit_store_byte(value, address(operand, place_));
+    emit_store_byte(value, address(operand, place_of(it)));
     consume(a);
     return;
   }
   const Vec from = reg(a);
-  const Mem to = address(operand, place_);
+  const Mem to = address(operand, place_of(it));
   if (!whole) {
     a_.emit(wide ? Inst::kIdVmovsd : Inst::kIdVmovss, to, from.xmm());
   } else if (!place_.masked) {

@@ -12,6 +12,13 @@ using asmjit::InstId;
 using ir::ScalarOp;
 namespace Inst = x86::Inst;
 
+namespace {
+
+// Accumulators from the frame fold in registers as soon as there are no more of them than this.
+constexpr int kFoldedRegisters = 8;
+
+}  // namespace
+
 std::uint64_t BodyEmitter::identity_bits(std::int32_t reduction) const {
   const LoweredInst& it = inst(reduction);
   const bool minimum = it.op == ScalarOp::reduce_min;
@@ -127,10 +134,20 @@ void BodyEmitter::start_accumulators(std::int32_t reduction, int vectors) {
   }
 }
 
+void BodyEmitter::store_accumulators(std::int32_t reduction, int to) {
+  const Lane lane = inst(reduction).lane;
+  for (const int id : accumulators_.at(reduction).registers) {
+    a_.emit(Inst::kIdVmovups, frame(to), vec(id, lane));
+    to += bytes_of(lane);
+  }
+}
+
 void BodyEmitter::emit_accumulate(std::int32_t value) {
-  const Accumulators& accumulators = accumulators_.at(value);
-  const Lane lane = inst(value).lane;
-  const std::int32_t a = resolve(inst(value).a);
+  const LoweredInst& it = inst(value);
+  const Accumulators& accumulators = accumulators_.at(it.first >= 0 ? it.first : value);
+  const int accumulator = place_of(it).accumulator;
+  const Lane lane = it.lane;
+  const std::int32_t a = resolve(it.a);
   int x = in_register(a);
   if (place_.masked) {
     // Lanes that do not exist count as identities, which change nothing.
@@ -149,11 +166,11 @@ void BodyEmitter::emit_accumulate(std::int32_t value) {
   }
   const int bytes = bytes_of(lane);
   if (!accumulators.registers.empty()) {
-    const int id = accumulators.registers[static_cast<std::size_t>(place_.accumulator)];
+    const int id = accumulators.registers[static_cast<std::size_t>(accumulator)];
     combine(value, id, id, x, bytes);
   } else {
     // Neither of combine's own scratch registers holds x (scratch 1 at most).
-    const Mem memory = accumulator_memory(accumulators, lane, place_.accumulator);
+    const Mem memory = accumulator_memory(accumulators, lane, accumulator);
     const int id = take(false);
     move(vec(id, lane), memory);
     combine(value, id, id, x, bytes);
@@ -166,34 +183,50 @@ void BodyEmitter::fold_lanes(std::int32_t reduction, int vectors, int width, std
   const Accumulators& accumulators = accumulators_.at(reduction);
   const Lane lane = inst(reduction).lane;
   const int bytes = bytes_of(lane);
-  const bool in_frame = accumulators.registers.empty();
   const int left = scratch(1);
   const int right = scratch(2);
-  const auto memory = [&](int i) { return frame(accumulators.frame + i * bytes); };
+  std::vector<int> registers = accumulators.registers;
+  std::vector<int> taken;
   int half = width / 2;
+  if (registers.empty()) {
+    const auto memory = [&](int i) { return frame(accumulators.frame + i * bytes); };
+    // Into `to`, the vectors i and i + step.
+    const auto fold_two = [&](int to, int i, int step) {
+      move(vec(to, lane), memory(i));
+      if (i + step >= vectors) return;
+      move(vec(left, lane), memory(i + step));
+      combine(reduction, to, to, left, bytes);
+    };
+    const int spare = take_register();
+    for (; half / lanes() > kFoldedRegisters; half /= 2) {
+      const int step = half / lanes();
+      for (int i = 0; i < step && i + step < vectors; ++i) {
+        fold_two(spare, i, step);
+        a_.emit(Inst::kIdVmovups, memory(i), vec(spare, lane));
+      }
+      vectors = std::min(vectors, step);
+    }
+    release_register(spare);
+    const int step = half / lanes();
+    vectors = std::min(vectors, 2 * step);
+    for (int i = 0; i < std::min(vectors, step); ++i) {
+      taken.push_back(take_register());
+      fold_two(taken.back(), i, step);
+    }
+    vectors = std::min(vectors, step);
+    registers = taken;
+    half /= 2;
+  }
   for (; half >= lanes(); half /= 2) {
     const int step = half / lanes();
     for (int i = 0; i < step && i + step < vectors; ++i) {
-      if (in_frame) {
-        const int temporary = take_register();
-        move(vec(left, lane), memory(i));
-        move(vec(temporary, lane), memory(i + step));
-        combine(reduction, left, left, temporary, bytes);
-        a_.emit(Inst::kIdVmovups, memory(i), vec(left, lane));
-        release_register(temporary);
-      } else {
-        const int to = accumulators.registers[static_cast<std::size_t>(i)];
-        combine(reduction, to, to, accumulators.registers[static_cast<std::size_t>(i + step)],
-                bytes);
-      }
+      const int to = registers[static_cast<std::size_t>(i)];
+      combine(reduction, to, to, registers[static_cast<std::size_t>(i + step)], bytes);
     }
     vectors = std::min(vectors, step);
   }
-  if (in_frame) {
-    move(vec(left, lane), memory(0));
-  } else {
-    move(vec(left, lane), vec(accumulators.registers[0], lane));
-  }
+  move(vec(left, lane), vec(registers[0], lane));
+  for (const int id : taken) release_register(id);
   // Within the vector: its upper half onto its lower one. What has only identities is left out.
   const bool wide = is_wide(lane);
   const int spare = right;

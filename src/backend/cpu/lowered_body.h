@@ -32,6 +32,9 @@ struct LoweredInst {
   std::int32_t c = -1;
   std::int64_t imm = 0;
   Extreme extreme = Extreme::none;  // of a select: of a and b, and c is unused
+  // A copy for a later vector of the same block: how many vectors on, and what it is a copy of.
+  int vector = 0;
+  std::int32_t first = -1;
 };
 
 // How a kernel walks over an operand: two axes, strides in elements. `inner` is 0 or 1.

@@ -163,7 +163,7 @@ struct GradientRow {
       for (std::int64_t ho = ho_begin; ho < ho_end; ++ho) {
         for (std::int64_t wo = wo_begin; wo < wo_end; ++wo) {
           const auto position =
-              static_cast<std::uint8_t>((h - ho * p.stride_h) * p.kernel_w + w - wo * p.stride_w);
+              static_cast<PositionOf<T>>((h - ho * p.stride_h) * p.kernel_w + w - wo * p.stride_w);
           const std::int64_t at = ((n * p.ho + ho) * p.wo + wo) * p.c;
           add(dy + at, index + at, position, p.c, first, to);
           first = false;
@@ -175,21 +175,22 @@ struct GradientRow {
 
   // The fold starts from +0, so that a single -0 gives +0 however many windows there are.
   [[gnu::always_inline]] static inline void add(const T* dy, const std::uint8_t* index,
-                                                std::uint8_t position, std::int64_t count,
+                                                PositionOf<T> position, std::int64_t count,
                                                 bool first, T* to) {
     if (first) {
 #pragma omp simd
-      for (std::int64_t c = 0; c < count; ++c) {
-        const T value = dy[c];
-        to[c] = T{0} + (index[c] == position ? value : T{0});
-      }
+      for (std::int64_t c = 0; c < count; ++c) to[c] = T{0} + where(dy[c], index[c], position);
     } else {
 #pragma omp simd
-      for (std::int64_t c = 0; c < count; ++c) {
-        const T value = dy[c];
-        to[c] += index[c] == position ? value : T{0};
-      }
+      for (std::int64_t c = 0; c < count; ++c) to[c] += where(dy[c], index[c], position);
     }
+  }
+
+  // `value` where the maximum stood at `position`, else 0.
+  [[gnu::always_inline]] static inline T where(T value, std::uint8_t index,
+                                               PositionOf<T> position) {
+    const PositionOf<T> at = index;
+    return choose<T>(-static_cast<PositionOf<T>>(at == position), value, T{0});
   }
 };
 
