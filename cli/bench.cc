@@ -143,21 +143,23 @@ double roofline_ms(const Timing& timing, double bandwidth) {
 
 std::string to_json(const Bench& bench, const Timing& timing, double bandwidth) {
   std::string text = fmt::format(
-      "{{\"workload\":\"{}\",\"device\":\"cpu\",\"dtype\":\"f32\",\"threads\":{},\"batch\":{},"
+      "{{\"workload\":\"{}\",\"device\":\"{}\",\"dtype\":\"f32\",\"threads\":{},\"batch\":{},"
       "\"units\":\"{}\",\"units_per_s\":{:.1f},"
       "\"step_ms\":{{\"min\":{:.4f},\"median\":{:.4f},\"max\":{:.4f}}},\"first_step_ms\":{:.3f},",
-      bench.workload().name, thread_count(), bench.batch(), bench.workload().units,
-      1000 * static_cast<double>(bench.batch()) / timing.median(), timing.steps.front(),
-      timing.median(), timing.steps.back(), timing.first_step_ms);
+      bench.workload().name, current_device(), thread_count(), bench.batch(),
+      bench.workload().units, 1000 * static_cast<double>(bench.batch()) / timing.median(),
+      timing.steps.front(), timing.median(), timing.steps.back(), timing.first_step_ms);
   if (timing.report) {
     const ProgramReport& report = *timing.report;
     text += fmt::format(
         "\"compile_ms\":{:.3f},\"contraction_ms\":{:.4f},\"kernels_per_step\":{},"
         "\"planned_bytes\":{},\"allocations_after_first\":{},\"flops_per_step\":{:.0f},"
-        "\"bytes_per_step\":{:.0f},\"roofline_percent\":{:.1f}}}",
+        "\"bytes_per_step\":{:.0f},\"roofline_percent\":{}}}",
         report.compile_ms, timing.parts.contraction_ms, report.kernels, report.memory.total,
         timing.allocations, report.flops, report.bytes,
-        100 * roofline_ms(timing, bandwidth) / timing.median());
+        bandwidth > 0
+            ? fmt::format("{:.1f}", 100 * roofline_ms(timing, bandwidth) / timing.median())
+            : "null");
   } else {
     text += fmt::format(
         "\"compile_ms\":null,\"contraction_ms\":null,\"kernels_per_step\":null,"
@@ -178,9 +180,11 @@ void print_row(const Bench& bench, const Timing& timing, double bandwidth) {
              1000 * static_cast<double>(bench.batch()) / timing.median(), timing.median(),
              timing.steps.front(), timing.first_step_ms);
   if (timing.report) {
-    fmt::print("{:>13.2f}{:>9}{:>10.3f}{:>9.1f}%", timing.report->compile_ms,
-               timing.report->kernels, timing.parts.contraction_ms,
-               100 * roofline_ms(timing, bandwidth) / timing.median());
+    fmt::print("{:>13.2f}{:>9}{:>10.3f}", timing.report->compile_ms, timing.report->kernels,
+               timing.parts.contraction_ms);
+    if (bandwidth > 0) {
+      fmt::print("{:>9.1f}%", 100 * roofline_ms(timing, bandwidth) / timing.median());
+    }
   }
   fmt::print("\n");
 }
@@ -214,12 +218,13 @@ int run(const BenchCommand& command) {
     fmt::print(stderr, "sinter: error: {}\n", error.what());
     return kWrongUsage;
   }
-  check_device(command.device);
+  set_device(command.device);
   if (command.threads > 0) set_thread_count(command.threads);
   if (chosen.empty()) {
     for (const Workload& workload : workload_list()) chosen.push_back(&workload);
   }
-  const double bandwidth = measure_bandwidth();
+  // Of this machine's memory; a GPU's is not measured here: 0.
+  const double bandwidth = current_device() == "cpu" ? measure_bandwidth() : 0;
   std::string json;
   std::string losses;
   if (!command.json) print_table_head();

@@ -18,13 +18,17 @@ namespace {
 
 constexpr std::string_view kPrefix = "SINTER_";
 
-constexpr std::array<SwitchRow, 7> kTable = {{
+constexpr std::array<SwitchRow, 9> kTable = {{
     {"SINTER_CHECK", "0 to 3", "0",
      "1: verify after every pass; 2: compare compiled with eager too; 3: stop at the first NaN and "
      "name its op"},
+    {"SINTER_CUDA_LIBRARY", "a file", "",
+     "the CUDA library to load; without it, libsinter_cuda.so beside the program or in ../lib"},
     {"SINTER_DEBUG", "0 to 5", "0",
      "print, each level adding: 1 kernels with their time; 2 passes; 3 fused groups; 4 the graph "
      "after each pass; 5 programs and machine code"},
+    {"SINTER_DEVICE", "auto, cpu, cuda or cuda:N", "",
+     "the device that programs begin with, and what 'auto' means; without it, the CPU"},
     {"SINTER_DISABLE", "names, separated by commas", "",
      "skip these passes of the compiler; 'emit' leaves fused groups to the interpreter"},
     {"SINTER_DUMP", "a directory", "",
@@ -103,6 +107,8 @@ Switches read_environment() {
   values.disable = names_of("SINTER_DISABLE");
   values.check = number_of("SINTER_CHECK", 0, 3, 0);
   values.isa = isa_of("SINTER_ISA");
+  values.device = text_of("SINTER_DEVICE");
+  values.cuda_library = text_of("SINTER_CUDA_LIBRARY");
   values.threads = number_of("SINTER_THREADS", 1, kMaxThreads, 0);
   return values;
 }

@@ -26,6 +26,8 @@ struct Switches {
   int check = 0;                         // SINTER_CHECK, 0 to 3
   IsaChoice isa = IsaChoice::automatic;  // SINTER_ISA
   int threads = 0;                       // SINTER_THREADS; 0: not given
+  std::string device;                    // SINTER_DEVICE; empty: not given
+  std::string cuda_library;              // SINTER_CUDA_LIBRARY, a file; empty: not given
 
   // True when `name` (a pass, or "emit") stands in SINTER_DISABLE.
   bool disabled(std::string_view name) const;
