@@ -18,7 +18,9 @@ namespace {
 
 constexpr std::string_view kPrefix = "SINTER_";
 
-constexpr std::array<SwitchRow, 7> kTable = {{
+constexpr std::array<SwitchRow, 8> kTable = {{
+    {"SINTER_CACHE", "a directory", "~/.cache/sinter",
+     "keep compiled GPU kernels there from run to run; set to nothing: do not keep them"},
     {"SINTER_CHECK", "0 to 3", "0",
      "1: verify after every pass; 2: compare compiled with eager too; 3: stop at the first NaN and "
      "name its op"},
@@ -103,6 +105,8 @@ Switches read_environment() {
   values.disable = names_of("SINTER_DISABLE");
   values.check = number_of("SINTER_CHECK", 0, 3, 0);
   values.isa = isa_of("SINTER_ISA");
+  // Set to nothing is a value here.
+  if (const char* cache = std::getenv("SINTER_CACHE")) values.cache = cache;
   values.threads = number_of("SINTER_THREADS", 1, kMaxThreads, 0);
   return values;
 }
