@@ -18,7 +18,9 @@ namespace {
 
 constexpr std::string_view kPrefix = "SINTER_";
 
-constexpr std::array<SwitchRow, 9> kTable = {{
+constexpr std::array<SwitchRow, 10> kTable = {{
+    {"SINTER_CACHE", "a directory", "~/.cache/sinter",
+     "keep compiled GPU kernels there from run to run; set to nothing: do not keep them"},
     {"SINTER_CHECK", "0 to 3", "0",
      "1: verify after every pass; 2: compare compiled with eager too; 3: stop at the first NaN and "
      "name its op"},
@@ -109,6 +111,8 @@ Switches read_environment() {
   values.isa = isa_of("SINTER_ISA");
   values.device = text_of("SINTER_DEVICE");
   values.cuda_library = text_of("SINTER_CUDA_LIBRARY");
+  // Set to nothing is a value here.
+  if (const char* cache = std::getenv("SINTER_CACHE")) values.cache = cache;
   values.threads = number_of("SINTER_THREADS", 1, kMaxThreads, 0);
   return values;
 }

@@ -37,6 +37,7 @@ void CudaBackend::check_usable() const {
 
 void CudaBackend::check(int status, const std::string& place) {
   if (status == kSinterCudaOk) return;
+  const std::lock_guard lock(mutex_);
   const std::string said = api_->last_error();
   if (status == kSinterCudaDeviceLost) lost_ = problem_text(status, said.c_str());
   raise_status(status, place.empty() ? name_ : name_ + ": " + place, said.c_str());

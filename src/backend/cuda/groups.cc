@@ -1,6 +1,10 @@
 #include "backend/cuda/groups.h"
 
+#include <array>
+#include <utility>
+
 #include "backend/cuda/backend.h"
+#include "backend/cuda/kernel_cache.h"
 
 namespace sinter::backend::cuda {
 
@@ -23,18 +27,33 @@ Groups::Groups(CudaBackend& backend, const std::vector<const ir::Group*>& groups
   bool has_launches = false;
   for (const ir::Group* group : groups) {
     sources.push_back(group_source(*group));
-    launches_.push_back(sources.back().launches);
-    has_launches = has_launches || !launches_.back().empty();
+    has_launches = has_launches || !sources.back().launches.empty();
   }
-  if (!has_launches) return;
-  const SinterCudaApi& api = backend.api();
-  const std::string source = program_source(sources);
-  const void* image = nullptr;
-  std::size_t bytes = 0;
-  backend.check(api.compile(source.c_str(), backend.architecture(), &image, &bytes),
-                "compiling fused groups");
+  if (has_launches) load(program_source(sources));
+  for (GroupSource& source : sources) {
+    for (GroupLaunch& launch : source.launches) launch.text.clear();  // needed no more
+    launches_.push_back(std::move(source.launches));
+  }
+}
+
+void Groups::load(const std::string& source) {
+  const SinterCudaApi& api = backend_.api();
+  std::array<char, 64> version{};
+  backend_.check(api.compiler_version(version.data(), version.size()), "compiling fused groups");
+  const KernelKey key{.source = source,
+                      .architecture = backend_.architecture(),
+                      .compiler_version = version.data()};
+  const KernelImage image = KernelCache::instance().get(key, [&] {
+    const void* made = nullptr;
+    std::size_t bytes = 0;
+    backend_.check(api.compile(source.c_str(), key.architecture, &made, &bytes),
+                   "compiling fused groups");
+    return std::string(static_cast<const char*>(made), bytes);
+  });
+  const std::lock_guard lock(backend_.mutex());
   SinterCudaModule* module = nullptr;
-  backend.check(api.load_module(backend.context(), image, bytes, &module), "loading fused groups");
+  backend_.check(api.load_module(backend_.context(), image->data(), image->size(), &module),
+                 "loading fused groups");
   module_.reset(module);
 }
 

@@ -39,6 +39,8 @@ class Groups {
     void operator()(SinterCudaModule* module) const { api->destroy_module(module); }
   };
 
+  void load(const std::string& source);
+
   CudaBackend& backend_;
   std::vector<std::vector<GroupLaunch>> launches_;  // of each group
   std::unique_ptr<SinterCudaModule, ModuleDeleter> module_;
