@@ -78,6 +78,18 @@ IsaChoice isa_of(const char* name) {
   refuse(name, text, "");
 }
 
+std::string device_of(const char* name) {
+  const std::string_view text = text_of(name);
+  constexpr std::string_view kNumbered = "cuda:";
+  const bool is_numbered =
+      text.substr(0, kNumbered.size()) == kNumbered && text.size() > kNumbered.size() &&
+      text.find_first_not_of("0123456789", kNumbered.size()) == std::string_view::npos;
+  if (!text.empty() && text != "auto" && text != "cpu" && text != "cuda" && !is_numbered) {
+    refuse(name, text, "");
+  }
+  return std::string(text);
+}
+
 bool is_name(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
@@ -109,7 +121,7 @@ Switches read_environment() {
   values.disable = names_of("SINTER_DISABLE");
   values.check = number_of("SINTER_CHECK", 0, 3, 0);
   values.isa = isa_of("SINTER_ISA");
-  values.device = text_of("SINTER_DEVICE");
+  values.device = device_of("SINTER_DEVICE");
   values.cuda_library = text_of("SINTER_CUDA_LIBRARY");
   // Set to nothing is a value here.
   if (const char* cache = std::getenv("SINTER_CACHE")) values.cache = cache;

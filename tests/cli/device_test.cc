@@ -16,7 +16,7 @@ using Words = std::vector<std::string>;
 RunningCommand::Options with_fake(const std::string& settings = "") {
   return {.input = {},
           .environment = {std::string("SINTER_CUDA_LIBRARY=") + SINTER_FAKE_CUDA,
-                          "FAKE_CUDA=" + settings, "SINTER_DEVICE="}};
+                          "FAKE_CUDA=" + settings, "SINTER_DEVICE=", "SINTER_CACHE="}};
 }
 
 Words small_job(const std::string& device, const Words& more = {}) {

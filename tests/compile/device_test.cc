@@ -28,6 +28,7 @@ class DeviceTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     setenv("SINTER_CUDA_LIBRARY", SINTER_FAKE_CUDA, 1);
+    setenv("SINTER_CACHE", "", 1);  // nothing is kept from what the fake compiles
     unsetenv("SINTER_DEVICE");
     reload_switches();
   }

@@ -1,5 +1,6 @@
 #include "backend/cuda/backend.h"
 
+#include <exception>
 #include <utility>
 
 #include "backend/cuda/call.h"
@@ -136,10 +137,13 @@ std::int32_t CudaBackend::add_steps(std::vector<StepName> names) {
 
 void CudaBackend::remove_steps(std::int32_t first) noexcept {
   const std::lock_guard lock(mutex_);
-  if (lost_.empty()) {
-    api_->synchronize(context_);
-    const std::string error = take_kernel_error();
-    if (pending_error_.empty()) pending_error_ = error;
+  if (lost_.empty() && api_->synchronize(context_) == kSinterCudaOk) {
+    try {
+      const std::string error = take_kernel_error();
+      if (pending_error_.empty()) pending_error_ = error;
+    } catch (const std::exception&) {
+      // A lost device: the next call says so.
+    }
   }
   steps_.erase(first);
 }
@@ -149,7 +153,8 @@ std::string CudaBackend::take_kernel_error() {
   if (!has_kernels_) return "";
   has_kernels_ = false;
   SinterCudaKernelError error{.step = -1, .reserved = 0, .position = 0, .value = 0, .limit = 0};
-  if (api_->take_kernel_error(context_, &error) != kSinterCudaOk || error.step < 0) return "";
+  check(api_->take_kernel_error(context_, &error));
+  if (error.step < 0) return "";
   StepName name{.op = "kernel", .place = "step " + std::to_string(error.step)};
   const auto after = steps_.upper_bound(error.step);
   if (after != steps_.begin()) {
