@@ -133,7 +133,7 @@ struct CompiledFunction::Impl {
     backend::Backend& backend = *entry.signature.device;
     entry.program = std::make_shared<ir::Program>(
         compile_detail::make_program(traced.graph, backend, name, parameters));
-    entry.executable = backend.prepare(entry.program);
+    entry.executable = with_pool_released([&] { return backend.prepare(entry.program); });
     for (const ir::Program::StateSlot& slot : entry.program->states) {
       entry.states.push_back(traced.states.at(slot.state));
     }

@@ -97,6 +97,18 @@ TEST_F(CudaBackendTest, ALostDeviceStaysLost) {
   backend.release(memory, 64);
 }
 
+TEST_F(CudaBackendTest, StepNumbersAreUsedAgain) {
+  CudaBackend backend(sinter_cuda_api(), 0);
+  const std::vector<StepName> two(2);
+  EXPECT_EQ(backend.add_steps(two), 0);
+  EXPECT_EQ(backend.add_steps({}), 2);
+  EXPECT_EQ(backend.add_steps(two), 3);
+  backend.remove_steps(0);
+  EXPECT_EQ(backend.add_steps(std::vector<StepName>(3)), 5);
+  EXPECT_EQ(backend.add_steps(std::vector<StepName>(1)), 0);
+  EXPECT_EQ(backend.add_steps(std::vector<StepName>(1)), 1);
+}
+
 TEST_F(CudaBackendTest, EveryKernelOfTheCpuHasAName) {
   for (int i = 0; i < ir::kOpCount; ++i) {
     const auto op = static_cast<ir::OpId>(i);

@@ -329,6 +329,17 @@ TEST_F(DeviceTest, BatchesOfALoaderLieInHostMemory) {
   EXPECT_EQ(fake().copies_in, 0);
 }
 
+TEST_F(DeviceTest, FreeBlocksOfThePoolGoBackBeforeMemoryRunsOut) {
+  set_device("cuda");
+  const std::uint64_t mebibyte = std::uint64_t{1} << 20;
+  fake().memory_total = fake().memory_used + 6 * mebibyte;
+  tensor(std::vector<float>(mebibyte), {1024, 1024});  // 4 MiB, which the pool keeps
+  const Tensor other = tensor(std::vector<float>(mebibyte * 5 / 4), {1280, 1024});
+  EXPECT_EQ(other.elements(), 1280 * 1024);
+  const std::string text = error_of([&] { tensor(std::vector<float>(mebibyte), {1024, 1024}); });
+  expect_says(text, "cuda:0: out of memory; got a request for 4194304 bytes");
+}
+
 TEST_F(DeviceTest, WatchedAndMeasuredProgramsWait) {
   set_device("cuda");
   const State w(matrix(0.125F), "w");

@@ -7,6 +7,7 @@
 #include "backend/cuda/executor.h"
 #include "backend/cuda/groups.h"
 #include "backend/cuda/status.h"
+#include "ir/internal_error.h"
 #include "sinter/error.h"
 
 namespace sinter::backend::cuda {
@@ -129,10 +130,20 @@ std::unique_ptr<Executable> CudaBackend::prepare(std::shared_ptr<const ir::Progr
 
 std::int32_t CudaBackend::add_steps(std::vector<StepName> names) {
   const std::lock_guard lock(mutex_);
-  const std::int32_t first = next_step_;
-  next_step_ += static_cast<std::int32_t>(names.size());
-  steps_.emplace(first, std::move(names));
-  return first;
+  // The lowest numbers that are free, so that they stay small: kernels pack them with a position.
+  constexpr std::size_t kMostSteps = std::size_t{1} << 24;
+  if (names.empty()) names.emplace_back();  // every program has a number of its own
+  std::size_t first = 0;
+  for (const auto& [taken, others] : steps_) {
+    if (first + names.size() <= static_cast<std::size_t>(taken)) break;
+    first = static_cast<std::size_t>(taken) + others.size();
+  }
+  if (first + names.size() > kMostSteps) {
+    throw ir::InternalError("cuda: more steps than kernels can tell apart");
+  }
+  const auto number = static_cast<std::int32_t>(first);
+  steps_.emplace(number, std::move(names));
+  return number;
 }
 
 void CudaBackend::remove_steps(std::int32_t first) noexcept {

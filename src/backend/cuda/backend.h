@@ -83,7 +83,6 @@ class CudaBackend : public Backend {
   bool has_kernels_ = false;   // enqueued since errors were last looked for
   std::string pending_error_;  // of steps that are gone
   std::map<std::int32_t, std::vector<StepName>> steps_;
-  std::int32_t next_step_ = 0;
 };
 
 }  // namespace sinter::backend::cuda
