@@ -101,7 +101,7 @@ TEST(Device, AWholeJobRunsAndIsRecorded) {
 TEST(Device, LostInATrainingRunItKeepsTheLastCheckpoint) {
   const TemporaryFolder folder;
   const CommandResult lost = run_command(folder.path(), small_job("cuda", {"--quiet"}),
-                                         with_fake("launch_status=10,launches_left=60"));
+                                         with_fake("launch_status=10,launches_left=20"));
   expect_one_line(lost, {"cuda:0", "the device is lost", "the CPU stays usable"});
   const std::string checkpoint = folder / "run/checkpoints/last.safetensors";
   ASSERT_TRUE(std::filesystem::exists(checkpoint));
