@@ -93,6 +93,9 @@ class Bench {
   std::vector<std::vector<Tensor>> batches_;
 };
 
+// Bytes a second of this machine's memory; 0 where the current device is a GPU.
+double host_bandwidth() { return current_device() == "cpu" ? measure_bandwidth() : 0; }
+
 struct Timing {
   double first_step_ms = 0;
   std::vector<double> steps;  // ms, ascending
@@ -143,21 +146,23 @@ double roofline_ms(const Timing& timing, double bandwidth) {
 
 std::string to_json(const Bench& bench, const Timing& timing, double bandwidth) {
   std::string text = fmt::format(
-      "{{\"workload\":\"{}\",\"device\":\"cpu\",\"dtype\":\"f32\",\"threads\":{},\"batch\":{},"
+      "{{\"workload\":\"{}\",\"device\":\"{}\",\"dtype\":\"f32\",\"threads\":{},\"batch\":{},"
       "\"units\":\"{}\",\"units_per_s\":{:.1f},"
       "\"step_ms\":{{\"min\":{:.4f},\"median\":{:.4f},\"max\":{:.4f}}},\"first_step_ms\":{:.3f},",
-      bench.workload().name, thread_count(), bench.batch(), bench.workload().units,
-      1000 * static_cast<double>(bench.batch()) / timing.median(), timing.steps.front(),
-      timing.median(), timing.steps.back(), timing.first_step_ms);
+      bench.workload().name, current_device(), thread_count(), bench.batch(),
+      bench.workload().units, 1000 * static_cast<double>(bench.batch()) / timing.median(),
+      timing.steps.front(), timing.median(), timing.steps.back(), timing.first_step_ms);
   if (timing.report) {
     const ProgramReport& report = *timing.report;
     text += fmt::format(
         "\"compile_ms\":{:.3f},\"contraction_ms\":{:.4f},\"kernels_per_step\":{},"
         "\"planned_bytes\":{},\"allocations_after_first\":{},\"flops_per_step\":{:.0f},"
-        "\"bytes_per_step\":{:.0f},\"roofline_percent\":{:.1f}}}",
+        "\"bytes_per_step\":{:.0f},\"roofline_percent\":{}}}",
         report.compile_ms, timing.parts.contraction_ms, report.kernels, report.memory.total,
         timing.allocations, report.flops, report.bytes,
-        100 * roofline_ms(timing, bandwidth) / timing.parts.whole_ms);
+        bandwidth > 0
+            ? fmt::format("{:.1f}", 100 * roofline_ms(timing, bandwidth) / timing.parts.whole_ms)
+            : "null");
   } else {
     text += fmt::format(
         "\"compile_ms\":null,\"contraction_ms\":null,\"kernels_per_step\":null,"
@@ -178,9 +183,11 @@ void print_row(const Bench& bench, const Timing& timing, double bandwidth) {
              1000 * static_cast<double>(bench.batch()) / timing.median(), timing.median(),
              timing.steps.front(), timing.first_step_ms);
   if (timing.report) {
-    fmt::print("{:>13.2f}{:>9}{:>10.3f}{:>9.1f}%", timing.report->compile_ms,
-               timing.report->kernels, timing.parts.contraction_ms,
-               100 * roofline_ms(timing, bandwidth) / timing.parts.whole_ms);
+    fmt::print("{:>13.2f}{:>9}{:>10.3f}", timing.report->compile_ms, timing.report->kernels,
+               timing.parts.contraction_ms);
+    if (bandwidth > 0) {
+      fmt::print("{:>9.1f}%", 100 * roofline_ms(timing, bandwidth) / timing.parts.whole_ms);
+    }
   }
   fmt::print("\n");
 }
@@ -214,7 +221,7 @@ int run(const BenchCommand& command) {
     fmt::print(stderr, "sinter: error: {}\n", error.what());
     return kWrongUsage;
   }
-  check_device(command.device);
+  set_device(command.device);
   if (command.threads > 0) set_thread_count(command.threads);
   if (chosen.empty()) {
     for (const Workload& workload : workload_list()) chosen.push_back(&workload);
@@ -226,9 +233,9 @@ int run(const BenchCommand& command) {
     const std::int64_t batch = command.batch > 0 ? command.batch : workload->batch;
     Bench bench(*workload, batch);
     // The better of before and after: the machine may have been busy with something else.
-    double bandwidth = measure_bandwidth();
+    double bandwidth = host_bandwidth();
     const Timing timing = time_steps(bench, command);
-    bandwidth = std::max(bandwidth, measure_bandwidth());
+    bandwidth = std::max(bandwidth, host_bandwidth());
     json += (json.empty() ? "" : ",\n ") + to_json(bench, timing, bandwidth);
     if (!command.json) print_row(bench, timing, bandwidth);
     if (command.parts && !command.json) print_parts(timing);

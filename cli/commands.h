@@ -26,12 +26,14 @@ struct EvalCommand {
   std::string run;
   std::string data;  // empty: the run's
   std::string split = "test";
+  std::string device = "auto";
   int threads = 0;
 };
 
 struct PredictCommand {
   std::string run;
   std::vector<std::string> inputs;
+  std::string device = "auto";
   int threads = 0;
 };
 
@@ -52,13 +54,23 @@ struct BenchCommand {
   std::string losses;  // a file to write
 };
 
-using Command = std::variant<TrainCommand, EvalCommand, PredictCommand, InfoCommand, BenchCommand>;
+struct CompareCommand {
+  recipes::RunRequest request;       // `folder`: where all goes; empty: runs/compare-RECIPE-N
+  std::vector<std::string> devices;  // "cpu", "cuda"
+  std::vector<std::string> prices;   // "cuda=3.5": of an hour
+  double target = 0;                 // accuracy; 0: the lowest of the best ones
+  bool quiet = false;
+};
+
+using Command = std::variant<TrainCommand, EvalCommand, PredictCommand, InfoCommand, BenchCommand,
+                             CompareCommand>;
 
 int run(const TrainCommand& command);
 int run(const EvalCommand& command);
 int run(const PredictCommand& command);
 int run(const InfoCommand& command);
 int run(const BenchCommand& command);
+int run(const CompareCommand& command);
 
 }  // namespace sinter::cli
 

@@ -6,6 +6,7 @@
 namespace sinter::cli {
 
 int run(const EvalCommand& command) {
+  set_device(command.device);
   if (command.threads > 0) set_thread_count(command.threads);
   std::string name;
   train::Config config = recipes::read_run_config(command.run, &name);

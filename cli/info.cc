@@ -10,11 +10,30 @@
 namespace sinter::cli {
 namespace {
 
+double gigabytes(std::int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
+
+void print_cuda() {
+  const DeviceList list = devices();
+  for (const Device& device : list.devices) {
+    if (device.name == "cpu") continue;
+    fmt::print("         {}: {} ({}), {:.1f} GB, {:.1f} GB free; CUDA {}, driver for {}{}\n",
+               device.name, device.model, device.architecture, gigabytes(device.memory_total),
+               gigabytes(device.memory_free), device.runtime, device.driver,
+               device.emulated ? "; emulated by the CPU, for tests" : "");
+  }
+  if (!list.why_no_cuda.empty()) fmt::print("         cuda: none: {}\n", list.why_no_cuda);
+  if (list.cuda_library.empty()) return;
+  fmt::print("library  {}\n", list.cuda_library);
+  if (!list.cuda_compiler.empty()) fmt::print("library  {}\n", list.cuda_compiler);
+}
+
 void print_system() {
+  const DeviceScope cpu("cpu");
   const SystemInfo info = system_info();
   fmt::print("sinter {}\n", version());
-  fmt::print("device   cpu: {}, {} threads\n", info.isa, info.threads);
-  fmt::print("         cuda: not in this build\n");
+  fmt::print("device   cpu: {}, {} threads, {:.1f} GB\n", info.isa, info.threads,
+             gigabytes(describe_device("cpu").memory_total));
+  print_cuda();
   for (const Library& library : info.libraries) {
     fmt::print("library  {} {}\n", library.name, library.version);
   }

@@ -22,32 +22,52 @@ void add_setting(CLI::App* app, const std::string& option, const std::string& ke
       ->type_name(value);
 }
 
+CLI::Validator device_name() {
+  return CLI::Validator(
+      [](const std::string& name) {
+        return is_device_name(name)
+                   ? std::string()
+                   : "there is no device '" + name + "'; expected auto, cpu, cuda or cuda:N";
+      },
+      "");
+}
+
+void add_device(CLI::App* app, std::string* device) {
+  app->add_option("--device", *device, "auto, cpu, cuda or cuda:N")
+      ->check(device_name())
+      ->type_name("DEVICE");
+}
+
+// What determines a job besides its device.
+void add_job(CLI::App* app, recipes::RunRequest* request) {
+  app->add_option("recipe", request->recipe, "What to train: image")
+      ->required()
+      ->type_name("RECIPE");
+  add_setting(app, "--data", "data", "PATH", "The data; the recipe's embedded ones without it",
+              request);
+  add_setting(app, "--model", "model", "NAME", "The network", request);
+  add_setting(app, "--init", "init", "FILE|RUN", "Weights to begin with", request);
+  add_setting(app, "--freeze", "freeze", "PATTERN", "Parameters that stay as they are", request);
+  add_setting(app, "--epochs", "epochs", "N", "How often each row is seen", request);
+  add_setting(app, "--steps", "steps", "N", "Updates in all, instead of epochs", request);
+  add_setting(app, "--batch", "batch", "N", "Rows of one update", request);
+  add_setting(app, "--lr", "lr", "X", "Learning rate", request);
+  add_setting(app, "--seed", "seed", "S", "Of weights, order and augmentation", request);
+  add_setting(app, "--threads", "threads", "N", "CPU threads", request);
+  add_setting(app, "--precision", "precision", "P", "f32", request);
+  app->add_option("--config", request->config_file, "Settings from a TOML file")->type_name("FILE");
+  app->add_option("--set", request->set, "Any setting; may be repeated")
+      ->type_name("key=value")
+      ->allow_extra_args(false);
+}
+
 CLI::App* add_train(CLI::App& app, TrainCommand* command) {
   CLI::App* train = app.add_subcommand("train", "Train a recipe's model");
   recipes::RunRequest* request = &command->request;
-  train->add_option("recipe", request->recipe, "What to train: image")
-      ->required()
-      ->type_name("RECIPE");
-  add_setting(train, "--data", "data", "PATH", "The data; the recipe's embedded ones without it",
-              request);
+  add_job(train, request);
   train->add_option("--out", request->folder, "The run's folder; runs/RECIPE-N without it")
       ->type_name("RUN");
-  add_setting(train, "--model", "model", "NAME", "The network", request);
-  add_setting(train, "--init", "init", "FILE|RUN", "Weights to begin with", request);
-  add_setting(train, "--freeze", "freeze", "PATTERN", "Parameters that stay as they are", request);
   add_setting(train, "--device", "device", "DEVICE", "auto, cpu, cuda or cuda:N", request);
-  add_setting(train, "--epochs", "epochs", "N", "How often each row is seen", request);
-  add_setting(train, "--steps", "steps", "N", "Updates in all, instead of epochs", request);
-  add_setting(train, "--batch", "batch", "N", "Rows of one update", request);
-  add_setting(train, "--lr", "lr", "X", "Learning rate", request);
-  add_setting(train, "--seed", "seed", "S", "Of weights, order and augmentation", request);
-  add_setting(train, "--threads", "threads", "N", "CPU threads", request);
-  add_setting(train, "--precision", "precision", "P", "f32", request);
-  train->add_option("--config", request->config_file, "Settings from a TOML file")
-      ->type_name("FILE");
-  train->add_option("--set", request->set, "Any setting; may be repeated")
-      ->type_name("key=value")
-      ->allow_extra_args(false);
   train->add_flag("--resume", request->resume, "Go on from the last checkpoint");
   train->add_flag("--force", request->force,
                   "Replace an existing run; with --resume: go on in a changed environment");
@@ -63,6 +83,7 @@ CLI::App* add_eval(CLI::App& app, EvalCommand* command) {
   eval->add_option("--split", command->split, "train, validation or test")
       ->check(CLI::IsMember({"train", "validation", "test"}))
       ->type_name("SPLIT");
+  add_device(eval, &command->device);
   eval->add_option("--threads", command->threads, "CPU threads")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
@@ -81,6 +102,7 @@ CLI::App* add_predict(CLI::App& app, PredictCommand* command) {
           "{\"pixels\": [...]} from standard "
           "input")
       ->type_name("INPUT");
+  add_device(predict, &command->device);
   predict->add_option("--threads", command->threads, "CPU threads")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
@@ -91,7 +113,7 @@ CLI::App* add_bench(CLI::App& app, BenchCommand* command) {
   CLI::App* bench = app.add_subcommand("bench", "Time whole training steps of reference networks");
   bench->add_option("workloads", command->workloads, "mlp, cnn; all without it")
       ->type_name("WORKLOAD");
-  bench->add_option("--device", command->device, "auto, cpu, cuda or cuda:N")->type_name("D");
+  add_device(bench, &command->device);
   bench->add_option("--dtype", command->dtype, "f32")
       ->check(CLI::IsMember({"f32"}))
       ->type_name("TYPE");
@@ -113,6 +135,30 @@ CLI::App* add_bench(CLI::App& app, BenchCommand* command) {
   bench->add_flag("--json", command->json, "One JSON array instead of a table");
   bench->add_flag("--parts", command->parts, "Also each part of the step");
   return bench;
+}
+
+CLI::App* add_compare(CLI::App& app, CompareCommand* command) {
+  CLI::App* compare = app.add_subcommand(
+      "compare", "The same job on several devices: time to accuracy, cost, energy");
+  add_job(compare, &command->request);
+  compare->add_option("--devices", command->devices, "cpu,cuda")
+      ->required()
+      ->delimiter(',')
+      ->check(device_name())
+      ->type_name("DEVICE,...");
+  compare
+      ->add_option("--out", command->request.folder,
+                   "The folder of all runs and of report.html; runs/compare-RECIPE-N without it")
+      ->type_name("FOLDER");
+  compare->add_option("--price", command->prices, "What an hour of a device costs; may be repeated")
+      ->delimiter(',')
+      ->type_name("DEVICE=X");
+  compare->add_option("--target", command->target, "The accuracy that times are measured to")
+      ->check(CLI::Range(0.0, 1.0))
+      ->type_name("X");
+  compare->add_flag("--force", command->request.force, "Replace what is in the folder");
+  compare->add_flag("--quiet", command->quiet, "Print no progress");
+  return compare;
 }
 
 CLI::App* add_info(CLI::App& app, InfoCommand* command) {
@@ -167,11 +213,13 @@ std::variant<Command, int> parse(int argc, const char* const* argv) {
   PredictCommand predict;
   BenchCommand bench;
   InfoCommand info;
+  CompareCommand compare;
   const CLI::App* train_app = add_train(app, &train);
   const CLI::App* eval_app = add_eval(app, &eval);
   const CLI::App* predict_app = add_predict(app, &predict);
   const CLI::App* bench_app = add_bench(app, &bench);
   const CLI::App* info_app = add_info(app, &info);
+  const CLI::App* compare_app = add_compare(app, &compare);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
@@ -184,6 +232,7 @@ std::variant<Command, int> parse(int argc, const char* const* argv) {
   if (*predict_app) return predict;
   if (*bench_app) return bench;
   if (*info_app) return info;
+  if (*compare_app) return compare;
   std::fputs(app.help().c_str(), stdout);
   return kDone;
 }

@@ -7,6 +7,7 @@
 namespace sinter::cli {
 
 int run(const PredictCommand& command) {
+  set_device(command.device);
   if (command.threads > 0) set_thread_count(command.threads);
   struct stat status {};
   const bool is_file = stat(command.run.c_str(), &status) == 0 && S_ISREG(status.st_mode);

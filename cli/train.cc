@@ -1,26 +1,14 @@
 #include <fmt/format.h>
-#include <signal.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <optional>
 
 #include "commands.h"
+#include "interrupt.h"
 #include "progress_bar.h"
+#include "sinter/system.h"
 
 namespace sinter::cli {
 namespace {
-
-std::atomic<bool> stop_requested{false};
-
-// The first Ctrl-C asks for a checkpoint, the second one ends the process as usual.
-void catch_interrupts() {
-  struct sigaction action {};
-  action.sa_handler = [](int) { stop_requested = true; };
-  action.sa_flags = static_cast<int>(SA_RESETHAND);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
 
 void print_plan(recipes::Run& run) {
   const ProgramReport report = run.plan();
@@ -36,8 +24,9 @@ void print_plan(recipes::Run& run) {
   line("data", memory.data + run.data_bytes());
   const std::int64_t total = memory.total + run.data_bytes();
   line("total", total);
-  const std::int64_t has = std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
-  line("the machine", has);
+  const std::string device = current_device();
+  const std::int64_t has = describe_device(device).memory_total;
+  line(device == "cpu" ? "the machine" : device.c_str(), has);
   fmt::print("{}\n", total <= has ? "fits" : "does not fit");
 }
 
@@ -45,7 +34,7 @@ void print_plan(recipes::Run& run) {
 
 int run(const TrainCommand& command) {
   recipes::RunRequest request = command.request;
-  request.stop = &stop_requested;
+  request.stop = &stop_requested();
   const auto say = [&](const std::string& line) {
     if (!command.quiet) fmt::print("{}\n", line);
   };
@@ -62,7 +51,8 @@ int run(const TrainCommand& command) {
     print_plan(*run);
     return kDone;
   }
-  say(fmt::format("{}: {} parameters", run->folder(), run->parameter_count()));
+  say(fmt::format("{}: {} parameters, on {}", run->folder(), run->parameter_count(),
+                  current_device()));
   ProgressBar bar(command.quiet);
   const train::Result result = run->train(bar);
   say(fmt::format("{} steps in {:.1f} s, {:.0f} samples/s; the model is {}/model.safetensors",

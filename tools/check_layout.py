@@ -30,8 +30,8 @@ PUBLIC = {
 INNER_FOR_ALL = {"base"}
 # The links to the right (tensor/recorder.h, ops/scan.h), with their reasons in docs/design.md.
 ALLOWED_LINKS = {("tensor", "compile")}
-# Tests of whole compiled steps need networks and optimizers.
-ALLOWED_TEST_LINKS = {("compile", "nn"), ("compile", "optim")}
+# Tests of whole compiled steps need networks, optimizers and batches.
+ALLOWED_TEST_LINKS = {("compile", "nn"), ("compile", "optim"), ("compile", "data")}
 MAX_LINES = 800
 MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 FORBIDDEN = re.compile(r"#include <(format|ranges|source_location)>")

@@ -80,9 +80,21 @@ Tensor tensor(std::span<const std::int64_t> values, const Shape& shape);
 Tensor tensor(std::span<const std::uint8_t> values, const Shape& shape);
 // A scalar.
 Tensor scalar(double value, Dtype dtype = Dtype::f32);
-// A new Tensor whose memory `fill` writes: shape.elements() * size_of(dtype) bytes, 64-byte
-// aligned, undefined before. For data loaders; the memory comes from the pool.
+// A new Tensor whose elements `fill` writes: shape.elements() * size_of(dtype) bytes of host
+// memory, 64-byte aligned, undefined before, copied to the current device afterwards if that is
+// another one. For data loaders; the memory comes from the pool.
 Tensor filled(const Shape& shape, Dtype dtype, const std::function<void(std::byte*)>& fill);
+
+// Tensors are made on the current device (system.h), and ops run there: an op on a Tensor of
+// another device is an Error that names both. Compiled functions also take arguments in host
+// memory, such as a loader's batches.
+//
+// The same elements on the current device, or in host memory; `tensor` itself when it is there
+// already. Values only: gradients do not go through. Throws Error in a trace.
+Tensor to_device(const Tensor& tensor);
+Tensor to_host(const Tensor& tensor);
+// "cpu", "cuda:0". Throws Error in a trace.
+std::string device_of(const Tensor& tensor);
 
 // What changes: a parameter, a moment, running statistics, a random position, a step counter. A
 // State is a shared handle to one cell with an id, a fixed type and a fixed address for life;

@@ -18,6 +18,9 @@ struct Bindings {
   std::span<void* const> inputs;
   std::span<void* const> outputs;
   std::span<void* const> states;
+  // For each input, whether it lies in host memory instead of the device's; empty: none does. Such
+  // an input may change as soon as run() has returned.
+  std::span<const std::uint8_t> host_inputs = {};
 };
 
 // A program made ready for a device: kernels emitted, primitives created, arena allocated.
@@ -25,15 +28,18 @@ class Executable {
  public:
   virtual ~Executable() = default;
 
-  // Runs all steps. Allocates nothing. One run at a time.
+  // Runs all steps. Allocates nothing large. One run at a time. A device other than the CPU may
+  // still be working when this returns: what went wrong there is thrown by whatever waits for it.
   virtual void run(const Bindings& bindings) = 0;
 
   // Runs all steps, calling `after` behind each (for timing and for the search for the first NaN).
-  // `after` gets the step's index and the addresses of its outputs, and may throw to stop.
+  // `after` gets the step's index and the addresses of its outputs on the device, which has
+  // finished the step, and may throw to stop.
   virtual void run_watched(const Bindings& bindings,
                            const std::function<void(int, std::span<void* const>)>& after) = 0;
 
-  // Runs the steps for which `chosen` is true, on whatever the buffers hold: for measuring parts.
+  // Runs the steps for which `chosen` is true, on whatever the buffers hold, and waits for them:
+  // for measuring parts.
   virtual void run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) = 0;
 };
 
@@ -51,11 +57,16 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
+  // "cpu", "cuda:0"
   virtual const char* name() const = 0;
+  // Whether the host reads and writes this memory like its own.
+  virtual bool is_host() const = 0;
   // 64-byte aligned memory on the device; throws Error when there is none. Contents are undefined.
   virtual void* allocate(std::size_t bytes) = 0;
   virtual void release(void* memory, std::size_t bytes) = 0;
+  // `from` may change when it returns.
   virtual void copy_to_device(void* to, const void* from, std::size_t bytes) = 0;
+  // Waits for what was submitted before.
   virtual void copy_to_host(void* to, const void* from, std::size_t bytes) = 0;
   virtual void copy(void* to, const void* from, std::size_t bytes) = 0;
   // Waits until everything submitted has finished.

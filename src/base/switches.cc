@@ -18,13 +18,19 @@ namespace {
 
 constexpr std::string_view kPrefix = "SINTER_";
 
-constexpr std::array<SwitchRow, 7> kTable = {{
+constexpr std::array<SwitchRow, 10> kTable = {{
+    {"SINTER_CACHE", "a directory", "~/.cache/sinter",
+     "keep compiled GPU kernels there from run to run; set to nothing: do not keep them"},
     {"SINTER_CHECK", "0 to 3", "0",
      "1: verify after every pass; 2: compare compiled with eager too; 3: stop at the first NaN and "
      "name its op"},
+    {"SINTER_CUDA_LIBRARY", "a file", "",
+     "the CUDA library to load; without it, libsinter_cuda.so beside the program or in ../lib"},
     {"SINTER_DEBUG", "0 to 5", "0",
      "print, each level adding: 1 kernels with their time; 2 passes; 3 fused groups; 4 the graph "
      "after each pass; 5 programs and machine code"},
+    {"SINTER_DEVICE", "auto, cpu, cuda or cuda:N", "",
+     "the device that programs begin with, and what 'auto' means; without it, the CPU"},
     {"SINTER_DISABLE", "names, separated by commas", "",
      "skip these passes of the compiler; 'emit' leaves fused groups to the interpreter"},
     {"SINTER_DUMP", "a directory", "",
@@ -72,6 +78,18 @@ IsaChoice isa_of(const char* name) {
   refuse(name, text, "");
 }
 
+std::string device_of(const char* name) {
+  const std::string_view text = text_of(name);
+  constexpr std::string_view kNumbered = "cuda:";
+  const bool is_numbered =
+      text.substr(0, kNumbered.size()) == kNumbered && text.size() > kNumbered.size() &&
+      text.find_first_not_of("0123456789", kNumbered.size()) == std::string_view::npos;
+  if (!text.empty() && text != "auto" && text != "cpu" && text != "cuda" && !is_numbered) {
+    refuse(name, text, "");
+  }
+  return std::string(text);
+}
+
 bool is_name(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
@@ -103,6 +121,10 @@ Switches read_environment() {
   values.disable = names_of("SINTER_DISABLE");
   values.check = number_of("SINTER_CHECK", 0, 3, 0);
   values.isa = isa_of("SINTER_ISA");
+  values.device = device_of("SINTER_DEVICE");
+  values.cuda_library = text_of("SINTER_CUDA_LIBRARY");
+  // Set to nothing is a value here.
+  if (const char* cache = std::getenv("SINTER_CACHE")) values.cache = cache;
   values.threads = number_of("SINTER_THREADS", 1, kMaxThreads, 0);
   return values;
 }

@@ -3,6 +3,7 @@
 #define SINTER_BASE_SWITCHES_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,6 +27,9 @@ struct Switches {
   int check = 0;                         // SINTER_CHECK, 0 to 3
   IsaChoice isa = IsaChoice::automatic;  // SINTER_ISA
   int threads = 0;                       // SINTER_THREADS; 0: not given
+  std::string device;                    // SINTER_DEVICE; empty: not given
+  std::string cuda_library;              // SINTER_CUDA_LIBRARY, a file; empty: not given
+  std::optional<std::string> cache;      // SINTER_CACHE; empty: no folder; nothing: not given
 
   // True when `name` (a pass, or "emit") stands in SINTER_DISABLE.
   bool disabled(std::string_view name) const;

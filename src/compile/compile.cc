@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -44,6 +45,7 @@ double median(std::vector<double> values) {
 
 // What a program was made for.
 struct Signature {
+  backend::Backend* device = nullptr;
   std::vector<ir::TensorType> arguments;
   bool training = true;
   bool tracking = true;
@@ -68,11 +70,9 @@ bool same_captured(const Tensor& a, const Tensor& b) {
   const Payload& x = a.impl()->payload;
   const Payload& y = b.impl()->payload;
   if (x.storage == y.storage && x.offset == y.offset) return true;
-  std::vector<std::byte> x_bytes(static_cast<std::size_t>(x.type.bytes()));
-  std::vector<std::byte> y_bytes(static_cast<std::size_t>(y.type.bytes()));
-  x.storage->backend()->copy_to_host(x_bytes.data(), x.memory(), x_bytes.size());
-  y.storage->backend()->copy_to_host(y_bytes.data(), y.memory(), y_bytes.size());
-  return x_bytes == y_bytes;
+  const auto bytes = static_cast<std::size_t>(x.type.bytes());
+  return x.type == y.type &&
+         (bytes == 0 || std::memcmp(HostBytes(x).data(), HostBytes(y).data(), bytes) == 0);
 }
 
 // Whether a State was moved into an arena after the trace, which read it on its own.
@@ -91,6 +91,7 @@ struct CompiledFunction::Impl {
 
   Signature signature_of(const std::vector<Tensor>& arguments) const {
     Signature signature;
+    signature.device = &backend::default_backend();
     for (std::size_t i = 0; i < arguments.size(); ++i) {
       if (!arguments[i].defined()) {
         raise({.where = name,
@@ -129,10 +130,10 @@ struct CompiledFunction::Impl {
     for (const auto& [id, state] : traced.states) {
       if (state->is_parameter) parameters.insert(id);
     }
-    backend::Backend& backend = backend::default_backend();
+    backend::Backend& backend = *entry.signature.device;
     entry.program = std::make_shared<ir::Program>(
         compile_detail::make_program(traced.graph, backend, name, parameters));
-    entry.executable = backend.prepare(entry.program);
+    entry.executable = with_pool_released([&] { return backend.prepare(entry.program); });
     for (const ir::Program::StateSlot& slot : entry.program->states) {
       entry.states.push_back(traced.states.at(slot.state));
     }
@@ -218,12 +219,14 @@ struct CompiledFunction::Impl {
 
   static std::string nonfinite_step(const Entry& entry, const backend::Bindings& bindings) {
     const SavedStates saved(entry.states);
-    return compile_detail::first_nonfinite_step(*entry.program, *entry.executable, bindings);
+    return compile_detail::first_nonfinite_step(*entry.program, *entry.signature.device,
+                                                *entry.executable, bindings);
   }
 
   void run(Entry& entry, const std::vector<Tensor>& arguments,
            const std::vector<Payload>& outputs) {
-    const compile_detail::BoundProgram bound(arguments, entry.captured, outputs, entry.states);
+    const compile_detail::BoundProgram bound(*entry.signature.device, arguments, entry.captured,
+                                             outputs, entry.states);
     RunningStates running(entry.states, name);
     if (switches().check >= 3) {
       const std::string found = nonfinite_step(entry, bound.bindings());
@@ -308,7 +311,8 @@ StepTimes CompiledFunction::measure(const std::vector<Tensor>& arguments, int re
   Entry& entry = impl_->find_or_make(arguments);
   const ir::Program& program = *entry.program;
   const std::vector<Payload> outputs = impl_->allocate_outputs(entry);
-  const compile_detail::BoundProgram bound(arguments, entry.captured, outputs, entry.states);
+  const compile_detail::BoundProgram bound(*entry.signature.device, arguments, entry.captured,
+                                           outputs, entry.states);
   RunningStates running(entry.states, impl_->name);
   const SavedStates saved(entry.states);
   std::vector<std::uint8_t> contractions;
@@ -349,7 +353,8 @@ std::string CompiledFunction::find_first_nonfinite(const std::vector<Tensor>& ar
   const std::lock_guard lock(impl_->mutex);
   Entry& entry = impl_->find_or_make(arguments);
   const std::vector<Payload> outputs = impl_->allocate_outputs(entry);
-  const compile_detail::BoundProgram bound(arguments, entry.captured, outputs, entry.states);
+  const compile_detail::BoundProgram bound(*entry.signature.device, arguments, entry.captured,
+                                           outputs, entry.states);
   RunningStates running(entry.states, impl_->name);
   return Impl::nonfinite_step(entry, bound.bindings());
 }

@@ -2,9 +2,24 @@
 
 namespace sinter::compile_detail {
 
-BoundProgram::BoundProgram(const std::vector<Tensor>& arguments,
+namespace {
+
+[[noreturn]] void raise_device(const std::string& where, const std::string& what,
+                               const backend::Backend& got, const backend::Backend& expected,
+                               const std::string& hint) {
+  raise({.where = where,
+         .what = what,
+         .got = got.name(),
+         .expected = expected.is_host() ? expected.name() : std::string(expected.name()) + hint,
+         .hint = "to_device() copies a Tensor; set_device() before the model is made"});
+}
+
+}  // namespace
+
+BoundProgram::BoundProgram(const backend::Backend& device, const std::vector<Tensor>& arguments,
                            const std::vector<Tensor>& captured, const std::vector<Payload>& outputs,
-                           const StateList& states) {
+                           const StateList& states)
+    : device_(device) {
   for (const Tensor& argument : arguments) {
     if (argument.impl()->payload.is_symbolic()) {
       raise({.where = "compile",
@@ -13,11 +28,29 @@ BoundProgram::BoundProgram(const std::vector<Tensor>& arguments,
              .expected = {},
              .hint = "return it from there first"});
     }
-    inputs_.push_back(argument.impl()->payload.memory());
+    add_input(argument);
   }
-  for (const Tensor& tensor : captured) inputs_.push_back(tensor.impl()->payload.memory());
+  for (const Tensor& tensor : captured) add_input(tensor);
   for (const Payload& output : outputs) outputs_.push_back(output.memory());
-  for (const auto& state : states) states_.push_back(state->memory());
+  for (const auto& state : states) {
+    const backend::Backend& own = *state->storage->backend();
+    if (&own != &device_) {
+      raise_device("State " + state->name, "lies on another device than the compiled function", own,
+                   device_, "");
+    }
+    states_.push_back(state->memory());
+  }
+}
+
+void BoundProgram::add_input(const Tensor& tensor) {
+  const Payload& payload = tensor.impl()->payload;
+  const backend::Backend& own = *payload.storage->backend();
+  if (&own != &device_ && !own.is_host()) {
+    raise_device("input " + std::to_string(inputs_.size()),
+                 "lies on another device than the compiled function", own, device_, " or cpu");
+  }
+  if (!device_.is_host()) host_inputs_.push_back(own.is_host() ? 1 : 0);
+  inputs_.push_back(payload.memory());
 }
 
 RunningStates::RunningStates(const StateList& states, const std::string& name) : states_(states) {
@@ -41,17 +74,21 @@ RunningStates::~RunningStates() {
 
 SavedStates::SavedStates(const StateList& states) : states_(states) {
   for (const auto& state : states_) {
-    copies_.push_back(allocate_payload(state->type));
+    copies_.push_back(allocate_payload(state->type, state->storage->backend()));
     state->storage->backend()->copy(copies_.back().memory(), state->memory(),
                                     static_cast<std::size_t>(state->type.bytes()));
   }
 }
 
 SavedStates::~SavedStates() {
-  for (std::size_t i = 0; i < states_.size(); ++i) {
-    states_[i]->storage->backend()->copy(states_[i]->memory(), copies_[i].memory(),
-                                         static_cast<std::size_t>(states_[i]->type.bytes()));
-    states_[i]->count_write();  // snapshots taken meanwhile hold something else
+  try {
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      states_[i]->storage->backend()->copy(states_[i]->memory(), copies_[i].memory(),
+                                           static_cast<std::size_t>(states_[i]->type.bytes()));
+      states_[i]->count_write();  // snapshots taken meanwhile hold something else
+    }
+  } catch (const Error&) {
+    // The device is lost, and the States with it; whoever uses them next is told so.
   }
 }
 

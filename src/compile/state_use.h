@@ -16,15 +16,22 @@ using StateList = std::vector<std::shared_ptr<StateImpl>>;
 // The addresses of one run.
 class BoundProgram {
  public:
-  BoundProgram(const std::vector<Tensor>& arguments, const std::vector<Tensor>& captured,
-               const std::vector<Payload>& outputs, const StateList& states);
+  // Inputs lie on the program's device or in host memory, States on the device. Throws Error when
+  // one does not.
+  BoundProgram(const backend::Backend& device, const std::vector<Tensor>& arguments,
+               const std::vector<Tensor>& captured, const std::vector<Payload>& outputs,
+               const StateList& states);
 
-  backend::Bindings bindings() const { return {inputs_, outputs_, states_}; }
+  backend::Bindings bindings() const { return {inputs_, outputs_, states_, host_inputs_}; }
 
  private:
+  void add_input(const Tensor& tensor);
+
+  const backend::Backend& device_;
   std::vector<void*> inputs_;
   std::vector<void*> outputs_;
   std::vector<void*> states_;
+  std::vector<std::uint8_t> host_inputs_;  // empty when the device is the host
 };
 
 // Marks States as used by a running step while it lives. Throws Error when another step uses one.

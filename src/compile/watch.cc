@@ -59,14 +59,17 @@ bool agree(const ir::TensorType& type, const void* a, const void* b) {
 
 }  // namespace
 
-std::string first_nonfinite_step(const ir::Program& program, backend::Executable& executable,
+std::string first_nonfinite_step(const ir::Program& program, backend::Backend& device,
+                                 backend::Executable& executable,
                                  const backend::Bindings& bindings) {
   std::optional<std::size_t> first;
   executable.run_watched(bindings, [&](int index, std::span<void* const> outputs) {
     if (first) return;
     const ir::Step& step = program.steps[static_cast<std::size_t>(index)];
     for (std::size_t i = 0; i < outputs.size(); ++i) {
-      if (!is_finite(step.outputs[i], outputs[i])) first = static_cast<std::size_t>(index);
+      const auto elements = static_cast<std::size_t>(step.outputs[i].layout.shape.elements());
+      const HostBytes host(device, outputs[i], elements * size_of(step.outputs[i].dtype));
+      if (!is_finite(step.outputs[i], host.data())) first = static_cast<std::size_t>(index);
     }
   });
   return first ? describe(program.steps[*first]) : "";
@@ -76,9 +79,11 @@ EagerResult run_eagerly(const CompiledFunction::Function& function,
                         const std::vector<Tensor>& arguments, const StateList& states) {
   const SavedStates saved(states);
   EagerResult result;
-  result.results = function(arguments);
+  std::vector<Tensor> on_device;  // arguments may lie in host memory, which ops do not take
+  for (const Tensor& argument : arguments) on_device.push_back(to_device(argument));
+  result.results = function(on_device);
   for (const auto& state : states) {
-    Payload copy = allocate_payload(state->type);
+    Payload copy = allocate_payload(state->type, state->storage->backend());
     state->storage->backend()->copy(copy.memory(), state->memory(),
                                     static_cast<std::size_t>(state->type.bytes()));
     result.states.push_back(std::move(copy));
@@ -91,11 +96,14 @@ void check_against_eager(const std::string& name, const EagerResult& expected,
   for (std::size_t i = 0; i < results.size(); ++i) {
     const Payload& a = results[i].impl()->payload;
     const Payload& b = expected.results[i].impl()->payload;
-    if (!agree(a.type, a.memory(), b.memory()))
+    if (!agree(a.type, HostBytes(a).data(), HostBytes(b).data())) {
       raise_difference(name, "result " + std::to_string(i));
+    }
   }
   for (std::size_t i = 0; i < states.size(); ++i) {
-    if (!agree(states[i]->type, states[i]->memory(), expected.states[i].memory())) {
+    const HostBytes state(*states[i]->storage->backend(), states[i]->memory(),
+                          static_cast<std::size_t>(states[i]->type.bytes()));
+    if (!agree(states[i]->type, state.data(), HostBytes(expected.states[i]).data())) {
       raise_difference(name, "State " + states[i]->name);
     }
   }

@@ -5,6 +5,7 @@
 
 #include "data/permutation.h"
 #include "sinter/data.h"
+#include "sinter/system.h"
 
 namespace sinter::data {
 
@@ -64,6 +65,9 @@ struct Loader::Impl {
 
   void run() {
     try {
+      // Batches lie in host memory whatever the current device: compiled steps take them from
+      // there.
+      const DeviceScope host("cpu");
       LoaderPosition at = position;
       bool arranged = false;
       while (options.epochs == 0 || at.epoch < options.epochs) {

@@ -25,7 +25,7 @@ void write(const std::string& path, std::span<const NamedState> states, Content 
   std::vector<Tensor> values;  // keeps the memory that the views show
   std::vector<NamedTensor> tensors;
   for (const NamedState& named : list) {
-    values.push_back(named.layout.to_file(named.state.value()));
+    values.push_back(to_host(named.layout.to_file(named.state.value())));
     const Tensor& value = values.back();
     tensors.push_back(
         {.name = named.name,

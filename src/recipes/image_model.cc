@@ -96,7 +96,8 @@ train::Metrics ImageClassifier::evaluate(const std::shared_ptr<const data::Datas
     const std::int64_t rows = labels.elements();
     const std::int64_t classes = results[1].dim(1);
     loss += static_cast<double>(results[0].item<float>()) * static_cast<double>(rows);
-    const auto* logits = reinterpret_cast<const float*>(results[1].data());
+    const Tensor host_logits = to_host(results[1]);
+    const auto* logits = reinterpret_cast<const float*>(host_logits.data());
     const auto* wanted = reinterpret_cast<const std::int32_t*>(labels.data());
     for (std::int64_t i = 0; i < rows; ++i, logits += classes) {
       if (std::max_element(logits, logits + classes) - logits == wanted[i]) ++right;

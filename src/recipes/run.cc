@@ -39,9 +39,13 @@ train::Config whole_config(const Recipe& recipe) {
               .comment = {},
               .range = {},
               .names = {recipe.name}});
-  config.add(
-      {.key = "device", .value = std::string("auto"), .comment = {}, .range = {}, .names = {}});
-  // Recorded as a part of the environment, which --force may change.
+  // These two are recorded as a part of the environment, which --force may change.
+  config.add({.key = "device",
+              .value = std::string("auto"),
+              .comment = {},
+              .range = {},
+              .names = {},
+              .determines_result = false});
   config.add({.key = "threads",
               .value = std::int64_t{0},
               .comment = {},
@@ -73,10 +77,11 @@ std::string environment_text() {
 
 std::string environment_toml() {
   const SystemInfo info = system_info();
-  std::string text = fmt::format("threads = {}\n\n[environment]\nisa = \"{}\"\nsinter = \"{}\"\n",
-                                 info.threads, info.isa, version());
+  std::string text =
+      fmt::format("device = \"{}\"\nthreads = {}\n\n[environment]\nisa = \"{}\"\nsinter = \"{}\"\n",
+                  info.device, info.threads, info.isa, version());
   for (const Library& library : info.libraries) {
-    text += fmt::format("{} = \"{}\"\n", library.name, library.version);
+    text += fmt::format("{} = {}\n", library.name, train::quoted(library.version));
   }
   return text;
 }
@@ -121,7 +126,7 @@ Run::Run(const RunRequest& request, const std::function<void(const std::string&)
 }
 
 void Run::prepare() {
-  check_device(config_.text("device"));
+  set_device(config_.text("device"));
   if (config_.integer("threads") > 0) {
     set_thread_count(static_cast<int>(config_.integer("threads")));
   }
@@ -165,7 +170,13 @@ void Run::settle_config() {
     config_.set(setting.key, setting.text, setting.where);
   }
   for (const std::string& pair : request_.set) config_.set_pair(pair);
-  if (config_.text("device") == "auto") config_.set("device", "cpu", "--device");
+  if (!is_device_name(config_.text("device"))) {
+    raise({.where = "--device",
+           .what = "there is no such device",
+           .got = "'" + config_.text("device") + "'",
+           .expected = "auto, cpu, cuda or cuda:N",
+           .hint = {}});
+  }
   // A run's folder stands for its weights.
   const std::string& init = config_.text("init");
   if (!init.empty() && fs::is_directory(init)) config_.set("init", run_weights(init), "--init");

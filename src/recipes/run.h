@@ -37,7 +37,8 @@ class Run {
 
   const std::string& folder() const { return folder_; }
   const train::Config& config() const { return config_; }
-  // Reads the data and makes the model. The functions below REQUIRE that.
+  // Chooses the device (set_device), reads the data and makes the model. The functions below
+  // REQUIRE that.
   void prepare();
   std::int64_t data_bytes() const { return prepared_->data_bytes(); }
   std::int64_t parameter_count() const { return prepared_->parameter_count(); }

@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "backend/registry.h"
 #include "sinter/state_arena.h"
 #include "tensor/impl.h"
 
@@ -16,6 +17,14 @@ void check_member(const State& state, const State& first) {
            .got = {},
            .expected = {},
            .hint = "give each parameter to one optimizer"});
+  }
+  const backend::Backend& device = backend::default_backend();
+  if (state.impl()->storage->backend() != &device) {
+    raise({.where = "State " + state.name(),
+           .what = "lies on another device than its optimizer would",
+           .got = state.impl()->storage->backend()->name(),
+           .expected = device.name(),
+           .hint = "set_device() before the model is made"});
   }
   if (state.dtype() != first.dtype()) {
     raise({.where = "State " + state.name(),

@@ -5,6 +5,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "backend/registry.h"
 #include "tensor/recorder.h"
 
 namespace sinter {
@@ -52,6 +53,7 @@ std::string key_of(const ir::Op& op, std::span<const Tensor> inputs,
                    const ir::Attributes& attributes,
                    std::span<const std::shared_ptr<const ir::Graph>> bodies) {
   KeyBuilder key;
+  key.add(&backend::default_backend());
   key.add(op.id);
   for (const Tensor& input : inputs) key.add(input.impl()->payload.type);
   for (const auto& [name, value] : attributes.entries()) key.add(value);
@@ -111,6 +113,21 @@ bool shares_memory(const ir::Op& op, const Payload& input, const ir::TensorType&
   return true;
 }
 
+// Ops run on the current device, and their inputs lie there.
+void check_devices(const ir::Op& op, std::span<const Tensor> inputs, SourceLocation location) {
+  const backend::Backend* const device = &backend::default_backend();
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const backend::Backend* const own = inputs[i].impl()->payload.storage->backend();
+    if (own == device) continue;
+    const std::string place = location.to_string();
+    raise({.where = place.empty() ? op.name : op.name + (" [" + place + "]"),
+           .what = "input " + std::to_string(i) + " lies on another device than the op runs on",
+           .got = own->name(),
+           .expected = device->name(),
+           .hint = "to_device() copies it there; set_device() chooses where ops run"});
+  }
+}
+
 }  // namespace
 
 std::vector<Payload> run_eager(const ir::Op& op, std::span<const Tensor> inputs,
@@ -126,6 +143,7 @@ std::vector<Payload> run_eager(const ir::Op& op, std::span<const Tensor> inputs,
              .hint = "return it from the function, or assign it to a State"});
     }
   }
+  check_devices(op, inputs, location);
   if (inputs.size() == 1) {
     Payload shared;
     if (shares_memory(op, inputs[0].impl()->payload, types[0], attributes, &shared))

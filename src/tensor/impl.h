@@ -56,8 +56,29 @@ inline Tensor make_tensor(Payload payload) {
   return Tensor(std::move(impl));
 }
 
-// A concrete value of `type` with fresh memory.
+// A concrete value of `type` with fresh memory on the current device, or on that of `backend`.
 Payload allocate_payload(const ir::TensorType& type);
+Payload allocate_payload(const ir::TensorType& type, backend::Backend* backend);
+
+// Copies `bytes` from one back end's memory to another's, or the same one's.
+void copy_memory(backend::Backend& to_backend, void* to, backend::Backend& from_backend,
+                 const void* from, std::size_t bytes);
+
+// The bytes of a concrete value where the host can read them: its own memory, or a copy that this
+// holds.
+class HostBytes {
+ public:
+  explicit HostBytes(const Payload& payload)
+      : HostBytes(*payload.storage->backend(), payload.memory(),
+                  static_cast<std::size_t>(payload.type.bytes())) {}
+  HostBytes(backend::Backend& backend, const void* memory, std::size_t bytes);
+
+  const std::byte* data() const { return data_; }
+
+ private:
+  std::vector<std::byte> copy_;
+  const std::byte* data_;
+};
 
 // The cell behind State handles. Its memory is its own, or a part of an arena's.
 struct StateImpl {

@@ -46,8 +46,8 @@ State::State(const Tensor& initial, std::string name) : impl_(std::make_shared<S
   }
   const Payload& source = initial.impl()->payload;
   Payload own = allocate_payload(source.type);
-  own.storage->backend()->copy(own.memory(), source.memory(),
-                               static_cast<std::size_t>(source.type.bytes()));
+  copy_memory(*own.storage->backend(), own.memory(), *source.storage->backend(), source.memory(),
+              static_cast<std::size_t>(source.type.bytes()));
   impl_->id = next_id();
   impl_->name = std::move(name);
   impl_->type = source.type;
@@ -62,7 +62,7 @@ Tensor read_state(const std::shared_ptr<StateImpl>& state) {
   }
   check_not_in_use(*state, "read");
   if (state->snapshot.storage == nullptr || state->snapshot_version != state->total_version()) {
-    Payload copy = allocate_payload(state->type);
+    Payload copy = allocate_payload(state->type, state->storage->backend());
     copy.storage->backend()->copy(copy.memory(), state->memory(),
                                   static_cast<std::size_t>(state->type.bytes()));
     state->snapshot = std::move(copy);
@@ -92,8 +92,8 @@ void State::assign(const Tensor& value) const {
            .expected = {},
            .hint = "return it from the function"});
   }
-  impl_->storage->backend()->copy(impl_->memory(), source.memory(),
-                                  static_cast<std::size_t>(impl_->type.bytes()));
+  copy_memory(*impl_->storage->backend(), impl_->memory(), *source.storage->backend(),
+              source.memory(), static_cast<std::size_t>(impl_->type.bytes()));
   impl_->count_write();
 }
 

@@ -75,7 +75,9 @@ std::size_t block_bytes(std::size_t bytes) {
 }  // namespace
 
 Storage::Storage(backend::Backend* backend, std::size_t bytes)
-    : backend_(backend), memory_(pool().take(backend, block_bytes(bytes))), bytes_(bytes) {}
+    : backend_(backend),
+      memory_(with_pool_released([&] { return pool().take(backend, block_bytes(bytes)); })),
+      bytes_(bytes) {}
 
 Storage::~Storage() { pool().give_back(backend_, memory_, block_bytes(bytes_)); }
 

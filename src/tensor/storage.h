@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "backend/backend.h"
+#include "sinter/error.h"
 
 namespace sinter {
 
@@ -39,6 +40,19 @@ struct PoolCounts {
 PoolCounts pool_counts();
 // Gives all free blocks back to the back ends.
 void release_pool();
+
+// Runs `allocate`, and once more without the pool's free blocks when it fails and there are any: a
+// device may have no more memory than these.
+template <class Allocate>
+auto with_pool_released(Allocate&& allocate) {
+  try {
+    return allocate();
+  } catch (const Error&) {
+    if (pool_counts().bytes_free == 0) throw;
+  }
+  release_pool();
+  return allocate();
+}
 
 }  // namespace sinter
 

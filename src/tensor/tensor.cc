@@ -84,11 +84,35 @@ ModuleScope::ModuleScope(const std::string& name) : previous_length_(module_scop
 ModuleScope::~ModuleScope() { module_scope.resize(previous_length_); }
 
 Payload allocate_payload(const ir::TensorType& type) {
+  return allocate_payload(type, &backend::default_backend());
+}
+
+Payload allocate_payload(const ir::TensorType& type, backend::Backend* backend) {
   Payload payload;
   payload.type = type;
-  payload.storage = std::make_shared<Storage>(&backend::default_backend(),
-                                              static_cast<std::size_t>(type.bytes()));
+  payload.storage = std::make_shared<Storage>(backend, static_cast<std::size_t>(type.bytes()));
   return payload;
+}
+
+void copy_memory(backend::Backend& to_backend, void* to, backend::Backend& from_backend,
+                 const void* from, std::size_t bytes) {
+  if (&to_backend == &from_backend) {
+    to_backend.copy(to, from, bytes);
+  } else if (from_backend.is_host()) {
+    to_backend.copy_to_device(to, from, bytes);
+  } else if (to_backend.is_host()) {
+    from_backend.copy_to_host(to, from, bytes);
+  } else {
+    const HostBytes host(from_backend, from, bytes);
+    to_backend.copy_to_device(to, host.data(), bytes);
+  }
+}
+
+HostBytes::HostBytes(backend::Backend& backend, const void* memory, std::size_t bytes)
+    : copy_(backend.is_host() ? 0 : bytes), data_(static_cast<const std::byte*>(memory)) {
+  if (backend.is_host()) return;
+  backend.copy_to_host(copy_.data(), memory, bytes);
+  data_ = copy_.data();
 }
 
 const Shape& Tensor::shape() const { return payload_of(*this, "shape").type.shape; }
@@ -99,7 +123,16 @@ std::string Tensor::to_string() const {
 }
 
 const std::byte* Tensor::data(SourceLocation location) const {
-  return readable_payload(*this, "data", location).memory();
+  const Payload& payload = readable_payload(*this, "data", location);
+  const backend::Backend& backend = *payload.storage->backend();
+  if (!backend.is_host()) {
+    raise({.where = "data",
+           .what = payload.type.to_string() + " is not in host memory",
+           .got = std::string("a Tensor on ") + backend.name(),
+           .expected = {},
+           .hint = "read it with to_vector() or item(), or take to_host() of it"});
+  }
+  return payload.memory();
 }
 
 void Tensor::copy_to(void* to, Dtype dtype, std::int64_t count, SourceLocation location) const {
@@ -118,9 +151,8 @@ void Tensor::copy_to(void* to, Dtype dtype, std::int64_t count, SourceLocation l
            .expected = {},
            .hint = "read several with to_vector()"});
   }
-  backend::Backend* const backend = payload.storage->backend();
-  backend->synchronize();
-  backend->copy_to_host(to, payload.memory(), static_cast<std::size_t>(payload.type.bytes()));
+  payload.storage->backend()->copy_to_host(to, payload.memory(),
+                                           static_cast<std::size_t>(payload.type.bytes()));
 }
 
 template <>
@@ -184,8 +216,42 @@ Tensor scalar(double value, Dtype dtype) {
 
 Tensor filled(const Shape& shape, Dtype dtype, const std::function<void(std::byte*)>& fill) {
   Payload payload = allocate_payload({dtype, shape});
-  fill(payload.memory());
+  backend::Backend& backend = *payload.storage->backend();
+  if (backend.is_host()) {
+    fill(payload.memory());
+  } else {
+    const Payload host = allocate_payload({dtype, shape}, &backend::find_backend("cpu"));
+    fill(host.memory());
+    backend.copy_to_device(payload.memory(), host.memory(),
+                           static_cast<std::size_t>(payload.type.bytes()));
+  }
   return make_tensor(std::move(payload));
+}
+
+namespace {
+
+Tensor moved(const Tensor& tensor, backend::Backend& backend, const char* where) {
+  const Payload& source = readable_payload(tensor, where, {});
+  backend::Backend& from = *source.storage->backend();
+  if (&from == &backend) return tensor;
+  Payload copy = allocate_payload(source.type, &backend);
+  copy_memory(backend, copy.memory(), from, source.memory(),
+              static_cast<std::size_t>(source.type.bytes()));
+  return make_tensor(std::move(copy));
+}
+
+}  // namespace
+
+Tensor to_device(const Tensor& tensor) {
+  return moved(tensor, backend::default_backend(), "to_device");
+}
+
+Tensor to_host(const Tensor& tensor) {
+  return moved(tensor, backend::find_backend("cpu"), "to_host");
+}
+
+std::string device_of(const Tensor& tensor) {
+  return readable_payload(tensor, "device_of", {}).storage->backend()->name();
 }
 
 }  // namespace sinter

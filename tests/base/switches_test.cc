@@ -74,6 +74,10 @@ TEST_F(SwitchesTest, AreReadFromTheEnvironment) {
   EXPECT_EQ(with("SINTER_ISA", "interpreter").isa, IsaChoice::interpreter);
   EXPECT_EQ(with("SINTER_ISA", "auto").isa, IsaChoice::automatic);
   EXPECT_EQ(with("SINTER_THREADS", "7").threads, 7);
+  for (const char* device : {"auto", "cpu", "cuda", "cuda:12"}) {
+    EXPECT_EQ(with("SINTER_DEVICE", device).device, device);
+  }
+  EXPECT_EQ(with("SINTER_CUDA_LIBRARY", "/opt/x y.so").cuda_library, "/opt/x y.so");
 }
 
 TEST_F(SwitchesTest, DisableNamesPassesApart) {
@@ -103,6 +107,9 @@ TEST_F(SwitchesTest, BadValuesAreErrorsThatNameTheSwitch) {
   EXPECT_NE(refusal("SINTER_CHECK", "4").find("SINTER_CHECK: "), std::string::npos);
   EXPECT_NE(refusal("SINTER_ISA", "sse").find("auto, interpreter, avx2 or avx512"),
             std::string::npos);
+  for (const char* bad : {"gpu", "cuda:", "cuda:x", "cuda:-1", "CPU"}) {
+    EXPECT_NE(refusal("SINTER_DEVICE", bad).find("auto, cpu, cuda or cuda:N"), std::string::npos);
+  }
   EXPECT_NE(refusal("SINTER_THREADS", "0").find("1 to 1024"), std::string::npos);
   for (const char* bad : {"fuse,,emit", ",", "Fuse", "fuse emit", "fuse;emit"}) {
     EXPECT_NE(refusal("SINTER_DISABLE", bad).find("SINTER_DISABLE: "), std::string::npos) << bad;

@@ -47,6 +47,11 @@ TEST(Usage, wrong_words_are_named_with_what_was_meant) {
            {{"train", "image", "--config", "none.toml"}, 2, "none.toml"},
            {{"eval", "here", "--split", "tset"}, 2, "--split"},
            {{"bench", "mpl"}, 2, "did you mean 'mlp'?"},
+           {{"train", "image", "--device", "gpu"}, 2, "auto, cpu, cuda or cuda:N"},
+           {{"bench", "mlp", "--device", "cuda:x"}, 2, "auto, cpu, cuda or cuda:N"},
+           {{"compare", "image"}, 2, "--devices"},
+           {{"compare", "image", "--devices", "cpu,gpu"}, 2, "there is no device 'gpu'"},
+           {{"compare", "image", "--devices", "cpu", "--price", "cpu"}, 2, "DEVICE=X"},
        }) {
     expect_mistake(folder, mistake);
   }
@@ -56,7 +61,6 @@ TEST(Usage, what_is_not_there_is_named) {
   const TemporaryFolder folder;
   std::filesystem::create_directory(folder / "empty");
   for (const Mistake& mistake : std::vector<Mistake>{
-           {{"train", "image", "--device", "cuda"}, 1, "no CUDA back end"},
            {{"train", "image", "--data", "nowhere"}, 1, "nowhere: there is no such folder"},
            {{"train", "image", "--data", "empty"}, 1, "train-images-idx3-ubyte"},
            {{"train", "image", "--init", "nowhere"}, 1, "nowhere"},

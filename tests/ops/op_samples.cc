@@ -440,7 +440,8 @@ Tensor fill_with(const SampleInput& input, Dtype dtype) {
 template <class T>
 std::vector<double> read_as(const Tensor& tensor) {
   std::vector<double> values(static_cast<std::size_t>(tensor.elements()));
-  const std::byte* memory = values.empty() ? nullptr : tensor.data();
+  const Tensor host = to_host(tensor);
+  const std::byte* memory = values.empty() ? nullptr : host.data();
   for (double& value : values) {
     T element;
     std::memcpy(&element, memory, sizeof(element));

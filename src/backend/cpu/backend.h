@@ -12,6 +12,7 @@ namespace sinter::backend::cpu {
 class CpuBackend : public Backend {
  public:
   const char* name() const override { return "cpu"; }
+  bool is_host() const override { return true; }
   void* allocate(std::size_t bytes) override;
   void release(void* memory, std::size_t bytes) override;
   void copy_to_device(void* to, const void* from, std::size_t bytes) override;

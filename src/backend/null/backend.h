@@ -37,6 +37,7 @@ class NullBackend : public Backend {
   explicit NullBackend(ir::OpList ops, Backend* like = nullptr) : ops_(ops), like_(like) {}
 
   const char* name() const override { return "null"; }
+  bool is_host() const override { return true; }
   // Memory of the host, zeroed: what a program "writes" reads as zeros.
   void* allocate(std::size_t bytes) override;
   void release(void* memory, std::size_t bytes) override;

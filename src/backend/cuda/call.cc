@@ -1,0 +1,99 @@
+#include "backend/cuda/call.h"
+
+#include "ir/internal_error.h"
+
+namespace sinter::backend::cuda {
+
+namespace {
+
+static_assert(int{kSinterCudaMaxRank} >= Shape::kMaxRank);
+
+SinterCudaTensor to_tensor(Dtype dtype, const ir::Layout& layout) {
+  SinterCudaTensor tensor{};
+  tensor.dtype = static_cast<std::int32_t>(dtype);
+  tensor.rank = layout.shape.rank();
+  for (int axis = 0; axis < layout.shape.rank(); ++axis) {
+    tensor.shape[axis] = layout.shape[axis];
+    tensor.strides[axis] = layout.strides[static_cast<std::size_t>(axis)];
+  }
+  return tensor;
+}
+
+SinterCudaAttribute to_attribute(const std::string& name, const ir::AttributeValue& value) {
+  SinterCudaAttribute attribute{};
+  attribute.name = name.c_str();
+  if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+    attribute.kind = kSinterCudaInteger;
+    attribute.integer = *integer;
+  } else if (const auto* real = std::get_if<double>(&value)) {
+    attribute.kind = kSinterCudaReal;
+    attribute.real = *real;
+  } else {
+    const auto& integers = std::get<std::vector<std::int64_t>>(value);
+    attribute.kind = kSinterCudaIntegers;
+    attribute.count = static_cast<std::int32_t>(integers.size());
+    attribute.integers = integers.data();
+  }
+  return attribute;
+}
+
+}  // namespace
+
+const char* kernel_name(ir::OpId op) {
+  switch (op) {
+    case ir::OpId::copy:
+      return "copy";
+    case ir::OpId::pad:
+      return "pad";
+    case ir::OpId::pack:
+      return "pack";
+    case ir::OpId::matmul:
+      return "matmul";
+    case ir::OpId::conv2d:
+      return "conv2d";
+    case ir::OpId::conv2d_input_gradient:
+      return "conv2d_input_gradient";
+    case ir::OpId::conv2d_weight_gradient:
+      return "conv2d_weight_gradient";
+    case ir::OpId::max_pool2d:
+      return "max_pool2d";
+    case ir::OpId::max_pool2d_gradient:
+      return "max_pool2d_gradient";
+    case ir::OpId::max_pool2d_gather:
+      return "max_pool2d_gather";
+    case ir::OpId::gather:
+      return "gather";
+    case ir::OpId::segment_sum:
+      return "segment_sum";
+    case ir::OpId::bernoulli:
+      return "bernoulli";
+    case ir::OpId::uniform:
+      return "uniform";
+    default:
+      return nullptr;
+  }
+}
+
+CudaCall::CudaCall(const KernelCall& call) {
+  for (std::size_t i = 0; i < call.inputs.size(); ++i) {
+    inputs_.push_back(to_tensor(call.input_dtypes[i], call.inputs[i]));
+  }
+  for (std::size_t i = 0; i < call.outputs.size(); ++i) {
+    outputs_.push_back(to_tensor(call.output_dtypes[i], call.outputs[i]));
+  }
+  for (const auto& [name, value] : call.attributes.entries()) {
+    attributes_.push_back(to_attribute(name, value));
+  }
+  call_.op = kernel_name(call.op);
+  if (call_.op == nullptr) {
+    throw ir::InternalError("an op without a CUDA kernel was planned as a step");
+  }
+  call_.input_count = static_cast<std::int32_t>(inputs_.size());
+  call_.output_count = static_cast<std::int32_t>(outputs_.size());
+  call_.attribute_count = static_cast<std::int32_t>(attributes_.size());
+  call_.inputs = inputs_.data();
+  call_.outputs = outputs_.data();
+  call_.attributes = attributes_.data();
+}
+
+}  // namespace sinter::backend::cuda
