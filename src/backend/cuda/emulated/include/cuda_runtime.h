@@ -289,8 +289,8 @@ cudaError_t launch_entry(KernelEntry entry, const void* function, dim3 grid, dim
 
 // What launch() of device/launch.h does here.
 template <class Params>
-cudaError_t launch(void (*kernel)(Params), dim3 grid, dim3 block, size_t shared_bytes,
-                   cudaStream_t stream, const std::type_identity_t<Params>& params) {
+cudaError_t launch_kernel(void (*kernel)(Params), dim3 grid, dim3 block, size_t shared_bytes,
+                          cudaStream_t stream, const std::type_identity_t<Params>& params) {
   static_assert(alignof(Params) <= 16);
   const KernelEntry entry = [](const void* function, const void* arguments) {
     reinterpret_cast<void (*)(Params)>(const_cast<void*>(function))(
