@@ -38,22 +38,9 @@ struct alignas(16) Vector {
   T at[kVector];
 };
 
-// a * b + c. On the device fused, at twice the speed; the emulation would call a function for that,
-// and contractions may differ by device.
-__device__ inline float multiply_add(float a, float b, float c) {
-#ifndef SINTER_CUDA_EMULATED
-  return __fmaf_rn(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
-__device__ inline double multiply_add(double a, double b, double c) {
-#ifndef SINTER_CUDA_EMULATED
-  return __fma_rn(a, b, c);
-#else
-  return a * b + c;
-#endif
-}
+// a * b + c, rounded once.
+__device__ inline float multiply_add(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+__device__ inline double multiply_add(double a, double b, double c) { return __fma_rn(a, b, c); }
 
 // Where in a tile (width x K) a thread's vector of pass `pass` begins: neighbouring threads take
 // what is next to each other in memory.

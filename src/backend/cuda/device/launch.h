@@ -27,7 +27,7 @@ cudaError_t launch(void (*kernel)(Params), dim3 grid, dim3 block, std::size_t sh
     if (error != cudaSuccess) return error;
   }
 #ifdef SINTER_CUDA_EMULATED
-  return sinter_emulated::launch(kernel, grid, block, shared_bytes, stream, params);
+  return sinter_emulated::launch_kernel(kernel, grid, block, shared_bytes, stream, params);
 #else
   void* arguments[] = {const_cast<Params*>(&params)};
   return cudaLaunchKernel(function, grid, block, arguments, shared_bytes, stream);
