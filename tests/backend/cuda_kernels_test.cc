@@ -111,14 +111,14 @@ void expect_near_cpu(ir::OpId op, const ir::Attributes& attributes,
                      const std::vector<Value>& inputs, const Shape& shape) {
   const std::vector<OutputType> outputs{{dtype_of<T>, shape}};
   const std::vector<Value> plain{dense(inputs[0]), dense(inputs[1])};
-  const std::vector<T> got = run_on_cuda(op, attributes, inputs, outputs)[0].elements<T>();
-  const std::vector<T> want = run_on_cpu(op, attributes, plain, outputs)[0].elements<T>();
-  const std::vector<T> size =
-      run_on_cpu(op, attributes, {magnitudes<T>(plain[0]), magnitudes<T>(plain[1])}, outputs)[0]
-          .elements<T>();
+  const Value got = run_on_cuda(op, attributes, inputs, outputs)[0];
+  const Value want = run_on_cpu(op, attributes, plain, outputs)[0];
+  const Value size =
+      run_on_cpu(op, attributes, {magnitudes<T>(plain[0]), magnitudes<T>(plain[1])}, outputs)[0];
   const double tolerance = dtype_of<T> == Dtype::f32 ? 2e-6 : 1e-14;
-  for (std::size_t i = 0; i < want.size(); ++i) {
-    ASSERT_NEAR(got[i], want[i], tolerance * static_cast<double>(size[i]))
+  for (std::int64_t i = 0; i < shape.elements(); ++i) {
+    ASSERT_NEAR(got.data<T>()[i], want.data<T>()[i],
+                tolerance * static_cast<double>(size.data<T>()[i]))
         << shape.to_string() << " at " << i;
   }
 }

@@ -34,7 +34,8 @@ void describe_device(int device, SinterCudaDevice& out) {
   std::memset(&out, 0, sizeof(out));
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
-  std::snprintf(out.name, sizeof(out.name), "%s", properties.name);
+  std::snprintf(out.name, sizeof(out.name), "%.*s", static_cast<int>(sizeof(out.name)) - 1,
+                properties.name);
   int version = 0;
   check(cudaDriverGetVersion(&version), "cudaDriverGetVersion");
   write_version(out.driver, version);
