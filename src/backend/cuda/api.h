@@ -1,12 +1,12 @@
-// The boundary between Sinter and its CUDA library (libsinter_cuda.so), which is loaded at run time,
-// so that one build of Sinter runs on machines with and without a GPU. The library's only symbol is
-// sinter_cuda_api(), a table of C functions. No exception, STL type or ownership of memory crosses
-// it: errors cross as a code and a text, objects as opaque handles that the library made and the
-// library destroys.
+// The boundary between Sinter and its CUDA library (libsinter_cuda.so), which is loaded at run
+// time, so that one build of Sinter runs on machines with and without a GPU. The library's only
+// symbol is sinter_cuda_api(), a table of C functions. No exception, STL type or ownership of
+// memory crosses it: errors cross as a code and a text, objects as opaque handles that the library
+// made and the library destroys.
 //
-// Threads: a context is used by one thread at a time; everything else may be called from any thread.
-// Everything enqueued on a context runs in order, on the device's own time; functions that wait for
-// it say so.
+// Threads: a context is used by one thread at a time; everything else may be called from any
+// thread. Everything enqueued on a context runs in order, on the device's own time; functions that
+// wait for it say so.
 #ifndef SINTER_BACKEND_CUDA_API_H_
 #define SINTER_BACKEND_CUDA_API_H_
 
@@ -105,7 +105,8 @@ typedef struct SinterCudaLaunch {
   uint32_t shared_bytes;  // dynamic shared memory
 } SinterCudaLaunch;
 
-// All functions that may fail return a SinterCudaStatus; the text is the calling thread's last_error().
+// All functions that may fail return a SinterCudaStatus; the text is the calling thread's
+// last_error().
 typedef struct SinterCudaApi {
   int32_t abi;   // kSinterCudaAbi
   int32_t size;  // sizeof(SinterCudaApi)
@@ -123,8 +124,8 @@ typedef struct SinterCudaApi {
   int32_t (*allocate)(SinterCudaContext* context, size_t bytes, void** memory_out);
   int32_t (*release)(SinterCudaContext* context, void* memory);
 
-  // From host to device, through pinned memory of the library's own: `from` may change when the call
-  // returns; the copy itself is enqueued.
+  // From host to device, through pinned memory of the library's own: `from` may change when the
+  // call returns; the copy itself is enqueued.
   int32_t (*copy_in)(SinterCudaContext* context, void* to, const void* from, size_t bytes);
   // From device to host, after everything enqueued before; waits.
   int32_t (*copy_out)(SinterCudaContext* context, void* to, const void* from, size_t bytes);
@@ -146,8 +147,8 @@ typedef struct SinterCudaApi {
   int32_t (*take_kernel_error)(SinterCudaContext* context, SinterCudaKernelError* error_out);
 
   // Fused groups. `compiler_version` is part of what compiled code depends on ("nvrtc 13.0");
-  // `architecture` is the one compiled for, from describe_device: 100 * major + 10 * minor. The image
-  // is the library's until the calling thread's next compile().
+  // `architecture` is the one compiled for, from describe_device: 100 * major + 10 * minor. The
+  // image is the library's until the calling thread's next compile().
   int32_t (*compiler_version)(char* text, size_t bytes);
   int32_t (*compile)(const char* source, int32_t architecture, const void** image_out,
                      size_t* bytes_out);

@@ -1,0 +1,316 @@
+// The tiled product that matmul and the convolutions are made of: Y (M, N) = A (M, K) B (K, N),
+// where A and B are whatever their loaders make of memory (a matrix with strides, the windows of an
+// image).
+//
+// A block makes a tile of 64 x 64 of Y with 128 threads, 8 x 4 elements a thread, in registers:
+// each step of 16 along K brings 64 x 16 of A and 16 x 64 of B into shared memory, from where a
+// thread reads 12 numbers for 32 products, 16 bytes at a time. Steps are double-buffered: while one
+// is multiplied, the next one travels from memory to registers, and is put into the other buffer
+// behind the products; so one barrier a step suffices. Tiles lie in shared memory with K outermost,
+// and rows are padded by one vector, so that storing a tile that was read along K meets few bank
+// conflicts.
+//
+// Where the tiles are few and K is long, K is cut into slices, a block each, whose results go to
+// the workspace and are added in ascending order by a second kernel. How K is cut depends on M, N,
+// K and the number of products alone, so that the bits are the same on every GPU: each element is a
+// fold by fused multiply-adds over ascending k within a slice, then over ascending slices.
+#ifndef SINTER_BACKEND_CUDA_DEVICE_CONTRACTION_H_
+#define SINTER_BACKEND_CUDA_DEVICE_CONTRACTION_H_
+
+#include <algorithm>
+#include <cstdint>
+
+#include "backend/cuda/device/index.h"
+#include "backend/cuda/kernel.h"
+
+namespace sinter::backend::cuda::contraction {
+
+inline constexpr int kTile = 64;  // rows and columns of Y that a block makes
+inline constexpr int kStep = 16;  // of K
+inline constexpr int kThreads = 128;
+inline constexpr int kRows = 8;    // of Y that a thread makes
+inline constexpr int kVector = 4;  // elements fetched at once; columns of Y that a thread makes
+inline constexpr int kPasses =
+    kTile * kStep / kVector / kThreads;  // vectors of a tile for a thread
+
+template <class T>
+struct alignas(16) Vector {
+  T at[kVector];
+};
+
+// a * b + c, rounded once.
+__device__ inline float multiply_add(float a, float b, float c) { return __fmaf_rn(a, b, c); }
+__device__ inline double multiply_add(double a, double b, double c) { return __fma_rn(a, b, c); }
+
+// Where in a tile (width x K) a thread's vector of pass `pass` begins: neighbouring threads take
+// what is next to each other in memory.
+struct Spot {
+  int width, depth;
+};
+__device__ inline Spot spot_of(bool along_depth, int pass) {
+  constexpr int kAlongDepth = kStep / kVector;
+  constexpr int kAlongWidth = kTile / kVector;
+  const int thread = static_cast<int>(threadIdx.x);
+  if (along_depth) {
+    return {pass * (kThreads / kAlongDepth) + thread / kAlongDepth, thread % kAlongDepth * kVector};
+  }
+  return {thread % kAlongWidth * kVector, pass * (kThreads / kAlongWidth) + thread / kAlongWidth};
+}
+
+template <class T>
+__device__ Vector<T> load_vector(const T* from) {
+  return *reinterpret_cast<const Vector<T>*>(from);
+}
+
+// Whether vectors may be fetched at once from `from` when all offsets are multiples of `offsets`.
+template <class T>
+bool is_aligned(const void* from, std::int64_t offsets) {
+  return address_of(from) % 16 == 0 && offsets % kVector == 0;
+}
+
+// ---- a loader: a matrix with any strides ----
+
+template <class T>
+struct MatrixParams {
+  const T* from;
+  int width;                                // rows of A, columns of B
+  std::int64_t width_stride, depth_stride;  // elements
+  bool along_depth;                         // K is the axis along which elements are neighbours
+  bool aligned;                             // vectors along that axis may be fetched at once
+};
+
+template <class T>
+class Matrix {
+ public:
+  using Params = MatrixParams<T>;
+
+  __device__ Matrix(const Params& params, std::int64_t offset, int begin)
+      : p_(params), from_(params.from + offset), begin_(begin) {}
+
+  __device__ bool along_depth() const { return p_.along_depth; }
+
+  // The thread's vector of pass `pass` in the step that begins at `depth`; zeros from `end` on.
+  __device__ Vector<T> fetch(int pass, int depth, int end) const {
+    const Spot spot = spot_of(p_.along_depth, pass);
+    const int width_room = p_.width - begin_ - spot.width;
+    const int depth_room = end - depth - spot.depth;
+    const int room =
+        p_.along_depth ? (width_room > 0 ? depth_room : 0) : (depth_room > 0 ? width_room : 0);
+    const T* from =
+        from_ + (begin_ + spot.width) * p_.width_stride + (depth + spot.depth) * p_.depth_stride;
+    if (p_.aligned && room >= kVector) return load_vector(from);
+    const std::int64_t stride = p_.along_depth ? p_.depth_stride : p_.width_stride;
+    Vector<T> result{};
+    for (int i = 0; i < kVector; ++i) {
+      if (i < room) result.at[i] = from[i * stride];
+    }
+    return result;
+  }
+
+ private:
+  const Params& p_;
+  const T* from_;
+  int begin_;
+};
+
+// ---- the product ----
+
+template <class T, class A, class B>
+struct Params {
+  typename A::Params a;
+  typename B::Params b;
+  T* y;  // (slices, products, M, N)
+  int m, n, k;
+  int slices;
+  int slice_depth;        // of K, a multiple of kStep
+  std::int64_t products;  // independent ones of this size
+  std::int64_t row_tiles, column_tiles;
+  bool aligned;                 // rows of y begin at multiples of 16 bytes
+  Walk a_products, b_products;  // where their operands begin
+};
+
+template <class T>
+struct Tiles {
+  alignas(16) T a[2][kStep][kTile + kVector];
+  alignas(16) T b[2][kStep][kTile + kVector];
+};
+
+template <class T, class Loader>
+__device__ void put_tile(const Loader& loader, const Vector<T> (&vectors)[kPasses],
+                         T (&tile)[kStep][kTile + kVector]) {
+  for (int pass = 0; pass < kPasses; ++pass) {
+    const Spot spot = spot_of(loader.along_depth(), pass);
+    if (loader.along_depth()) {
+      for (int i = 0; i < kVector; ++i) tile[spot.depth + i][spot.width] = vectors[pass].at[i];
+    } else {
+      *reinterpret_cast<Vector<T>*>(&tile[spot.depth][spot.width]) = vectors[pass];
+    }
+  }
+}
+
+template <class T>
+__device__ void multiply_tiles(const T (&a)[kStep][kTile + kVector],
+                               const T (&b)[kStep][kTile + kVector], int row, int column,
+                               T (&sums)[kRows][kVector]) {
+  for (int k = 0; k < kStep; ++k) {
+    const Vector<T> left[2] = {load_vector(&a[k][row]), load_vector(&a[k][row + kVector])};
+    const Vector<T> right = load_vector(&b[k][column]);
+    for (int i = 0; i < kRows; ++i) {
+      for (int j = 0; j < kVector; ++j) {
+        sums[i][j] = multiply_add(left[i / kVector].at[i % kVector], right.at[j], sums[i][j]);
+      }
+    }
+  }
+}
+
+template <class T>
+__device__ void store_sums(const T (&sums)[kRows][kVector], T* y, int row, int column, int m, int n,
+                           bool aligned) {
+  for (int i = 0; i < kRows; ++i) {
+    if (row + i >= m) return;
+    T* to = y + static_cast<std::int64_t>(row + i) * n + column;
+    if (aligned && column + kVector <= n) {
+      Vector<T> vector;
+      for (int j = 0; j < kVector; ++j) vector.at[j] = sums[i][j];
+      *reinterpret_cast<Vector<T>*>(to) = vector;
+    } else {
+      for (int j = 0; j < kVector; ++j) {
+        if (column + j < n) to[j] = sums[i][j];
+      }
+    }
+  }
+}
+
+template <class T, class A, class B>
+__global__ void __launch_bounds__(kThreads) multiply(Params<T, A, B> p) {
+  SINTER_SHARED(Tiles<T>, tiles);
+  const Quotient columns = divide(blockIdx.x, p.column_tiles);
+  const Quotient rows = divide(columns.quotient, p.row_tiles);
+  const Quotient product = divide(rows.quotient, p.products);  // and the slice
+  const int row = static_cast<int>(rows.remainder) * kTile;
+  const int column = static_cast<int>(columns.remainder) * kTile;
+  const int begin = static_cast<int>(product.quotient) * p.slice_depth;
+  const int end = begin + p.slice_depth < p.k ? begin + p.slice_depth : p.k;
+  const A a(p.a, offset_of(p.a_products, product.remainder), row);
+  const B b(p.b, offset_of(p.b_products, product.remainder), column);
+  constexpr int kAcross = kTile / kVector;
+  const int thread = static_cast<int>(threadIdx.x);
+  const int thread_row = thread / kAcross * kRows;
+  const int thread_column = thread % kAcross * kVector;
+
+  Vector<T> next_a[kPasses], next_b[kPasses];
+  T sums[kRows][kVector] = {};
+  for (int pass = 0; pass < kPasses; ++pass) {
+    next_a[pass] = a.fetch(pass, begin, end);
+    next_b[pass] = b.fetch(pass, begin, end);
+  }
+  put_tile(a, next_a, tiles.a[0]);
+  put_tile(b, next_b, tiles.b[0]);
+  __syncthreads();
+  int current = 0;
+  for (int k = begin; k < end; k += kStep) {
+    const bool more = k + kStep < end;
+    if (more) {
+      for (int pass = 0; pass < kPasses; ++pass) {
+        next_a[pass] = a.fetch(pass, k + kStep, end);
+        next_b[pass] = b.fetch(pass, k + kStep, end);
+      }
+    }
+    multiply_tiles(tiles.a[current], tiles.b[current], thread_row, thread_column, sums);
+    current = 1 - current;
+    if (more) {
+      put_tile(a, next_a, tiles.a[current]);
+      put_tile(b, next_b, tiles.b[current]);
+      __syncthreads();
+    }
+  }
+  T* y = p.y + rows.quotient * (static_cast<std::int64_t>(p.m) * p.n);
+  store_sums(sums, y, row + thread_row, column + thread_column, p.m, p.n, p.aligned);
+}
+
+template <class T>
+struct FoldParams {
+  const T* from;  // (slices, count)
+  T* to;
+  std::int64_t count;
+  int slices;
+};
+
+template <class T>
+__global__ void fold_slices(FoldParams<T> p) {
+  const std::int64_t i = thread_number();
+  if (i >= p.count) return;
+  T sum = p.from[i];
+  for (int slice = 1; slice < p.slices; ++slice) sum += p.from[slice * p.count + i];
+  p.to[i] = sum;
+}
+
+// ---- the host's half ----
+
+struct Size {
+  std::int64_t m, n, k, products;
+};
+
+// Slices of K: as many as give 256 blocks, two for each multiprocessor of the larger GPUs, but none
+// shorter than 128.
+inline constexpr std::int64_t kBlocksWanted = 256;
+inline constexpr std::int64_t kLeastDepth = 128;
+
+struct Slices {
+  std::int64_t count, depth;
+};
+inline Slices slices_of(const Size& s) {
+  const std::int64_t tiles = s.products * ((s.m + kTile - 1) / kTile) * ((s.n + kTile - 1) / kTile);
+  const std::int64_t wanted = tiles > 0 ? std::min(kBlocksWanted / tiles, s.k / kLeastDepth) : 1;
+  const std::int64_t count = std::max<std::int64_t>(1, wanted);
+  const std::int64_t steps = std::max<std::int64_t>(1, (s.k + kStep - 1) / kStep);
+  const std::int64_t depth = (steps + count - 1) / count * kStep;
+  return {std::max<std::int64_t>(1, (s.k + depth - 1) / depth), depth};
+}
+
+// Throws Error when an axis is longer than kernels count: 2^31 - 2^16 elements.
+void check_lengths(const char* where, const Size& size);
+
+template <class T>
+std::int64_t workspace_bytes(const Size& s) {
+  const std::int64_t slices = slices_of(s).count;
+  return slices == 1 ? 0 : slices * s.products * s.m * s.n * static_cast<std::int64_t>(sizeof(T));
+}
+
+// Enqueues Y = A B with the loaders' parameters given.
+template <class T, class A, class B>
+void launch_product(const char* where, const Size& s, const typename A::Params& a,
+                    const typename B::Params& b, const Walk& a_products, const Walk& b_products,
+                    const LaunchCall& call) {
+  const std::int64_t elements = s.products * s.m * s.n;
+  if (elements == 0) return;
+  const Slices slices = slices_of(s);
+  auto* y = static_cast<T*>(call.outputs[0]);
+  T* to = slices.count == 1 ? y : static_cast<T*>(call.workspace);
+  Params<T, A, B> params{};
+  params.a = a;
+  params.b = b;
+  params.y = to;
+  params.m = static_cast<int>(s.m);
+  params.n = static_cast<int>(s.n);
+  params.k = static_cast<int>(s.k);
+  params.slices = static_cast<int>(slices.count);
+  params.slice_depth = static_cast<int>(slices.depth);
+  params.products = s.products;
+  params.row_tiles = (s.m + kTile - 1) / kTile;
+  params.column_tiles = (s.n + kTile - 1) / kTile;
+  params.aligned = is_aligned<T>(to, s.n);
+  params.a_products = a_products;
+  params.b_products = b_products;
+  const std::int64_t blocks = slices.count * s.products * params.row_tiles * params.column_tiles;
+  device::check(cuda::launch(multiply<T, A, B>, dim3(static_cast<unsigned>(blocks)), dim3(kThreads),
+                             0, call.stream, params),
+                where);
+  if (slices.count == 1) return;
+  launch_items(where, fold_slices<T>, elements, call.stream,
+               FoldParams<T>{to, y, elements, static_cast<int>(slices.count)});
+}
+
+}  // namespace sinter::backend::cuda::contraction
+
+#endif  // SINTER_BACKEND_CUDA_DEVICE_CONTRACTION_H_
