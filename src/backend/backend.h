@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "ir/program.h"
 
@@ -18,6 +19,14 @@ struct Bindings {
   std::span<void* const> inputs;
   std::span<void* const> outputs;
   std::span<void* const> states;
+};
+
+// How the fused groups of a program run, those in bodies of scans included.
+struct GroupReport {
+  int groups = 0;
+  // Of these the ones that have no code of their own on this device and run some slower way: the
+  // label of the step and the reason.
+  std::vector<std::string> interpreted;
 };
 
 // A program made ready for a device: kernels emitted, primitives created, arena allocated.
@@ -32,6 +41,8 @@ class Executable {
   // `after` gets the step's index and the addresses of its outputs, and may throw to stop.
   virtual void run_watched(const Bindings& bindings,
                            const std::function<void(int, std::span<void* const>)>& after) = 0;
+
+  virtual GroupReport group_report() const { return {}; }
 
   // Runs the steps for which `chosen` is true, on whatever the buffers hold: for measuring parts.
   virtual void run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) = 0;

@@ -63,6 +63,12 @@ struct Entry {
   std::int64_t calls = 0;
 };
 
+StepKind kind_of(const ir::Step& step) {
+  if (step.group != nullptr) return StepKind::fused;
+  return ir::find(op_list(), step.op).kind == ir::OpKind::contraction ? StepKind::contraction
+                                                                      : StepKind::other;
+}
+
 // The same memory, or equal elements: a constant that the function makes anew at every trace.
 bool same_captured(const Tensor& a, const Tensor& b) {
   const Payload& x = a.impl()->payload;
@@ -145,8 +151,17 @@ struct CompiledFunction::Impl {
       std::fprintf(stderr, "sinter: %s: %zu steps, arena %lld bytes, made in %.2f ms\n",
                    name.c_str(), entry.program->steps.size(),
                    static_cast<long long>(entry.program->arena_bytes), entry.compile_ms);
+      print_groups(entry.executable->group_report());
     }
     return entry;
+  }
+
+  void print_groups(const backend::GroupReport& report) const {
+    std::fprintf(stderr, "sinter: %s: %d groups, %zu of them interpreted\n", name.c_str(),
+                 report.groups, report.interpreted.size());
+    for (const std::string& group : report.interpreted) {
+      std::fprintf(stderr, "sinter: %s: interpreted: %s\n", name.c_str(), group.c_str());
+    }
   }
 
   Entry& find_or_make(const std::vector<Tensor>& arguments) {
@@ -299,6 +314,9 @@ ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
     report.bytes += step.cost.bytes;
   }
   report.compile_ms = entry.compile_ms;
+  backend::GroupReport groups = entry.executable->group_report();
+  report.groups = groups.groups;
+  report.interpreted = std::move(groups.interpreted);
   report.text = ir::to_text(program, op_list());
   return report;
 }
@@ -313,9 +331,7 @@ StepTimes CompiledFunction::measure(const std::vector<Tensor>& arguments, int re
   const SavedStates saved(entry.states);
   std::vector<std::uint8_t> contractions;
   for (const ir::Step& step : program.steps) {
-    const bool is_contraction = step.group == nullptr && step.op != ir::OpId::count &&
-                                ir::find(op_list(), step.op).kind == ir::OpKind::contraction;
-    contractions.push_back(is_contraction ? 1 : 0);
+    contractions.push_back(kind_of(step) == StepKind::contraction ? 1 : 0);
   }
   std::vector<double> contraction_times;
   std::vector<std::vector<double>> step_times(program.steps.size());
@@ -335,8 +351,8 @@ StepTimes CompiledFunction::measure(const std::vector<Tensor>& arguments, int re
   times.contraction_ms = median(std::move(contraction_times));
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
     const ir::Step& step = program.steps[i];
-    times.steps.push_back({step.label, step.scope, median(std::move(step_times[i])),
-                           step.cost.flops, step.cost.bytes});
+    times.steps.push_back({step.label, step.scope, kind_of(step),
+                           median(std::move(step_times[i])), step.cost.flops, step.cost.bytes});
   }
   return times;
 }
