@@ -174,8 +174,8 @@ std::string to_json(const Workload& workload, std::int64_t batch, const Timing& 
       "\"units\":\"{}\",\"units_per_s\":{:.1f},"
       "\"step_ms\":{{\"min\":{:.4f},\"median\":{:.4f},\"max\":{:.4f}}},\"first_step_ms\":{:.3f},",
       workload.name, thread_count(), batch, workload.units,
-      1000 * static_cast<double>(batch) / timing.median(), timing.steps.front(),
-      timing.median(), timing.steps.back(), timing.first_step_ms);
+      1000 * static_cast<double>(batch) / timing.median(), timing.steps.front(), timing.median(),
+      timing.steps.back(), timing.first_step_ms);
   if (timing.report) {
     const ProgramReport& report = *timing.report;
     text += fmt::format(
@@ -184,8 +184,8 @@ std::string to_json(const Workload& workload, std::int64_t batch, const Timing& 
         "\"allocations_after_first\":{},\"flops_per_step\":{:.0f},"
         "\"bytes_per_step\":{:.0f},\"roofline_percent\":{:.1f}}}",
         report.compile_ms, timing.parts.contraction_ms, report.kernels, report.memory.total,
-        timing.resident_growth, timing.resident_kept, timing.allocations, report.flops, report.bytes,
-        100 * roofline_ms(timing, bandwidth) / timing.median());
+        timing.resident_growth, timing.resident_kept, timing.allocations, report.flops,
+        report.bytes, 100 * roofline_ms(timing, bandwidth) / timing.median());
   } else {
     text += fmt::format(
         "\"compile_ms\":null,\"contraction_ms\":null,\"kernels_per_step\":null,"

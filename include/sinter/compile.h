@@ -37,7 +37,7 @@ struct ProgramReport {
   // Of these the ones that run without machine code of their own, more slowly: "fused: add: why".
   // With SINTER_DEBUG=1 they are printed when the program is made.
   std::vector<std::string> interpreted;
-  std::string text;       // the program, a step a line
+  std::string text;  // the program, a step a line
 };
 
 // What a step of a program is.

@@ -351,8 +351,8 @@ StepTimes CompiledFunction::measure(const std::vector<Tensor>& arguments, int re
   times.contraction_ms = median(std::move(contraction_times));
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
     const ir::Step& step = program.steps[i];
-    times.steps.push_back({step.label, step.scope, kind_of(step),
-                           median(std::move(step_times[i])), step.cost.flops, step.cost.bytes});
+    times.steps.push_back({step.label, step.scope, kind_of(step), median(std::move(step_times[i])),
+                           step.cost.flops, step.cost.bytes});
   }
   return times;
 }

@@ -27,8 +27,8 @@ struct BufferRef {
   friend bool operator==(const BufferRef&, const BufferRef&) = default;
 };
 
-// One argument of a step: typed memory. layout.offset counts elements from `buffer`, where the value
-// starts.
+// One argument of a step: typed memory. layout.offset counts elements from `buffer`, where the
+// value starts.
 struct Argument {
   BufferRef buffer;
   Dtype dtype = Dtype::f32;

@@ -108,9 +108,8 @@ class PreparedImage : public Prepared {
              .expected = "at most " + std::to_string(train_rows_),
              .hint = "choose a smaller --batch"});
     }
-    optimizer_.emplace(trained_,
-                       optim::AdamWOptions{.lr = config_.real("lr"),
-                                           .weight_decay = config_.real("weight_decay")});
+    optimizer_.emplace(trained_, optim::AdamWOptions{.lr = config_.real("lr"),
+                                                     .weight_decay = config_.real("weight_decay")});
     // A cycle needs a few steps to rise in.
     constexpr std::int64_t kShortestCycle = 10;
     if (steps >= kShortestCycle) optimizer_->set_schedule(optim::OneCycle(steps));

@@ -20,9 +20,9 @@ using Bytes = std::string;
 // A few steps of a small job, and more words.
 std::vector<std::string> job(const std::string& out, const std::string& model, int steps,
                              const std::vector<std::string>& more = {}) {
-  std::vector<std::string> words = {"train",   "image", "--out",     out,
-                                    "--model", model,   "--threads", "1",
-                                    "--steps", std::to_string(steps)};
+  std::vector<std::string> words = {
+      "train", "image",     "--out", out,       "--model",
+      model,   "--threads", "1",     "--steps", std::to_string(steps)};
   for (const char* pair :
        {"batch=16", "embedded_train=300", "embedded_test=20", "checkpoint_steps=2"}) {
     words.insert(words.end(), {"--set", pair});
@@ -154,8 +154,8 @@ TEST(Weights, frozen_weights_keep_their_bits_and_are_counted) {
   std::int64_t frozen = 0;
   int tensors = 0;
   for (const std::string& name : before.names()) {
-    const bool same = bytes_of(before.path(), name) ==
-                      bytes_of(folder / "then/model.safetensors", name);
+    const bool same =
+        bytes_of(before.path(), name) == bytes_of(folder / "then/model.safetensors", name);
     const bool is_frozen = name.rfind("fc1.", 0) == 0 || name.rfind("fc2.", 0) == 0;
     if (is_frozen) {
       frozen += before.get(name).shape.elements();
@@ -165,8 +165,8 @@ TEST(Weights, frozen_weights_keep_their_bits_and_are_counted) {
     if (is_frozen || name.rfind("fc3.", 0) == 0) EXPECT_EQ(same, is_frozen) << name;
   }
   EXPECT_GT(tensors, 0);
-  EXPECT_NE(result.out.find(std::to_string(frozen) + " of them frozen (" +
-                            std::to_string(tensors) + " tensors)"),
+  EXPECT_NE(result.out.find(std::to_string(frozen) + " of them frozen (" + std::to_string(tensors) +
+                            " tensors)"),
             std::string::npos)
       << result.out;
 }
@@ -191,7 +191,8 @@ TEST(Weights, a_run_goes_on_with_the_weights_frozen_that_it_began_with) {
                  {"--resume: 'freeze' is not what the run began with"});
   const std::string model = content_of(folder / "run/model.safetensors");
   for (const std::vector<std::string>& words :
-       {job("run", "mlp", 4, {"--resume"}), job("run", "mlp", 4, {"--freeze", "fc1.*", "--resume"})}) {
+       {job("run", "mlp", 4, {"--resume"}),
+        job("run", "mlp", 4, {"--freeze", "fc1.*", "--resume"})}) {
     const CommandResult resumed = run_command(folder.path(), words);
     EXPECT_EQ(resumed.status, 0) << resumed.err;
     EXPECT_EQ(content_of(folder / "run/model.safetensors"), model);
@@ -203,9 +204,8 @@ TEST(Weights, a_run_that_checks_every_step_gives_the_same_bytes) {
   const TemporaryFolder folder;
   for (const std::string& model : {std::string("cnn"), std::string("mlp")}) {
     ASSERT_EQ(run_command(folder.path(), job(model, model, 5)).status, 0);
-    const CommandResult checked =
-        run_command(folder.path(), job(model + "-checked", model, 5),
-                    {.input = {}, .environment = {"SINTER_CHECK=2"}});
+    const CommandResult checked = run_command(folder.path(), job(model + "-checked", model, 5),
+                                              {.input = {}, .environment = {"SINTER_CHECK=2"}});
     ASSERT_EQ(checked.status, 0) << checked.err;
     for (const char* name : {"/model.safetensors", "/metrics.jsonl"}) {
       EXPECT_EQ(content_of(folder / (model + "-checked" + name)),

@@ -73,7 +73,8 @@ void write_all(const std::filesystem::path& folder) {
   write(folder / "graph_text/scan", to_text(ir::testing::scan_graph(), ir::testing::test_ops()));
   write(folder / "group_text/sum", to_text(ir::testing::sum_group(64)));
   write(folder / "config/defaults", fuzz_config().to_toml());
-  write(folder / "config/table", "epochs = 3\nlr = 1e-3 # x\ndata = \"a\\tb\"\n[environment]\na = 1\n");
+  write(folder / "config/table",
+        "epochs = 3\nlr = 1e-3 # x\ndata = \"a\\tb\"\n[environment]\na = 1\n");
 }
 
 }  // namespace

@@ -229,9 +229,10 @@ TEST(ProgramVerify, FollowsWhichValueLiesWhere) {
     p.steps[3].inputs[0].buffer = arena(0);
     p.steps[4].inputs[1].buffer = arena(0);
   };
-  expect_refused("step 3 (fused: add) at mlp.cc:14, input 1: it reads value 3, but bytes 0 to 256 "
-                 "of arena hold value 4, a result of step 2",
-                 overwrite, numbered_program());
+  expect_refused(
+      "step 3 (fused: add) at mlp.cc:14, input 1: it reads value 3, but bytes 0 to 256 "
+      "of arena hold value 4, a result of step 2",
+      overwrite, numbered_program());
   Program unnumbered = small_program();  // nothing tells the two values from each other
   overwrite(unnumbered);
   EXPECT_NO_THROW(verify(unnumbered, test_ops()));
