@@ -18,6 +18,7 @@
 #include "ops/list.h"
 #include "sinter/autograd.h"
 #include "tensor/apply.h"
+#include "tensor/storage.h"
 
 namespace sinter {
 
@@ -138,6 +139,9 @@ struct CompiledFunction::Impl {
     backend::Backend& backend = backend::default_backend();
     entry.program = std::make_shared<ir::Program>(
         compile_detail::make_program(traced.graph, backend, name, parameters));
+    // Blocks of values that are gone, most of them from making and moving parameters: the arena can
+    // have their memory.
+    release_pool();
     entry.executable = backend.prepare(entry.program);
     for (const ir::Program::StateSlot& slot : entry.program->states) {
       entry.states.push_back(traced.states.at(slot.state));
