@@ -1,11 +1,12 @@
 # A thin front over the CMake presets. `make help` lists the targets; all can be run again at no cost.
-.PHONY: help deps build demo test check-all bench measure fuzz install clean
+.PHONY: help deps deps-optional build demo test check-all bench measure fuzz install clean
 .DEFAULT_GOAL := help
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 LAUNCHER := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-PRESETS := release dev asan tsan
+PRESETS := release dev asan tsan clang
+FUZZ_SECONDS ?= 30
 
 # Configures and builds one preset; CMake's own output is shown only when it fails.
 define make_preset
@@ -22,13 +23,17 @@ help:
 	@echo "make build      the release build: build/release/bin/sinter"
 	@echo "make bench      the workloads beside PyTorch, which goes into a virtual environment under build/"
 	@echo "make measure    make bench, with more rounds; goes on where it was stopped; writes docs/measurements/"
-	@echo "make check-all  every preset ($(PRESETS)), every test, the layout, an installed copy"
-	@echo "make fuzz       the readers on damaged input, under the sanitizers"
+	@echo "make check-all  every preset ($(PRESETS)), every test, the layout, an installed copy,"
+	@echo "                and that forgetting a part of an op is found"
+	@echo "make fuzz       libFuzzer on every reader, FUZZ_SECONDS=$(FUZZ_SECONDS) each (needs clang 14)"
 	@echo "make install    into PREFIX=$(PREFIX); then find_package(sinter) and pkg-config find it"
 	@echo "make clean      remove the build folder"
 
 deps:
 	@tools/install_packages
+
+deps-optional:
+	@tools/install_packages optional
 
 build: deps
 	$(call make_preset,release)
@@ -49,6 +54,10 @@ check-all: $(PRESETS:%=check-%)
 	@python3 tools/check_layout_test.py
 	@echo "sinter: installing into a folder of its own and using that"
 	@tests/install/check
+	@echo "sinter: planting what could be forgotten"
+	@python3 tools/check_forgetting.py
+
+check-clang: deps-optional
 
 .PHONY: $(PRESETS:%=check-%)
 $(PRESETS:%=check-%): check-%: deps
@@ -62,10 +71,12 @@ bench: build
 measure: build
 	@tools/bench/run --rounds 7 --resume
 
-# The tests that feed readers with damaged input.
-fuzz: deps
-	$(call make_preset,asan)
-	@ctest --test-dir build/asan --output-on-failure -R '^(ir|data|io)$$'
+fuzz: deps-optional
+	@mkdir -p build
+	@echo "sinter: building (fuzz)"
+	@cmake --preset fuzz $(LAUNCHER) >build/configure-fuzz.log 2>&1 || { cat build/configure-fuzz.log; exit 1; }
+	@cmake --build build/fuzz -j $(JOBS) --target fuzz -- --quiet
+	@tools/fuzz build/fuzz $(FUZZ_SECONDS)
 
 install: build
 	@cmake --install build/release --prefix "$(PREFIX)" >build/install.log || { cat build/install.log; exit 1; }

@@ -4,9 +4,10 @@
 #include <chrono>
 #include <optional>
 
-#include "allocations.h"
 #include "bandwidth.h"
+#include "base/counting_malloc.h"
 #include "base/file.h"
+#include "base/resident_memory.h"
 #include "commands.h"
 #include "sinter/autograd.h"
 #include "sinter/compile.h"
@@ -33,9 +34,7 @@ double milliseconds_since(Clock::time_point start) {
 class Bench {
  public:
   Bench(const Workload& workload, std::int64_t batch)
-      : workload_(workload),
-        batch_(batch),
-        model_(make_model(workload)),
+      : model_(make_model(workload)),
         optimizer_(model_.parameters()),
         step_([this](const std::vector<Tensor>& arguments) { return train(arguments); },
               workload.name) {
@@ -54,8 +53,14 @@ class Bench {
   }
   CompiledFunction& compiled() { return step_; }
   const std::vector<Tensor>& arguments() const { return batches_[0]; }
-  const Workload& workload() const { return workload_; }
-  std::int64_t batch() const { return batch_; }
+  // Of the batches that are not the one of a step.
+  std::int64_t spare_bytes() const {
+    std::int64_t bytes = 0;
+    for (const Tensor& each : batches_[0]) {
+      bytes += each.elements() * static_cast<std::int64_t>(size_of(each.dtype()));
+    }
+    return bytes * static_cast<std::int64_t>(kBatches - 1);
+  }
 
   // The weights in PyTorch's layouts and the batches, for others to start from.
   void save(const std::string& path) const {
@@ -85,8 +90,6 @@ class Bench {
     return {loss};
   }
 
-  const Workload& workload_;
-  std::int64_t batch_;
   nn::Sequential model_;
   optim::AdamW optimizer_;
   CompiledFunction step_;
@@ -100,13 +103,22 @@ struct Timing {
   double first_step_ms = 0;
   std::vector<double> steps;  // ms, ascending
   std::int64_t allocations = 0;
+  // How much the resident memory grew from before the model was made to behind at least 100 steps,
+  // without the batches that the plan does not hold: what is planned, libraries' pages, machine
+  // code, stacks of threads. And how much of that stayed when all was destroyed: the part that no
+  // plan holds. -1: not known.
+  std::int64_t resident_growth = -1;
+  std::int64_t resident_kept = -1;
   std::optional<ProgramReport> report;  // not when eager
   StepTimes parts;
 
   double median() const { return steps[steps.size() / 2]; }
 };
 
-Timing time_steps(Bench& bench, const BenchCommand& command) {
+// Memory grows, if it does, within this many steps.
+constexpr std::size_t kMemorySteps = 100;
+
+Timing time_steps(Bench& bench, const BenchCommand& command, std::int64_t resident_before) {
   constexpr int kRepeats = 101;
   Timing timing;
   timing.steps.reserve(kMostSteps);
@@ -123,6 +135,13 @@ Timing time_steps(Bench& bench, const BenchCommand& command) {
     timing.steps.push_back(milliseconds_since(start));
   }
   timing.allocations = before < 0 ? -1 : large_allocations() - before;
+  for (std::size_t i = kWarmUp + timing.steps.size(); i < kMemorySteps; ++i) {
+    bench.step(i, command.eager);
+  }
+  const std::int64_t resident = resident_bytes();
+  if (resident >= 0) {
+    timing.resident_growth = resident - resident_before - bench.spare_bytes();
+  }
   std::sort(timing.steps.begin(), timing.steps.end());
   if (command.eager) return timing;
   timing.report = bench.compiled().report(bench.arguments());
@@ -130,8 +149,15 @@ Timing time_steps(Bench& bench, const BenchCommand& command) {
   return timing;
 }
 
-bool is_contraction(const StepTimes::Part& part) {
-  return part.label.rfind("matmul", 0) == 0 || part.label.rfind("conv2d", 0) == 0;
+Timing measure(const Workload& workload, std::int64_t batch, const BenchCommand& command) {
+  const std::int64_t before = resident_bytes();
+  Timing timing;
+  {
+    Bench bench(workload, batch);
+    timing = time_steps(bench, command, before);
+  }
+  if (before >= 0) timing.resident_kept = resident_bytes() - before;
+  return timing;
 }
 
 // The time that the step could not be faster than: its contractions as fast as they ran alone, and
@@ -139,36 +165,40 @@ bool is_contraction(const StepTimes::Part& part) {
 double roofline_ms(const Timing& timing, double bandwidth) {
   double bytes = 0;
   for (const StepTimes::Part& part : timing.parts.steps) {
-    if (!is_contraction(part)) bytes += part.bytes;
+    if (part.kind != StepKind::contraction) bytes += part.bytes;
   }
   return timing.parts.contraction_ms + 1000 * bytes / bandwidth;
 }
 
-std::string to_json(const Bench& bench, const Timing& timing, double bandwidth) {
+std::string to_json(const Workload& workload, std::int64_t batch, const Timing& timing,
+                    double bandwidth) {
   std::string text = fmt::format(
       "{{\"workload\":\"{}\",\"device\":\"{}\",\"dtype\":\"f32\",\"threads\":{},\"batch\":{},"
       "\"units\":\"{}\",\"units_per_s\":{:.1f},"
       "\"step_ms\":{{\"min\":{:.4f},\"median\":{:.4f},\"max\":{:.4f}}},\"first_step_ms\":{:.3f},",
-      bench.workload().name, current_device(), thread_count(), bench.batch(),
-      bench.workload().units, 1000 * static_cast<double>(bench.batch()) / timing.median(),
-      timing.steps.front(), timing.median(), timing.steps.back(), timing.first_step_ms);
+      workload.name, current_device(), thread_count(), batch, workload.units,
+      1000 * static_cast<double>(batch) / timing.median(), timing.steps.front(), timing.median(),
+      timing.steps.back(), timing.first_step_ms);
   if (timing.report) {
     const ProgramReport& report = *timing.report;
     text += fmt::format(
         "\"compile_ms\":{:.3f},\"contraction_ms\":{:.4f},\"kernels_per_step\":{},"
-        "\"planned_bytes\":{},\"allocations_after_first\":{},\"flops_per_step\":{:.0f},"
+        "\"planned_bytes\":{},\"rss_growth_bytes\":{},\"rss_kept_bytes\":{},"
+        "\"allocations_after_first\":{},\"flops_per_step\":{:.0f},"
         "\"bytes_per_step\":{:.0f},\"roofline_percent\":{}}}",
         report.compile_ms, timing.parts.contraction_ms, report.kernels, report.memory.total,
-        timing.allocations, report.flops, report.bytes,
+        timing.resident_growth, timing.resident_kept, timing.allocations, report.flops,
+        report.bytes,
         bandwidth > 0
             ? fmt::format("{:.1f}", 100 * roofline_ms(timing, bandwidth) / timing.parts.whole_ms)
             : "null");
   } else {
     text += fmt::format(
         "\"compile_ms\":null,\"contraction_ms\":null,\"kernels_per_step\":null,"
-        "\"planned_bytes\":null,\"allocations_after_first\":{},\"flops_per_step\":null,"
+        "\"planned_bytes\":null,\"rss_growth_bytes\":{},\"rss_kept_bytes\":{},"
+        "\"allocations_after_first\":{},\"flops_per_step\":null,"
         "\"bytes_per_step\":null,\"roofline_percent\":null}}",
-        timing.allocations);
+        timing.resident_growth, timing.resident_kept, timing.allocations);
   }
   return text;
 }
@@ -178,9 +208,10 @@ void print_table_head() {
              "min ms", "first ms", "compile ms", "kernels", "contr. ms", "roofline");
 }
 
-void print_row(const Bench& bench, const Timing& timing, double bandwidth) {
-  fmt::print("{:<8}{:>14.0f}{:>11.3f}{:>11.3f}{:>11.2f}", bench.workload().name,
-             1000 * static_cast<double>(bench.batch()) / timing.median(), timing.median(),
+void print_row(const Workload& workload, std::int64_t batch, const Timing& timing,
+               double bandwidth) {
+  fmt::print("{:<8}{:>14.0f}{:>11.3f}{:>11.3f}{:>11.2f}", workload.name,
+             1000 * static_cast<double>(batch) / timing.median(), timing.median(),
              timing.steps.front(), timing.first_step_ms);
   if (timing.report) {
     fmt::print("{:>13.2f}{:>9}{:>10.3f}", timing.report->compile_ms, timing.report->kernels,
@@ -231,13 +262,12 @@ int run(const BenchCommand& command) {
   if (!command.json) print_table_head();
   for (const Workload* workload : chosen) {
     const std::int64_t batch = command.batch > 0 ? command.batch : workload->batch;
-    Bench bench(*workload, batch);
     // The better of before and after: the machine may have been busy with something else.
     double bandwidth = host_bandwidth();
-    const Timing timing = time_steps(bench, command);
+    const Timing timing = measure(*workload, batch, command);
     bandwidth = std::max(bandwidth, host_bandwidth());
-    json += (json.empty() ? "" : ",\n ") + to_json(bench, timing, bandwidth);
-    if (!command.json) print_row(bench, timing, bandwidth);
+    json += (json.empty() ? "" : ",\n ") + to_json(*workload, batch, timing, bandwidth);
+    if (!command.json) print_row(*workload, batch, timing, bandwidth);
     if (command.parts && !command.json) print_parts(timing);
     if (!command.losses.empty()) {
       losses += (losses.empty() ? "" : ",\n ") + losses_of(*workload, command, batch);

@@ -51,8 +51,12 @@ int run(const TrainCommand& command) {
     print_plan(*run);
     return kDone;
   }
+  const recipes::Prepared::Frozen frozen = run->frozen();
   say(fmt::format("{}: {} parameters, on {}", run->folder(), run->parameter_count(),
-                  current_device()));
+                  current_device()) +
+      (frozen.tensors == 0 ? ""
+                           : fmt::format(", {} of them frozen ({} tensor{})", frozen.elements,
+                                         frozen.tensors, frozen.tensors == 1 ? "" : "s")));
   ProgressBar bar(command.quiet);
   const train::Result result = run->train(bar);
   say(fmt::format("{} steps in {:.1f} s, {:.0f} samples/s; the model is {}/model.safetensors",

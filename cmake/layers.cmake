@@ -15,6 +15,10 @@ if(SINTER_SANITIZE)
   target_link_options(sinter_settings INTERFACE -fsanitize=${SINTER_SANITIZE})
 endif()
 
+if(SINTER_FUZZ)
+  target_compile_options(sinter_settings INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 # sinter_layer(NAME SOURCES a.cc ... [LINK target ...] [PRIVATE_LINK target ...])
 # One static library per folder. LINK names the layers to the left that it uses, PRIVATE_LINK packages.
 function(sinter_layer name)

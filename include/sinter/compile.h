@@ -33,7 +33,18 @@ struct ProgramReport {
   double flops = 0;       // per call
   double bytes = 0;       // read and written per call, counting each step's arguments once
   double compile_ms = 0;  // trace, passes, emission, primitives
-  std::string text;       // the program, a step a line
+  int groups = 0;         // fused groups, those in bodies of scans included
+  // Of these the ones that run without machine code of their own, more slowly: "fused: add: why".
+  // With SINTER_DEBUG=1 they are printed when the program is made.
+  std::vector<std::string> interpreted;
+  std::string text;  // the program, a step a line
+};
+
+// What a step of a program is.
+enum class StepKind : std::uint8_t {
+  fused,        // a group of pointwise ops and reductions
+  contraction,  // a matrix product or convolution
+  other,        // any other kernel
 };
 
 // Time of one call and of its parts, each the median over repeated runs that take turns.
@@ -43,6 +54,7 @@ struct StepTimes {
   struct Part {
     std::string label;
     std::string scope;
+    StepKind kind = StepKind::other;
     double ms = 0;
     double flops = 0;
     double bytes = 0;

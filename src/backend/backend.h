@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "ir/program.h"
 
@@ -21,6 +22,14 @@ struct Bindings {
   // For each input, whether it lies in host memory instead of the device's; empty: none does. Such
   // an input may change as soon as run() has returned.
   std::span<const std::uint8_t> host_inputs = {};
+};
+
+// How the fused groups of a program run, those in bodies of scans included.
+struct GroupReport {
+  int groups = 0;
+  // Of these the ones that have no code of their own on this device and run some slower way: the
+  // label of the step and the reason.
+  std::vector<std::string> interpreted;
 };
 
 // A program made ready for a device: kernels emitted, primitives created, arena allocated.
@@ -37,6 +46,8 @@ class Executable {
   // finished the step, and may throw to stop.
   virtual void run_watched(const Bindings& bindings,
                            const std::function<void(int, std::span<void* const>)>& after) = 0;
+
+  virtual GroupReport group_report() const { return {}; }
 
   // Runs the steps for which `chosen` is true, on whatever the buffers hold, and waits for them:
   // for measuring parts.

@@ -19,6 +19,7 @@
 #include "ops/list.h"
 #include "sinter/autograd.h"
 #include "tensor/apply.h"
+#include "tensor/storage.h"
 
 namespace sinter {
 
@@ -64,6 +65,12 @@ struct Entry {
   double compile_ms = 0;
   std::int64_t calls = 0;
 };
+
+StepKind kind_of(const ir::Step& step) {
+  if (step.group != nullptr) return StepKind::fused;
+  return ir::find(op_list(), step.op).kind == ir::OpKind::contraction ? StepKind::contraction
+                                                                      : StepKind::other;
+}
 
 // The same memory, or equal elements: a constant that the function makes anew at every trace.
 bool same_captured(const Tensor& a, const Tensor& b) {
@@ -133,7 +140,10 @@ struct CompiledFunction::Impl {
     backend::Backend& backend = *entry.signature.device;
     entry.program = std::make_shared<ir::Program>(
         compile_detail::make_program(traced.graph, backend, name, parameters));
-    entry.executable = with_pool_released([&] { return backend.prepare(entry.program); });
+    // Blocks of values that are gone, most of them from making and moving parameters: the arena can
+    // have their memory.
+    release_pool();
+    entry.executable = backend.prepare(entry.program);
     for (const ir::Program::StateSlot& slot : entry.program->states) {
       entry.states.push_back(traced.states.at(slot.state));
     }
@@ -146,8 +156,17 @@ struct CompiledFunction::Impl {
       std::fprintf(stderr, "sinter: %s: %zu steps, arena %lld bytes, made in %.2f ms\n",
                    name.c_str(), entry.program->steps.size(),
                    static_cast<long long>(entry.program->arena_bytes), entry.compile_ms);
+      print_groups(entry.executable->group_report());
     }
     return entry;
+  }
+
+  void print_groups(const backend::GroupReport& report) const {
+    std::fprintf(stderr, "sinter: %s: %d groups, %zu of them interpreted\n", name.c_str(),
+                 report.groups, report.interpreted.size());
+    for (const std::string& group : report.interpreted) {
+      std::fprintf(stderr, "sinter: %s: interpreted: %s\n", name.c_str(), group.c_str());
+    }
   }
 
   Entry& find_or_make(const std::vector<Tensor>& arguments) {
@@ -302,6 +321,9 @@ ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
     report.bytes += step.cost.bytes;
   }
   report.compile_ms = entry.compile_ms;
+  backend::GroupReport groups = entry.executable->group_report();
+  report.groups = groups.groups;
+  report.interpreted = std::move(groups.interpreted);
   report.text = ir::to_text(program, op_list());
   return report;
 }
@@ -317,9 +339,7 @@ StepTimes CompiledFunction::measure(const std::vector<Tensor>& arguments, int re
   const SavedStates saved(entry.states);
   std::vector<std::uint8_t> contractions;
   for (const ir::Step& step : program.steps) {
-    const bool is_contraction = step.group == nullptr && step.op != ir::OpId::count &&
-                                ir::find(op_list(), step.op).kind == ir::OpKind::contraction;
-    contractions.push_back(is_contraction ? 1 : 0);
+    contractions.push_back(kind_of(step) == StepKind::contraction ? 1 : 0);
   }
   // All three in turn, so that each sees the machine at the same moments.
   std::vector<double> whole_times;
@@ -343,7 +363,7 @@ StepTimes CompiledFunction::measure(const std::vector<Tensor>& arguments, int re
   times.contraction_ms = median(std::move(contraction_times));
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
     const ir::Step& step = program.steps[i];
-    times.steps.push_back({step.label, step.scope, median(std::move(step_times[i])),
+    times.steps.push_back({step.label, step.scope, kind_of(step), median(std::move(step_times[i])),
                            step.cost.flops, step.cost.bytes});
   }
   return times;

@@ -358,7 +358,7 @@ class Planner {
   }
 
   ir::Argument argument(ir::ValueId root, const ir::Layout& layout) {
-    return {buffer(root), graph_.type_of(root).dtype, layout};
+    return {buffer(root), graph_.type_of(root).dtype, layout, root};
   }
 
   void make_steps() {
@@ -465,6 +465,11 @@ class Planner {
     count(step.outputs);
   }
 
+  // A number for a copy that is no value of the graph.
+  std::int64_t copied_value() {
+    return static_cast<std::int64_t>(graph_.values.size()) + copied_values_++;
+  }
+
   void add_copy(const ir::Argument& from, const ir::Argument& to, const char* label) {
     ir::Step step;
     step.op = ir::OpId::copy;
@@ -486,7 +491,8 @@ class Planner {
       add_copy(argument(root_of(value), layout_of(value)),
                {{ir::BufferKind::output, static_cast<std::int32_t>(i), 0},
                 type.dtype,
-                ir::dense_layout(type.shape)},
+                ir::dense_layout(type.shape),
+                copied_value()},
                "copy to output");
     }
     std::vector<std::pair<ir::Argument, ir::Argument>> final_copies;
@@ -502,13 +508,14 @@ class Planner {
       }
       const ir::TensorType& type = graph_.type_of(use.value);
       const ir::Layout dense = ir::dense_layout(type.shape);
-      const ir::Argument to{{ir::BufferKind::state, slot, 0}, type.dtype, dense};
+      const ir::Argument to{{ir::BufferKind::state, slot, 0}, type.dtype, dense, copied_value()};
       ir::Argument from = argument(root, layout_of(use.value));
       if (place(root).kind == ir::BufferKind::state) {
         const auto step = static_cast<std::int32_t>(program_.steps.size());
         const std::int32_t blob = new_blob(
             type.bytes(), step, step + static_cast<std::int32_t>(2 * graph_.state_out.size()));
-        const ir::Argument temporary{{ir::BufferKind::arena, blob, 0}, type.dtype, dense};
+        const ir::Argument temporary{
+            {ir::BufferKind::arena, blob, 0}, type.dtype, dense, copied_value()};
         add_copy(from, temporary, "copy of a state");
         from = temporary;
       }
@@ -572,6 +579,7 @@ class Planner {
   std::map<std::uint64_t, std::size_t> state_slots_;
   std::vector<std::uint8_t> direct_output_;
   std::vector<std::uint8_t> direct_state_;
+  std::int64_t copied_values_ = 0;
   ir::Program program_;
 };
 

@@ -27,11 +27,15 @@ struct BufferRef {
   friend bool operator==(const BufferRef&, const BufferRef&) = default;
 };
 
-// One argument of a step: typed memory. layout.offset counts elements from `buffer`.
+// One argument of a step: typed memory. layout.offset counts elements from `buffer`, where the
+// value starts.
 struct Argument {
   BufferRef buffer;
   Dtype dtype = Dtype::f32;
   Layout layout;
+  // Which value the memory holds when it is read, or has been written; the same number for the same
+  // value wherever it is an argument. Only verify() looks at it. -1: not said, not checked.
+  std::int64_t value = -1;
 };
 
 struct Program;
@@ -86,8 +90,9 @@ struct Program {
 std::string to_text(const Program& program, OpList ops);
 
 // Throws InternalError naming the step when a buffer leaves its memory, a workspace or output
-// overlaps an input that the step or a later one still reads, a group does not fit its arguments,
-// or a state is overwritten while its old value is still read.
+// overlaps an input that the step or a later one still reads, memory holds another value than the
+// one that a step reads there (Argument::value), a group does not fit its arguments, or a state is
+// overwritten while its old value is still read.
 void verify(const Program& program, OpList ops);
 
 }  // namespace sinter::ir

@@ -6,6 +6,7 @@
 #include <array>
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -35,6 +36,9 @@ struct Held {
   BufferRef memory;
   Dtype dtype = Dtype::f32;
   ByteRange range;
+  std::int64_t value = -1;  // as Argument::value
+  // What a pack found in its place in the output already: still there under its own number.
+  std::vector<std::pair<ByteRange, std::int64_t>> parts = {};
 };
 
 // An argument with its place worked out.
@@ -106,7 +110,7 @@ class Verifier {
   }
 
   void hold_external(const BufferRef& memory, const TensorType& type) {
-    hold(memory, {-1, memory, type.dtype, {0, type.bytes()}});
+    hold(memory, {.memory = memory, .dtype = type.dtype, .range = {0, type.bytes()}});
   }
 
   void hold(const BufferRef& memory, const Held& value) {
@@ -202,7 +206,7 @@ class Verifier {
     check_workspace(step, places);
     for (const Place& place : places) {
       name_place(step, place);
-      if (place.output) write(place);
+      if (place.output) write(place, parts_in_place(step, place, places));
     }
   }
 
@@ -281,6 +285,11 @@ class Verifier {
     return value.step < 0 ? "the value on entry" : fmt::format("a result of step {}", value.step);
   }
 
+  std::string origin(int mark) const {
+    const Held& value = held_[static_cast<std::size_t>(mark)];
+    return value.step < 0 ? "was there on entry" : fmt::format("step {} has written", value.step);
+  }
+
   void check_read(const Place& place) {
     const BufferRef& buffer = place.argument->buffer;
     if (place.range.empty()) return;
@@ -304,6 +313,37 @@ class Verifier {
       fail(fmt::format("it reads {} as {}, but step {} wrote {}", name_of(buffer),
                        sinter::name_of(place.argument->dtype), value.step,
                        sinter::name_of(value.dtype)));
+    }
+    check_value(place, marks[0]);
+  }
+
+  // The memory must hold the value that the planner meant, from its start on.
+  void check_value(const Place& place, int mark) {
+    const std::int64_t wanted = place.argument->value;
+    if (wanted < 0) return;
+    Held& held = held_[static_cast<std::size_t>(mark)];
+    const BufferRef& buffer = place.argument->buffer;
+    if (held.step < 0 && held.value < 0) {  // the first read tells what the memory brings along
+      const bool is_new = home_.emplace(wanted, mark).second;
+      if (!is_new) fail(fmt::format("value {} is not in {}", wanted, name_of(buffer)));
+      held.value = wanted;
+    }
+    if (held.value < 0) return;
+    ByteRange range = held.range;
+    bool found = held.value == wanted;
+    for (const auto& [part, value] : held.parts) {
+      if (found || value != wanted) continue;
+      found = true;
+      range = part;
+    }
+    if (!found) {
+      fail(fmt::format("it reads value {}, but bytes {} to {} of {} hold value {}, {}", wanted,
+                       place.range.begin, place.range.end, name_of(buffer), held.value,
+                       describe(mark)));
+    }
+    if (range.begin != buffer.offset) {
+      fail(fmt::format("value {} starts at byte {} of {}, not at {}", wanted, range.begin,
+                       name_of(buffer), buffer.offset));
     }
   }
 
@@ -362,7 +402,22 @@ class Verifier {
     maps_[key(buffer)].erase(range);
   }
 
-  void write(const Place& place) {
+  // The inputs of a pack that lie where the pack puts them.
+  std::vector<std::pair<ByteRange, std::int64_t>> parts_in_place(
+      const Step& step, const Place& output, const std::vector<Place>& places) const {
+    std::vector<std::pair<ByteRange, std::int64_t>> parts;
+    if (step.group != nullptr || step.op != OpId::pack) return parts;
+    for (const Place& input : places) {
+      if (input.output || key(input.argument->buffer) != key(output.argument->buffer) ||
+          !input.range.overlaps(output.range)) {
+        continue;
+      }
+      parts.emplace_back(input.range, input.argument->value);
+    }
+    return parts;
+  }
+
+  void write(const Place& place, std::vector<std::pair<ByteRange, std::int64_t>> parts) {
     const BufferRef& buffer = place.argument->buffer;
     if (buffer.kind == BufferKind::state) {
       const auto index = static_cast<std::size_t>(buffer.index);
@@ -376,7 +431,17 @@ class Verifier {
                          held_[static_cast<std::size_t>(mark)].step));
       }
     }
-    hold(buffer, {step_, buffer, place.argument->dtype, place.range});
+    const std::int64_t value = place.argument->value;
+    if (value >= 0) {
+      const auto [home, is_new] = home_.emplace(value, static_cast<int>(held_.size()));
+      if (!is_new) fail(fmt::format("it writes value {}, which {}", value, origin(home->second)));
+    }
+    hold(buffer, {.step = step_,
+                  .memory = buffer,
+                  .dtype = place.argument->dtype,
+                  .range = place.range,
+                  .value = value,
+                  .parts = std::move(parts)});
   }
 
   void check_outputs() {
@@ -406,7 +471,8 @@ class Verifier {
   std::string place_;
   int step_ = 0;
   std::map<MemoryKey, MemoryMap> maps_;
-  std::vector<Held> held_;  // indexed by mark
+  std::vector<Held> held_;                      // indexed by mark
+  std::unordered_map<std::int64_t, int> home_;  // the mark of each Argument::value met
   std::vector<bool> state_written_;
 };
 

@@ -8,6 +8,7 @@
 #include "recipes/embedded_images.h"
 #include "sinter/io.h"
 #include "sinter/ops.h"
+#include "train/suggest.h"
 
 namespace sinter::recipes {
 namespace {
@@ -93,6 +94,7 @@ class PreparedImage : public Prepared {
     manual_seed(static_cast<std::uint64_t>(config.integer("seed")));
     model_ = make_image_model(spec_);
     if (!config.text("init").empty()) io::load_weights(config.text("init"), model_.states());
+    choose_trained();
   }
 
   train::Job job() override {
@@ -106,9 +108,8 @@ class PreparedImage : public Prepared {
              .expected = "at most " + std::to_string(train_rows_),
              .hint = "choose a smaller --batch"});
     }
-    optimizer_.emplace(trained_parameters(),
-                       optim::AdamWOptions{.lr = config_.real("lr"),
-                                           .weight_decay = config_.real("weight_decay")});
+    optimizer_.emplace(trained_, optim::AdamWOptions{.lr = config_.real("lr"),
+                                                     .weight_decay = config_.real("weight_decay")});
     // A cycle needs a few steps to rise in.
     constexpr std::int64_t kShortestCycle = 10;
     if (steps >= kShortestCycle) optimizer_->set_schedule(optim::OneCycle(steps));
@@ -127,6 +128,7 @@ class PreparedImage : public Prepared {
 
   std::string description() const override { return to_json(spec_); }
   std::int64_t parameter_count() const override { return model_.parameter_count(); }
+  Frozen frozen() const override { return frozen_; }
   std::int64_t data_bytes() const override { return data_bytes_; }
 
   train::Metrics evaluate(const std::string& weights, const std::string& split) override {
@@ -142,22 +144,34 @@ class PreparedImage : public Prepared {
   }
 
  private:
-  std::vector<State> trained_parameters() const {
+  // All parameters but the ones that `freeze` names.
+  void choose_trained() {
     const std::string& pattern = config_.text("freeze");
-    std::vector<State> trained;
+    std::vector<std::string> names;
     for (const NamedState& named : model_.states()) {
       if (named.role != StateRole::parameter) continue;
-      if (!pattern.empty() && fnmatch(pattern.c_str(), named.name.c_str(), 0) == 0) continue;
-      trained.push_back(named.state);
+      names.push_back(named.name);
+      if (!pattern.empty() && fnmatch(pattern.c_str(), named.name.c_str(), 0) == 0) {
+        ++frozen_.tensors;
+        frozen_.elements += named.state.shape().elements();
+      } else {
+        trained_.push_back(named.state);
+      }
     }
-    if (trained.empty()) {
+    if (!pattern.empty() && frozen_.tensors == 0) {
       raise({.where = "--freeze",
-             .what = "nothing would be left to train",
-             .got = pattern,
-             .expected = "a pattern such as 'conv*'",
+             .what = "no parameter of the model matches the pattern",
+             .got = "'" + pattern + "'",
+             .expected = train::list_text(names),
              .hint = {}});
     }
-    return trained;
+    if (trained_.empty()) {
+      raise({.where = "--freeze",
+             .what = "nothing would be left to train",
+             .got = "'" + pattern + "'",
+             .expected = "a pattern that some parameter does not match, such as 'conv*'",
+             .hint = {}});
+    }
   }
 
   std::shared_ptr<const data::Dataset> read_test_data() const {
@@ -175,6 +189,8 @@ class PreparedImage : public Prepared {
   std::shared_ptr<const data::Dataset> validation_;
   std::shared_ptr<const data::Dataset> test_;
   nn::Sequential model_;
+  std::vector<State> trained_;
+  Frozen frozen_;
   std::optional<optim::AdamW> optimizer_;
   std::optional<ImageClassifier> classifier_;
 };

@@ -21,6 +21,12 @@ class Prepared {
   virtual train::Job job() = 0;
   virtual std::string description() const = 0;  // JSON; with it, predict needs no config
   virtual std::int64_t parameter_count() const = 0;
+  // Which parameters stay as they are: how many tensors, and the elements in them.
+  struct Frozen {
+    int tensors = 0;
+    std::int64_t elements = 0;
+  };
+  virtual Frozen frozen() const { return {}; }
   virtual std::int64_t data_bytes() const = 0;
   // The metrics of a file of weights on a split: "train", "validation" or "test".
   virtual train::Metrics evaluate(const std::string& weights, const std::string& split) = 0;

@@ -42,6 +42,7 @@ class Run {
   void prepare();
   std::int64_t data_bytes() const { return prepared_->data_bytes(); }
   std::int64_t parameter_count() const { return prepared_->parameter_count(); }
+  Prepared::Frozen frozen() const { return prepared_->frozen(); }
   ProgramReport plan();
   // Trains to the end and writes the run directory.
   train::Result train(train::Observer& observer);

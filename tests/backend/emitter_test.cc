@@ -473,6 +473,70 @@ TEST_P(EmitterTest, WhatIsNotEmittedIsLeftToTheInterpreter) {
   EXPECT_NE(group_kernel(strided), nullptr);
 }
 
+// Sums over rows in f64, more than registers could hold.
+Group many_sums(int count) {
+  Group group;
+  group.kind = GroupKind::outer;
+  group.space = Shape{300, 40};
+  group.reduced_axes = 1;
+  BodyBuilder body(group);
+  const std::int32_t x = body.load(Dtype::f64, {40, 1});
+  for (int i = 0; i < count; ++i) {
+    const std::int32_t scaled =
+        body.emit(ScalarOp::mul, Dtype::f64, x, body.constant(static_cast<double>(i) + 0.5));
+    body.store(body.emit(ScalarOp::reduce_sum, Dtype::f64, scaled), {0, 1});
+  }
+  return group;
+}
+
+TEST_P(EmitterTest, MoreReductionsThanRegistersFoldInMemory) {
+  must_match(many_sums(12));
+  must_match(many_sums(40));
+  // Passes that each read what the ones before have saved.
+  Group group;
+  group.kind = GroupKind::inner;
+  group.space = Shape{5, 70};
+  group.reduced_axes = 1;
+  BodyBuilder body(group);
+  std::int32_t x = body.load(Dtype::f64, {70, 1});
+  for (int i = 0; i < 30; ++i) {
+    const std::int32_t fold =
+        body.emit(i % 2 == 0 ? ScalarOp::reduce_sum : ScalarOp::reduce_max, Dtype::f64, x);
+    x = body.emit(ScalarOp::sub, Dtype::f64, x, fold);
+    body.store(fold, {1, 0});
+  }
+  must_match(group);
+}
+
+TEST_P(EmitterTest, AGroupThatIsNotEmittedSaysWhy) {
+  const auto why = [](const Group& group) {
+    const char* reason = "";
+    EXPECT_EQ(emit_group_listing(group, GetParam(), nullptr, &reason), nullptr);
+    return std::string(reason);
+  };
+  EXPECT_EQ(why(many_sums(120)), "it has too many operands and reductions");
+  Group strided;
+  strided.space = Shape{10};
+  BodyBuilder body(strided);
+  body.store(body.load(Dtype::f32, {2}), {1});
+  EXPECT_EQ(why(strided), "an operand has gaps along the innermost axis");
+  Group half;
+  half.space = Shape{10};
+  BodyBuilder copy(half);
+  copy.store(copy.load(Dtype::bf16, {1}), {1});
+  EXPECT_EQ(why(half), "it holds a type or a conversion that is not emitted");
+}
+
+TEST(GroupKernelReason, IsThereForInterpretedGroupsOnly) {
+  const bool emits = group_target().emits;
+  const auto kernel = group_kernel(many_sums(120));
+  ASSERT_NE(kernel->interpreted_because(), nullptr);
+  EXPECT_EQ(std::string(kernel->interpreted_because()),
+            emits ? "it has too many operands and reductions"
+                  : "SINTER_ISA, SINTER_DISABLE or the processor rules machine code out");
+  EXPECT_EQ(group_kernel(softmax(5, 33))->interpreted_because() == nullptr, emits);
+}
+
 TEST_P(EmitterTest, TheListingShowsTheInstructions) {
   std::string listing;
   ASSERT_NE(emit_group_listing(softmax(4, 64), GetParam(), &listing), nullptr);

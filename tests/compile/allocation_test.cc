@@ -1,87 +1,32 @@
-// No training step allocates anything large after the first ones, oneDNN included. This program
-// replaces malloc and its relatives to see it.
+// No training step allocates anything large after the first ones, oneDNN included.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
 
+#include "base/counting_malloc.h"
 #include "compile/training_steps.h"
 #include "sinter/compile.h"
-
-namespace {
-
-constexpr std::size_t kLarge = 4096;
-
-std::atomic<bool> counting{false};
-std::atomic<int> large_allocations{0};
-std::atomic<std::size_t> largest{0};
-
-void note(std::size_t bytes) {
-  if (!counting || bytes < kLarge) return;
-  ++large_allocations;
-  std::size_t seen = largest;
-  while (bytes > seen && !largest.compare_exchange_weak(seen, bytes)) {
-  }
-}
-
-}  // namespace
-
-// glibc's own functions, which the replacements below call.
-extern "C" {
-void* __libc_malloc(std::size_t bytes);
-void* __libc_calloc(std::size_t count, std::size_t bytes);
-void* __libc_realloc(void* memory, std::size_t bytes);
-void* __libc_memalign(std::size_t alignment, std::size_t bytes);
-
-void* malloc(std::size_t bytes) {
-  note(bytes);
-  return __libc_malloc(bytes);
-}
-void* calloc(std::size_t count, std::size_t bytes) {
-  note(count * bytes);
-  return __libc_calloc(count, bytes);
-}
-void* realloc(void* memory, std::size_t bytes) {
-  note(bytes);
-  return __libc_realloc(memory, bytes);
-}
-void* memalign(std::size_t alignment, std::size_t bytes) {
-  note(bytes);
-  return __libc_memalign(alignment, bytes);
-}
-void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
-  note(bytes);
-  return __libc_memalign(alignment, bytes);
-}
-int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) {
-  note(bytes);
-  *memory = __libc_memalign(alignment, bytes);
-  return *memory == nullptr ? ENOMEM : 0;
-}
-}
 
 namespace sinter {
 namespace {
 
-// The largest allocation while it lives.
+// What is allocated from when this is made on.
 class Counting {
  public:
-  Counting() {
-    large_allocations = 0;
-    largest = 0;
-    counting = true;
-  }
-  ~Counting() { counting = false; }
+  Counting() : before_(large_allocations()) { take_largest_allocation(); }
+  std::int64_t count() const { return large_allocations() - before_; }
+
+ private:
+  std::int64_t before_;
 };
 
 TEST(Allocation, TheCounterSeesEveryWayToAllocate) {
   const Counting now;
   void* volatile kept = std::malloc(5000);
   std::free(kept);
-  EXPECT_EQ(large_allocations, 1);
+  EXPECT_EQ(now.count(), 1);
   kept = ::operator new(6000);
   ::operator delete(kept);
   kept = std::aligned_alloc(64, 6400);
@@ -94,8 +39,8 @@ TEST(Allocation, TheCounterSeesEveryWayToAllocate) {
   std::free(aligned);
   kept = std::malloc(4095);
   std::free(kept);
-  EXPECT_EQ(large_allocations, 6);
-  EXPECT_EQ(largest, 30000u);
+  EXPECT_EQ(now.count(), 6);
+  EXPECT_EQ(take_largest_allocation(), 30000u);
 }
 
 void expect_no_large_allocation(const TrainingStep& model,
@@ -105,13 +50,11 @@ void expect_no_large_allocation(const TrainingStep& model,
   // it.
   step.call(batches[0]);
   float loss = 0;
-  {
-    const Counting now;
-    for (std::size_t call = 0; call < 100; ++call) {
-      loss += step.call(batches[call % batches.size()])[0].item<float>();
-    }
+  const Counting now;
+  for (std::size_t call = 0; call < 100; ++call) {
+    loss += step.call(batches[call % batches.size()])[0].item<float>();
   }
-  EXPECT_EQ(large_allocations, 0) << "the largest: " << largest << " bytes";
+  EXPECT_EQ(now.count(), 0) << "the largest: " << take_largest_allocation() << " bytes";
   EXPECT_GT(loss, 0);
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "backend/cpu/fused.h"
 #include "compile/checks.h"
 #include "sinter/autograd.h"
 #include "sinter/compile.h"
@@ -241,6 +242,28 @@ TEST(Trace, EmptyHandlesAreErrors) {
   EXPECT_TRUE(says(message_of([&] { nothing(floats({1})); }), "returned an empty Tensor handle"));
   auto use = compile([](const Tensor& x) { return x + Tensor(); });
   EXPECT_TRUE(says(message_of([&] { use(floats({1})); }), "empty Tensor handle"));
+}
+
+// Groups that have no machine code are slow, and so the report names them.
+TEST(Report, NamesTheGroupsThatAreInterpreted) {
+  const auto sums = [](int count) {
+    return compile([=](const Tensor& x) {
+      std::vector<Tensor> results;
+      for (int i = 0; i < count; ++i) results.push_back(sum(x * (i + 0.5), {0}));
+      return results;
+    });
+  };
+  const Tensor x = zeros({300, 7}, Dtype::f64);
+  const bool emits = backend::cpu::group_target().emits;
+  const ProgramReport few = sums(3).report(x);
+  EXPECT_GE(few.groups, 1);
+  EXPECT_EQ(few.interpreted.size(), emits ? 0u : static_cast<std::size_t>(few.groups));
+  const ProgramReport many = sums(200).report(x);
+  ASSERT_FALSE(many.interpreted.empty());
+  EXPECT_TRUE(says(many.interpreted[0], "fused: ")) << many.interpreted[0];
+  EXPECT_TRUE(says(many.interpreted[0], emits ? ": it has too many operands and reductions"
+                                              : ": SINTER_ISA, SINTER_DISABLE or the processor"))
+      << many.interpreted[0];
 }
 
 TEST(Signature, ShapesDtypesTrainingAndTrackingHaveProgramsOfTheirOwn) {

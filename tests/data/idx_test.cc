@@ -5,19 +5,15 @@
 
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <initializer_list>
 #include <string>
 #include <vector>
 
-#include "../base/largest_allocation.h"
-#include "../base/temporary_folder.h"
+#include "../base/damaged_file.h"
 #include "sinter/error.h"
 
 namespace sinter::data {
 namespace {
-
-constexpr std::size_t kMegabyte = std::size_t{1} << 20;
 
 // A file: the magic number of `code`, the lengths, the data.
 std::string idx(int code, std::initializer_list<std::uint32_t> lengths, const std::string& data) {
@@ -42,31 +38,15 @@ std::string gzip(const std::string& content) {
   return packed;
 }
 
-class Idx : public testing::Test {
+class Idx : public DamagedFileTest {
  protected:
-  IdxArray read(const std::string& content) {
-    // Neither write_file() nor writing over the old file, which would both wait for the disk.
-    std::filesystem::remove(path_);
-    std::ofstream(path_, std::ios::binary) << content;
-    largest_allocation = 0;
+  IdxArray read(const std::string& content) const {
+    put(content);
     return read_idx(path_);
   }
-
-  // The message that the file gives, without the path that it must start with.
-  std::string refusal(const std::string& content) {
-    try {
-      read(content);
-    } catch (const Error& error) {
-      const std::string message = error.what();
-      EXPECT_EQ(message.substr(0, path_.size() + 2), path_ + ": ");
-      EXPECT_EQ(message.find('\n'), std::string::npos);
-      return message.substr(path_.size() + 2);
-    }
-    return "nothing was thrown";
+  std::string refusal(const std::string& content) const {
+    return message_of([&] { read(content); });
   }
-
-  TemporaryFolder folder_;
-  const std::string path_ = folder_ / "file";
 };
 
 template <class T>
@@ -192,36 +172,15 @@ TEST_F(Idx, RefusesFoldersAndMissingFiles) {
 }
 
 // Every truncation and every change of one byte is either an Error or still a consistent array.
-class IdxMutation : public Idx {
- protected:
-  void attack(const std::string& content, int& refused) {
-    try {
-      const IdxArray array = read(content);
-      std::uint64_t bytes = size_of(array.dtype);
-      for (const std::int64_t length : array.shape) bytes *= static_cast<std::uint64_t>(length);
-      EXPECT_EQ(array.bytes.size(), bytes);
-    } catch (const Error& error) {
-      ++refused;
-      EXPECT_EQ(std::string(error.what()).substr(0, path_.size()), path_);
-    }
-    EXPECT_LT(largest_allocation, kMegabyte);
-  }
-};
-
-TEST_F(IdxMutation, NeverCrashes) {
+TEST_F(Idx, NeverCrashesOnDamage) {
   const std::string plain = idx(0x0C, {2, 3}, std::string(24, 'x'));
-  for (const std::string& file : {plain, gzip(plain)}) {
-    int refused = 0;
-    for (std::size_t size = 0; size < file.size(); ++size) attack(file.substr(0, size), refused);
-    EXPECT_EQ(refused, static_cast<int>(file.size())) << "a truncated file was accepted";
-    for (std::size_t at = 0; at < file.size(); ++at) {
-      for (const int change : {0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xff}) {
-        std::string mutant = file;
-        mutant[at] = static_cast<char>(mutant[at] ^ change);
-        attack(mutant, refused);
-      }
-    }
-  }
+  const auto use = [&] {
+    const IdxArray array = read_idx(path_);
+    std::uint64_t bytes = size_of(array.dtype);
+    for (const std::int64_t length : array.shape) bytes *= static_cast<std::uint64_t>(length);
+    EXPECT_EQ(array.bytes.size(), bytes);
+  };
+  for (const std::string& file : {plain, gzip(plain)}) attack_everywhere(file, use);
 }
 
 TEST_F(Idx, ReadsMnist) {

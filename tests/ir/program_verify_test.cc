@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <functional>
+#include <random>
 #include <string>
+#include <vector>
 
 #include "ir/in_place.h"
 #include "ir/internal_error.h"
@@ -203,6 +205,149 @@ TEST(ProgramVerify, RefusesAnOutputThatIsNotWritten) {
   });
 }
 
+// Numbers for the values of small_program(): every step writes a new one.
+Program numbered_program() {
+  Program program = small_program();
+  const auto number = [&](std::size_t step, std::vector<std::int64_t> inputs, std::int64_t output) {
+    for (std::size_t i = 0; i < inputs.size(); ++i) program.steps[step].inputs[i].value = inputs[i];
+    program.steps[step].outputs[0].value = output;
+  };
+  number(0, {0, 1}, 2);  // 0: the input, 1: the State's old value
+  number(1, {2, 0}, 3);
+  number(2, {3, 0}, 4);
+  number(3, {4, 3}, 5);
+  number(4, {1, 4}, 6);
+  return program;
+}
+
+TEST(ProgramVerify, FollowsWhichValueLiesWhere) {
+  EXPECT_NO_THROW(verify(numbered_program(), test_ops()));
+  // The product lies exactly where the sum lay that step 3 still reads: the same bytes and type.
+  const auto overwrite = [](Program& p) {
+    p.steps[2].inputs[0] = argument(external(BufferKind::input), Shape{8, 8});
+    p.steps[2].outputs[0].buffer = arena(0);
+    p.steps[3].inputs[0].buffer = arena(0);
+    p.steps[4].inputs[1].buffer = arena(0);
+  };
+  expect_refused(
+      "step 3 (fused: add) at mlp.cc:14, input 1: it reads value 3, but bytes 0 to 256 "
+      "of arena hold value 4, a result of step 2",
+      overwrite, numbered_program());
+  Program unnumbered = small_program();  // nothing tells the two values from each other
+  overwrite(unnumbered);
+  EXPECT_NO_THROW(verify(unnumbered, test_ops()));
+}
+
+TEST(ProgramVerify, RefusesValuesThatAreElsewhere) {
+  expect_refused(
+      "value 0 is not in state 0", [](Program& p) { p.steps[4].inputs[0].value = 0; },
+      [] {
+        Program program = numbered_program();
+        program.steps[0].inputs[1].value = -1;
+        return program;
+      }());
+  expect_refused(
+      "it reads value 1, but bytes 0 to 256 of input 0 hold value 0, the value on entry",
+      [](Program& p) { p.steps[1].inputs[1].value = 1; }, numbered_program());
+  expect_refused(
+      "it writes value 3, which step 1 has written",
+      [](Program& p) { p.steps[2].outputs[0].value = 3; }, numbered_program());
+  expect_refused(
+      "it writes value 0, which was there on entry",
+      [](Program& p) { p.steps[2].outputs[0].value = 0; }, numbered_program());
+  expect_refused(
+      "value 4 starts at byte 256 of arena, not at 320",
+      [](Program& p) {
+        p.steps[3] = sum_step(argument(arena(320), Shape{48}), argument(arena(0), Shape{48}),
+                              argument(external(BufferKind::output), Shape{48}));
+        p.steps[3].inputs[0].value = 4;
+        p.outputs = {{Dtype::f32, Shape{48}}};
+      },
+      numbered_program());
+}
+
+// Sums in a chain with long and short lives: every value in a buffer of its own. Then each pair of
+// values is given one buffer, the way a planner would that is wrong about their lives. verify()
+// must find every pair that lives at the same time, and take every other one.
+class ReusePlan {
+ public:
+  explicit ReusePlan(unsigned seed, int count) {
+    std::mt19937 random(seed);
+    const Argument x = argument(external(BufferKind::input), kFlat);
+    program_.inputs = {{Dtype::f32, kFlat}};
+    program_.outputs = {{Dtype::f32, kFlat}};
+    program_.arena_bytes = 256 * (count + 1);
+    for (int i = 0; i < count; ++i) {
+      const bool last = i + 1 == count;
+      const auto pick = [&] { return i == 0 ? -1 : static_cast<int>(random() % unsigned(i)); };
+      const int a = i == 0 ? -1 : (random() % 2 == 0 ? i - 1 : pick());
+      const int b = pick();
+      Step step = sum_step(a < 0 ? x : value(a), b < 0 ? x : value(b),
+                           last ? argument(external(BufferKind::output), kFlat) : value(i));
+      step.inputs[0].value = a + 1;  // 0: the input
+      step.inputs[1].value = b + 1;
+      step.outputs[0].value = i + 1;
+      first_.push_back(i);
+      last_.push_back(i);
+      for (const int read : {a, b}) {
+        if (read >= 0) last_[static_cast<std::size_t>(read)] = i;
+      }
+      program_.steps.push_back(step);
+    }
+  }
+
+  const Program& program() const { return program_; }
+  int in_arena() const { return static_cast<int>(program_.steps.size()) - 1; }
+
+  // `b`, written later than `a`, gets the buffer of `a`.
+  Program with_one_buffer(int a, int b) const {
+    Program program = program_;
+    for (Step& step : program.steps) {
+      for (std::vector<Argument>* arguments : {&step.inputs, &step.outputs}) {
+        for (Argument& each : *arguments) {
+          if (each.value == b + 1) each.buffer = arena(256 * a);
+        }
+      }
+    }
+    return program;
+  }
+  // A sum may lie over the operand that it is the last to read.
+  bool may_share(int a, int b) const {
+    return last_[static_cast<std::size_t>(a)] <= first_[static_cast<std::size_t>(b)];
+  }
+
+ private:
+  static Argument value(int i) { return argument(arena(256 * i), kFlat); }
+
+  Program program_;
+  std::vector<int> first_;
+  std::vector<int> last_;
+};
+
+TEST(ProgramVerify, FindsEveryWrongReuseOfABuffer) {
+  int wrong = 0;
+  int right = 0;
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    const ReusePlan plan(seed, 16);
+    ASSERT_NO_THROW(verify(plan.program(), test_ops()));
+    for (int a = 0; a < plan.in_arena(); ++a) {
+      for (int b = a + 1; b < plan.in_arena(); ++b) {
+        const Program program = plan.with_one_buffer(a, b);
+        if (plan.may_share(a, b)) {
+          ++right;
+          EXPECT_NO_THROW(verify(program, test_ops())) << seed << ": " << a << " and " << b;
+        } else {
+          ++wrong;
+          EXPECT_THROW(verify(program, test_ops()), InternalError)
+              << seed << ": " << a << " and " << b;
+        }
+      }
+    }
+  }
+  EXPECT_GT(wrong, 200);
+  EXPECT_GT(right, 200);
+}
+
 TEST(ProgramVerify, RefusesAGroupThatDoesNotFitItsArguments) {
   const auto regroup = [](Program& p, const std::function<void(Group&)>& change) {
     Group group = *p.steps[1].group;
@@ -331,6 +476,23 @@ Program pack_program() {
 
 TEST(ProgramVerify, APackMayHaveItsInputsInPlace) {
   EXPECT_NO_THROW(verify(pack_program(), test_ops()));
+}
+
+// What a pack has found in its place is still there under its own number, and what it has copied is
+// not.
+TEST(ProgramVerify, APackLeavesInputsInPlaceAsTheyWere) {
+  Program program = pack_program();
+  program.steps[2].outputs[0].value = 1;
+  program.steps[3].inputs[0].value = 1;
+  program.steps[3].outputs[0].value = 2;
+  program.steps[4].inputs[0].value = 2;
+  Argument again = program.steps[2].outputs[0];
+  program.steps[4].inputs[1] = again;
+  EXPECT_NO_THROW(verify(program, test_ops()));
+  again.value = 3;
+  expect_refused(
+      "it reads value 3, but bytes 1024 to 1280 of arena hold value 2, a result of step 3",
+      [&](Program& p) { p.steps[4].inputs[1] = again; }, program);
 }
 
 TEST(ProgramVerify, RefusesAPackOverAnInputThatIsElsewhereInItsOutput) {

@@ -197,7 +197,8 @@ double pointwise(OpId op, double a, double b, double c) {
   }
 }
 
-Array all_pointwise(OpId op, const Arrays& x) {
+template <class F>
+Array all_pointwise(const F& element, const Arrays& x) {
   Shape shape = x[0].shape;
   for (const Array& each : x) shape = broadcast_shapes("reference", shape, each.shape);
   Array y = array_of(shape);
@@ -206,7 +207,7 @@ Array all_pointwise(OpId op, const Arrays& x) {
     for (std::size_t i = 0; i < x.size(); ++i) {
       arguments[i] = at(x[i], broadcast_index(index, x[i].shape));
     }
-    at(y, index) = pointwise(op, arguments[0], arguments[1], arguments[2]);
+    at(y, index) = element(arguments[0], arguments[1], arguments[2]);
   });
   return y;
 }
@@ -510,9 +511,16 @@ Array made(OpId op, const Attributes& attributes) {
 
 }  // namespace
 
+Array pointwise_reference(double (*naive)(double a, double b, double c), const Arrays& in) {
+  return all_pointwise(naive, in);
+}
+
 std::vector<Array> reference(OpId op, const Arrays& in, const Attributes& attributes,
                              const std::vector<Dtype>& dtypes) {
-  if (op >= OpId::first_pointwise) return {all_pointwise(op, in)};
+  if (op >= OpId::first_pointwise) {
+    const auto element = [&](double a, double b, double c) { return pointwise(op, a, b, c); };
+    return {all_pointwise(element, in)};
+  }
   switch (op) {
     case OpId::full:
     case OpId::iota:

@@ -17,6 +17,10 @@ struct Array {
 std::vector<Array> reference(ir::OpId op, const std::vector<Array>& inputs,
                              const ir::Attributes& attributes, const std::vector<Dtype>& dtypes);
 
+// A pointwise op whose elements `naive` computes.
+Array pointwise_reference(double (*naive)(double a, double b, double c),
+                          const std::vector<Array>& inputs);
+
 }  // namespace sinter
 
 #endif  // SINTER_TESTS_OPS_OP_REFERENCE_H_

@@ -1,5 +1,6 @@
-// Sample calls of every op. The tests of op_test.cc run all of them in all ways; a new op adds rows
-// here and a naive version of itself in op_reference.cc.
+// Sample calls of every op. The tests of op_test.cc run all of them in all ways. A new pointwise op
+// adds one row, which says what it computes; any other adds rows, and a naive version of itself in
+// op_reference.cc.
 #ifndef SINTER_TESTS_OPS_OP_SAMPLES_H_
 #define SINTER_TESTS_OPS_OP_SAMPLES_H_
 
@@ -30,6 +31,8 @@ struct Sample {
   bool is_smooth = false;
   // Largest error of an f32 element, relative to 1 + its magnitude; f64: 1e-9 of that.
   double tolerance = 2e-6;
+  // pointwise: the result of one element; null: op_reference.cc knows the op.
+  double (*naive)(double a, double b, double c) = nullptr;
 };
 
 // Readable when a test fails.

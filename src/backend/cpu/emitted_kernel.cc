@@ -45,7 +45,8 @@ struct PartStage {
   bool emit(PartBuilder* builder, Isa isa, std::string* listing) {
     part = builder->take();
     stage = RowsStage::make(part.group, isa, listing);
-    return stage != nullptr && part.operands.size() <= kMaxArgs;
+    if (part.operands.size() > kMaxArgs) throw NotEmitted{"it has too many operands"};
+    return stage != nullptr;
   }
   void run(void* const* operands, std::byte* shared, std::byte* own) const {
     void* addresses[kMaxArgs];
@@ -112,8 +113,9 @@ std::unique_ptr<GroupKernel> ChunkedKernel::make(const ir::Group& original, Isa 
   kernel->group_ = ir::collapse(original);
   const ir::Group& group = kernel->group_;
   const int rank = group.space.rank();
-  if (group.space.elements() == 0 || group.reduced_axes != 1 || rank == Shape::kMaxRank) {
-    return nullptr;
+  if (group.space.elements() == 0) throw NotEmitted{"it has no elements"};
+  if (group.reduced_axes != 1 || rank == Shape::kMaxRank) {
+    throw NotEmitted{"its axes cannot be collapsed into few enough"};
   }
   for (int axis = 0; axis + 1 < rank; ++axis) {
     kernel->kept_.push_back({group.space[axis], axis, 1});
@@ -290,9 +292,9 @@ ir::Group with_both_axes(ir::Group group) {
 std::unique_ptr<GroupKernel> OuterKernel::make(const ir::Group& original, Isa isa,
                                                std::string* listing) {
   ir::Group group = ir::collapse(original);
-  if (group.space.elements() == 0 || group.reduced_axes > 1 ||
-      group.space.rank() + 2 > Shape::kMaxRank) {
-    return nullptr;
+  if (group.space.elements() == 0) throw NotEmitted{"it has no elements"};
+  if (group.reduced_axes > 1 || group.space.rank() + 2 > Shape::kMaxRank) {
+    throw NotEmitted{"its axes cannot be collapsed into few enough"};
   }
   group = with_both_axes(std::move(group));
   auto kernel = std::make_unique<OuterKernel>();
@@ -333,10 +335,11 @@ std::unique_ptr<GroupKernel> make_emitted(const ir::Group& group, Isa isa, std::
 }  // namespace
 
 std::unique_ptr<GroupKernel> emit_group_listing(const ir::Group& group, Isa isa,
-                                                std::string* listing) {
+                                                std::string* listing, const char** why) {
   try {
     return make_emitted(group, isa, listing);
-  } catch (const OutOfRegisters&) {
+  } catch (const NotEmitted& reason) {
+    if (why != nullptr) *why = reason.why;
     return nullptr;
   }
 }

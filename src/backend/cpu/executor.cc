@@ -117,6 +117,22 @@ void CpuExecutable::run_watched(const Bindings& bindings,
   }
 }
 
+GroupReport CpuExecutable::group_report() const {
+  GroupReport report;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (steps_[i].scan != nullptr) {
+      GroupReport body = steps_[i].scan->body().group_report();
+      report.groups += body.groups;
+      for (std::string& group : body.interpreted) report.interpreted.push_back(std::move(group));
+    }
+    if (steps_[i].group == nullptr) continue;
+    ++report.groups;
+    const char* const why = steps_[i].group->interpreted_because();
+    if (why != nullptr) report.interpreted.push_back(program_->steps[i].label + ": " + why);
+  }
+  return report;
+}
+
 void CpuExecutable::run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) {
   bind(bindings);
   for (std::size_t i = 0; i < steps_.size(); ++i) {

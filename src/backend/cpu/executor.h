@@ -26,6 +26,7 @@ class CpuExecutable : public Executable {
   void run(const Bindings& bindings) override;
   void run_watched(const Bindings& bindings,
                    const std::function<void(int, std::span<void* const>)>& after) override;
+  GroupReport group_report() const override;
   void run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) override;
 
  private:

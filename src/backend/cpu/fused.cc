@@ -47,15 +47,18 @@ std::string key_of(const ir::Group& group, const GroupTarget& target) {
 }
 
 std::shared_ptr<const GroupKernel> make_kernel(const ir::Group& group, const GroupTarget& target) {
+  const char* why = "SINTER_ISA, SINTER_DISABLE or the processor rules machine code out";
   if (target.emits) {
     std::string listing;
     const bool wants_listing = switches().debug >= kDebugListing;
     std::shared_ptr<const GroupKernel> kernel =
-        emit_group_listing(group, target.isa, wants_listing ? &listing : nullptr);
+        emit_group_listing(group, target.isa, wants_listing ? &listing : nullptr, &why);
     if (wants_listing) std::fputs(listing.c_str(), stderr);
     if (kernel != nullptr) return kernel;
   }
-  return interpret_group(group);
+  std::unique_ptr<GroupKernel> kernel = interpret_group(group);
+  kernel->set_interpreted_because(why);
+  return kernel;
 }
 
 // The least recently used kernel makes room.

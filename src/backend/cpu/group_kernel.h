@@ -24,6 +24,13 @@ class GroupKernel {
   // its contents do not matter before and are garbage after.
   virtual void run(void* const* operands, void* scratch) const = 0;
   virtual std::size_t scratch_bytes() const { return 0; }
+
+  // Why the group has no machine code and is interpreted; null where it has.
+  const char* interpreted_because() const { return interpreted_because_; }
+  void set_interpreted_because(const char* why) { interpreted_because_ = why; }
+
+ private:
+  const char* interpreted_because_ = nullptr;
 };
 
 // Interprets the group: any strides, any body. The portable fallback, and the reference that the

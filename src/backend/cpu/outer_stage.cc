@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "backend/cpu/emitted_kernel.h"
 #include "backend/cpu/fold_partials.h"
 #include "base/parallel.h"
 #include "ir/reduction.h"
@@ -12,7 +13,7 @@ namespace sinter::backend::cpu {
 std::unique_ptr<OuterStage> OuterStage::make(const ir::Group& group, Isa isa,
                                              std::string* listing) {
   std::optional<LoweredBody> body = lower_body(group, isa);
-  if (!body) return nullptr;
+  if (!body) throw NotEmitted{"it holds a type or a conversion that is not emitted"};
   const int rank = group.space.rank();
   const auto last = static_cast<std::size_t>(rank - 1);
   std::unique_ptr<OuterStage> stage(new OuterStage());
@@ -22,10 +23,13 @@ std::unique_ptr<OuterStage> OuterStage::make(const ir::Group& group, Isa isa,
     access.inner = operand.strides[last];
     access.row = operand.strides[0];
     const auto size = static_cast<std::int64_t>(size_of(operand.dtype));
-    if (access.inner != 0 && access.inner != 1) return nullptr;
+    if (access.inner != 0 && access.inner != 1) {
+      throw NotEmitted{"an operand has gaps along the innermost axis"};
+    }
     // The rows of a tile are addressed by offsets within instructions.
-    if (std::abs(access.row) > std::numeric_limits<std::int32_t>::max() / (8 * size))
-      return nullptr;
+    if (std::abs(access.row) > std::numeric_limits<std::int32_t>::max() / (8 * size)) {
+      throw NotEmitted{"its rows lie too far apart"};
+    }
     OperandWalk& walk = stage->operands_.emplace_back();
     for (std::size_t axis = 0; axis < last; ++axis) {
       walk.outer.push_back(operand.strides[axis] * size);
@@ -43,11 +47,11 @@ std::unique_ptr<OuterStage> OuterStage::make(const ir::Group& group, Isa isa,
                  .columns = stage->columns_,
                  .rank = rank,
                  .listing = listing != nullptr};
-  if (2 * (group.operands.size() + group.body.size()) + OuterCode::axis_start + Shape::kMaxRank >
-      kMaxArgs) {
-    return nullptr;
-  }
   stage->code_ = emit_outer(spec);
+  const std::size_t addresses = group.operands.size() + stage->code_.reductions.size();
+  if (2 * addresses + OuterCode::axis_start + Shape::kMaxRank > kMaxArgs) {
+    throw NotEmitted{"it has too many operands and reductions"};
+  }
   if (listing != nullptr) *listing += stage->code_.listing;
   for (const std::int32_t reduction : stage->code_.reductions) {
     const ir::ScalarInst& inst = group.body[static_cast<std::size_t>(reduction)];

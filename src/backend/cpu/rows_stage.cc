@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "backend/cpu/emitted_kernel.h"
 #include "base/parallel.h"
 #include "ir/reduction.h"
 
@@ -28,13 +29,16 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
                                            std::string* listing) {
   ir::Group group = ir::collapse(original);
   const bool reduces = group.kind == ir::GroupKind::inner;
-  if (group.space.elements() == 0 || group.reduced_axes > 1) return nullptr;
+  if (group.space.elements() == 0) throw NotEmitted{"it has no elements"};
+  if (group.reduced_axes > 1) throw NotEmitted{"its axes cannot be collapsed into few enough"};
   if (group.space.rank() == 0 || (reduces && group.reduced_axes == 0)) {
-    if (group.space.rank() == Shape::kMaxRank) return nullptr;
+    if (group.space.rank() == Shape::kMaxRank) {
+      throw NotEmitted{"its axes cannot be collapsed into few enough"};
+    }
     group = with_unit_axis(group);
   }
   std::optional<LoweredBody> body = lower_body(group, isa);
-  if (!body) return nullptr;
+  if (!body) throw NotEmitted{"it holds a type or a conversion that is not emitted"};
   const int rank = group.space.rank();
   const auto inner_axis = static_cast<std::size_t>(rank - 1);
   std::unique_ptr<RowsStage> stage(new RowsStage());
@@ -45,7 +49,9 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
     }
     OperandAccess& access = body->operands[i];
     access.inner = operand.strides[inner_axis];
-    if (access.inner != 0 && access.inner != 1) return nullptr;
+    if (access.inner != 0 && access.inner != 1) {
+      throw NotEmitted{"an operand has gaps along the innermost axis"};
+    }
     if (rank > 1) access.row = operand.strides[inner_axis - 1];
     OperandWalk& walk = stage->operands_.emplace_back();
     const auto size = static_cast<std::int64_t>(size_of(operand.dtype));
@@ -69,13 +75,11 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
                 .rank = rank,
                 .cuts_rows = stage->may_cut_rows_,
                 .listing = listing != nullptr};
-  constexpr int kMaxSaved = 16;
-  if (2 * (static_cast<int>(group.operands.size()) + kMaxSaved) + RowsCode::axis_start + rank >
-      kMaxArgs) {
-    return nullptr;
-  }
   stage->code_ = emit_rows(spec);
-  if (static_cast<int>(stage->code_.saved.size()) > kMaxSaved) return nullptr;
+  const std::size_t addresses = group.operands.size() + stage->code_.saved.size();
+  if (2 * static_cast<int>(addresses) + RowsCode::axis_start + rank > kMaxArgs) {
+    throw NotEmitted{"it has too many operands and values saved from pass to pass"};
+  }
   if (listing != nullptr) *listing += stage->code_.listing;
   for (const Dtype type : stage->code_.saved) {
     stage->saved_offsets_.push_back(stage->slot_bytes_);

@@ -19,6 +19,8 @@ class ScanRunner {
   // Addresses of the scan's inputs and outputs. Allocates nothing.
   void run(void* const* inputs, void* const* outputs);
 
+  const CpuExecutable& body() const { return body_; }
+
  private:
   void copy_carries(void* const* inputs, void* const* outputs) const;
   // Where the steps read and write: `left` steps follow this one.

@@ -1,4 +1,4 @@
-#include "allocations.h"
+#include "base/counting_malloc.h"
 
 #include <atomic>
 #include <cerrno>
@@ -20,12 +20,17 @@
 namespace {
 
 std::atomic<std::int64_t> large{0};
+std::atomic<std::size_t> largest{0};
 
 #if SINTER_COUNTS_ALLOCATIONS
 constexpr std::size_t kLarge = 4096;
 
 void count(std::size_t bytes) {
-  if (bytes >= kLarge) large.fetch_add(1, std::memory_order_relaxed);
+  if (bytes < kLarge) return;
+  large.fetch_add(1, std::memory_order_relaxed);
+  std::size_t seen = largest;
+  while (bytes > seen && !largest.compare_exchange_weak(seen, bytes)) {
+  }
 }
 #endif
 
@@ -68,8 +73,10 @@ int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) {
 }
 #endif
 
-namespace sinter::cli {
+namespace sinter {
 
 std::int64_t large_allocations() { return SINTER_COUNTS_ALLOCATIONS ? large.load() : -1; }
 
-}  // namespace sinter::cli
+std::size_t take_largest_allocation() { return largest.exchange(0); }
+
+}  // namespace sinter
