@@ -23,7 +23,8 @@ constexpr std::array<SwitchRow, 7> kTable = {{
      "1: verify after every pass; 2: compare compiled with eager too; 3: stop at the first NaN and "
      "name its op"},
     {"SINTER_DEBUG", "0 to 5", "0",
-     "print, each level adding: 1 kernels with their time; 2 passes; 3 fused groups; 4 the graph "
+     "print, each level adding: 1 kernels with their time, groups that are interpreted; 2 passes; "
+     "3 fused groups; 4 the graph "
      "after each pass; 5 programs and machine code"},
     {"SINTER_DISABLE", "names, separated by commas", "",
      "skip these passes of the compiler; 'emit' leaves fused groups to the interpreter"},
