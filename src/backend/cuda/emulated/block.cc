@@ -374,8 +374,10 @@ void BlockRunner::stuck() {
   }
   for (const Thread& thread : threads_) {
     const bool waits = thread.state == State::kAtBarrier || thread.state == State::kAtCollective;
-    const bool differs = waits && (thread.state != waiting->state || thread.mask != waiting->mask ||
-                                   thread.line != waiting->line);
+    const bool has_other_mask =
+        thread.state == State::kAtCollective && thread.mask != waiting->mask;
+    const bool differs =
+        waits && (thread.state != waiting->state || thread.line != waiting->line || has_other_mask);
     if (differs && other == nullptr) other = &thread;
   }
   const char* kind = waiting->state == State::kAtBarrier ? "the barrier" : "the warp collective";
