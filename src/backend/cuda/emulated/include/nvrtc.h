@@ -1,0 +1,20 @@
+// NVRTC's interface as far as Sinter uses it, for the emulation. See sinter_emulated/compiler.h.
+#ifndef SINTER_BACKEND_CUDA_EMULATED_INCLUDE_NVRTC_H_
+#define SINTER_BACKEND_CUDA_EMULATED_INCLUDE_NVRTC_H_
+
+#include <stddef.h>
+
+enum nvrtcResult {
+  NVRTC_SUCCESS = 0,
+  NVRTC_ERROR_OUT_OF_MEMORY = 1,
+  NVRTC_ERROR_PROGRAM_CREATION_FAILURE = 2,
+  NVRTC_ERROR_INVALID_INPUT = 3,
+  NVRTC_ERROR_INVALID_PROGRAM = 4,
+  NVRTC_ERROR_INVALID_OPTION = 5,
+  NVRTC_ERROR_COMPILATION = 6,
+  NVRTC_ERROR_INTERNAL_ERROR = 11,
+};
+
+using nvrtcProgram = struct _nvrtcProgram*;
+
+#endif  // SINTER_BACKEND_CUDA_EMULATED_INCLUDE_NVRTC_H_
