@@ -66,13 +66,14 @@ inline ir::Group softmax(std::int64_t rows, std::int64_t columns) {
   group.space = Shape{rows, columns};
   group.reduced_axes = 1;
   BodyBuilder body(group);
-  const std::int32_t x = body.load(f32, {columns, 1});
+  const std::int64_t stride = std::max<std::int64_t>(1, columns);
+  const std::int32_t x = body.load(f32, {stride, 1});
   const std::int32_t most = body.emit(ScalarOp::reduce_max, f32, x);
   const std::int32_t centered = body.emit(ScalarOp::sub, f32, x, most);
   std::int32_t e = centered;
   for (int i = 0; i < 2; ++i) e = body.emit(ScalarOp::fma, f32, e, centered, body.constant(0.5F));
   const std::int32_t sum = body.emit(ScalarOp::reduce_sum, f32, e);
-  body.store(body.emit(ScalarOp::div, f32, e, sum), {columns, 1});
+  body.store(body.emit(ScalarOp::div, f32, e, sum), {stride, 1});
   body.store(sum, {1, 0});
   return group;
 }

@@ -52,7 +52,7 @@ void OuterWriter::write_shared(KernelText& text, std::int64_t parts) {
     text.line("{} r{}[{}][{}];", value_type(body_.inst(i).type), i, parts, kColumns);
   }
   text.close("};");
-  text.line("SINTER_SHARED(Shared, shared);");
+  text.line("__shared__ Shared shared;");
 }
 
 void OuterWriter::write_lanes_to_shared(KernelText& text, const char* part) {

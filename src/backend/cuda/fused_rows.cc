@@ -208,7 +208,7 @@ GroupSource RowsWriter::rows_of_blocks() {
     }
   }
   text.close("};");
-  text.line("SINTER_SHARED(Shared, shared);");
+  text.line("__shared__ Shared shared;");
   text.line("{}", position("row", "blockIdx.x"));
   text.line("{}", position("lane", "threadIdx.x % 32u"));
   body_.write_addresses(text, all_work(), values);

@@ -1,10 +1,10 @@
 // workspace 0
 // grid 16 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_outer_a36e93de81d63e1a(const SinterArguments<4> arguments) {
+extern "C" __global__ void __launch_bounds__(128) fused_outer_1b1c80f9a7c73ad1(const SinterArguments<4> arguments) {
   struct Shared {
     float r5[4][32];
   };
-  SINTER_SHARED(Shared, shared);
+  __shared__ Shared shared;
   const unsigned row = blockIdx.x % 16u * 32u + threadIdx.x % 32u;
   const unsigned lane = threadIdx.x / 32u;
   const bool active = row < 512u;

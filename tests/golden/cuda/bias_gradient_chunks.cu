@@ -1,10 +1,10 @@
 // workspace 12544
 // grid 98 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_outer_cb6e26eeeb86816c(const SinterArguments<4> arguments) {
+extern "C" __global__ void __launch_bounds__(128) fused_outer_2aa9b4b5c973c1a7(const SinterArguments<4> arguments) {
   struct Shared {
     float r5[4][32];
   };
-  SINTER_SHARED(Shared, shared);
+  __shared__ Shared shared;
   const unsigned row = blockIdx.x % 1u * 32u + threadIdx.x % 32u;
   const unsigned lane = threadIdx.x / 32u;
   const bool active = row < 32u;
@@ -30,11 +30,11 @@ extern "C" __global__ void __launch_bounds__(128) fused_outer_cb6e26eeeb86816c(c
   r5[chunk * 32u + row] = SinterSum::apply(SinterSum::apply(shared.r5[0][threadIdx.x], shared.r5[2][threadIdx.x]), SinterSum::apply(shared.r5[1][threadIdx.x], shared.r5[3][threadIdx.x]));
 }
 // grid 1 block 512
-extern "C" __global__ void __launch_bounds__(512) fused_columns_1de2cfbe4d8b4b60(const SinterArguments<4> arguments) {
+extern "C" __global__ void __launch_bounds__(512) fused_columns_326933978b481eb5(const SinterArguments<4> arguments) {
   struct Shared {
     float r5[16][32];
   };
-  SINTER_SHARED(Shared, shared);
+  __shared__ Shared shared;
   const unsigned row = (unsigned)blockIdx.x * 32u + threadIdx.x % 32u;
   const long long part = threadIdx.x / 32u;
   const bool active = row < 32u;

@@ -1,7 +1,3 @@
-#ifndef SINTER_SHARED
-#define SINTER_SHARED(Type, name) __shared__ Type name
-#endif
-
 template <int kOperands>
 struct SinterArguments {
   char* workspace;

@@ -1,11 +1,11 @@
 // workspace 0
 // grid 128 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_rows_a3b55daf2894a2c8(const SinterArguments<3> arguments) {
+extern "C" __global__ void __launch_bounds__(128) fused_rows_55759fa044caae3f(const SinterArguments<3> arguments) {
   struct Shared {
     float r1[4];
     float r7[4];
   };
-  SINTER_SHARED(Shared, shared);
+  __shared__ Shared shared;
   const unsigned row = blockIdx.x;
   const unsigned lane = threadIdx.x % 32u;
   const float* const x0 = (const float*)arguments.operands[0] + ((int)(row) * 50000);
