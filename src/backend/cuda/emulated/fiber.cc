@@ -186,6 +186,17 @@ void arrive_in_context() {
 #endif
 }
 
-void abandon(Stack* stack) { unpoison(stack->memory, kStackBytes); }
+void abandon(Stack* stack) {
+  unpoison(stack->memory, kStackBytes);
+#ifdef SINTER_EMULATED_TSAN
+  // What it did happened before what the host does next: these switches synchronise. Then another
+  // in its place, because it has calls on its stack that never return.
+  void* host = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(stack->context.tsan_fiber, 0);
+  __tsan_switch_to_fiber(host, 0);
+  __tsan_destroy_fiber(stack->context.tsan_fiber);
+  stack->context.tsan_fiber = __tsan_create_fiber(0);
+#endif
+}
 
 }  // namespace sinter_emulated
