@@ -36,6 +36,12 @@ std::map<Library*, std::unique_ptr<Library>>& libraries() {
   return the_libraries;
 }
 
+// The kernels that cudaLibraryGetKernel gave, of libraries that are loaded.
+std::map<const void*, std::shared_ptr<ModuleKernel>>& kernels() {
+  static std::map<const void*, std::shared_ptr<ModuleKernel>> the_kernels;
+  return the_kernels;
+}
+
 bool write_all(int file, const char* data, std::size_t bytes) {
   while (bytes > 0) {
     const ssize_t written = write(file, data, bytes);
@@ -90,12 +96,8 @@ std::uint64_t checksum(const char* data, std::size_t bytes) {
 }
 
 std::shared_ptr<const ModuleKernel> find_kernel(const void* handle) {
-  for (const auto& [library_handle, library] : libraries()) {
-    for (const auto& [name, kernel] : library->kernels) {
-      if (kernel.get() == handle) return kernel;
-    }
-  }
-  return nullptr;
+  const auto found = kernels().find(handle);
+  return found == kernels().end() ? nullptr : found->second;
 }
 
 }  // namespace sinter_emulated
@@ -127,7 +129,11 @@ cudaError_t cudaLibraryLoadData(cudaLibrary_t* result, const void* image, cudaJi
 
 cudaError_t cudaLibraryUnload(cudaLibrary_t library) {
   return call("cudaLibraryUnload", InCapture::kUnsafe, [&] {
-    return libraries().erase(library) == 1 ? cudaSuccess : cudaErrorInvalidResourceHandle;
+    const auto found = libraries().find(library);
+    if (found == libraries().end()) return cudaErrorInvalidResourceHandle;
+    for (const auto& [name, kernel] : found->second->kernels) kernels().erase(kernel.get());
+    libraries().erase(found);
+    return cudaSuccess;
   });
 }
 
@@ -150,6 +156,7 @@ cudaError_t cudaLibraryGetKernel(cudaKernel_t* result, cudaLibrary_t handle, con
       kernel->entry = reinterpret_cast<KernelEntry>(entry);
       kernel->parameter_bytes = *static_cast<const unsigned long*>(bytes);
       kernel->object = library.object;
+      kernels()[kernel.get()] = kernel;
     }
     *result = kernel.get();
     return cudaSuccess;

@@ -16,10 +16,6 @@ constexpr std::size_t kBlockReserve = 1 << 20;  // more than a block can take
 constexpr std::size_t kGuardBytes = 64;
 constexpr unsigned char kGuardByte = 0xA5;
 
-std::size_t round_up(std::size_t bytes, std::size_t unit) {
-  return (bytes + unit - 1) / unit * unit;
-}
-
 }  // namespace
 
 void SharedMemory::begin_block(std::size_t dynamic_bytes) {
@@ -29,7 +25,7 @@ void SharedMemory::begin_block(std::size_t dynamic_bytes) {
 
 char* SharedMemory::allocate(std::size_t bytes, std::size_t alignment) {
   if constexpr (kThreadSanitizer) {
-    arena_used_ = round_up(arena_used_, alignment);
+    arena_used_ = (arena_used_ + alignment - 1) / alignment * alignment;
     char* memory = arena_ + arena_used_;
     arena_used_ += bytes + kGuardBytes;
     return memory;
