@@ -38,7 +38,7 @@ struct WindowAxis {
   int pixel, start, tap, divisor, length;
 
   // The position, or -1.
-  __device__ int position(int first, int t) const {
+  __device__ __forceinline__ int position(int first, int t) const {
     const int place = first + t * tap;
     if (place < 0) return -1;
     const int at = divisor == 1 ? place : place / divisor;
@@ -63,7 +63,7 @@ struct WindowPlace {
   int image, row, column;
 };
 template <class T>
-__device__ WindowPlace window_at(const WindowParams<T>& p, int pixel) {
+__device__ __forceinline__ WindowPlace window_at(const WindowParams<T>& p, int pixel) {
   if (pixel >= p.pixels) return {-1, 0, 0};
   const int line = pixel / p.pixel_columns;
   const int image = line / p.pixel_rows;
@@ -75,7 +75,7 @@ struct TapPlace {
   int row, column, channel;
 };
 template <class T>
-__device__ TapPlace tap_at(const WindowParams<T>& p, int tap_channel) {
+__device__ __forceinline__ TapPlace tap_at(const WindowParams<T>& p, int tap_channel) {
   const int tap = tap_channel / p.channels;
   const int row = tap / p.kernel_columns;
   return {row, tap - row * p.kernel_columns, tap_channel - tap * p.channels};
@@ -83,8 +83,8 @@ __device__ TapPlace tap_at(const WindowParams<T>& p, int tap_channel) {
 
 // The address of a tap's channel; null where it lies outside the image.
 template <class T>
-__device__ const T* element_at(const WindowParams<T>& p, const WindowPlace& window,
-                               const TapPlace& tap) {
+__device__ __forceinline__ const T* element_at(const WindowParams<T>& p, const WindowPlace& window,
+                                               const TapPlace& tap) {
   if (window.image < 0) return nullptr;
   const int row = p.rows.position(window.row, tap.row);
   const int column = p.columns.position(window.column, tap.column);
@@ -95,18 +95,21 @@ __device__ const T* element_at(const WindowParams<T>& p, const WindowPlace& wind
 
 // A vector of neighbouring tap channels of one window, zeros from `end` on.
 template <class T>
-__device__ Vector<T> fetch_channels(const WindowParams<T>& p, const WindowPlace& window,
-                                    int tap_channel, int end) {
+__device__ __forceinline__ Vector<T> fetch_channels(const WindowParams<T>& p,
+                                                    const WindowPlace& window, int tap_channel,
+                                                    int end) {
   Vector<T> result{};
   if (p.aligned) {
     if (tap_channel >= end) return result;
     const T* from = element_at(p, window, tap_at(p, tap_channel));
     return from != nullptr ? contraction::load_vector(from) : result;
   }
+#pragma unroll
   for (int i = 0; i < kVector; ++i) {
-    if (tap_channel + i >= end) break;
-    const T* from = element_at(p, window, tap_at(p, tap_channel + i));
-    if (from != nullptr) result.at[i] = *from;
+    if (tap_channel + i < end) {
+      const T* from = element_at(p, window, tap_at(p, tap_channel + i));
+      if (from != nullptr) result.at[i] = *from;
+    }
   }
   return result;
 }
@@ -117,13 +120,15 @@ class WindowRows {
  public:
   using Params = WindowParams<T>;
 
-  __device__ WindowRows(const Params& params, std::int64_t, int begin) : p_(params) {
+  __device__ __forceinline__ WindowRows(const Params& params, std::int64_t, int begin)
+      : p_(params) {
+#pragma unroll
     for (int pass = 0; pass < kPasses; ++pass) {
       windows_[pass] = window_at(p_, begin + spot_of(true, pass).width);
     }
   }
   __device__ bool along_depth() const { return true; }
-  __device__ Vector<T> fetch(int pass, int depth, int end) const {
+  __device__ __forceinline__ Vector<T> fetch(int pass, int depth, int end) const {
     return fetch_channels(p_, windows_[pass], depth + spot_of(true, pass).depth, end);
   }
 
@@ -138,10 +143,10 @@ class WindowColumns {
  public:
   using Params = WindowParams<T>;
 
-  __device__ WindowColumns(const Params& params, std::int64_t, int begin)
+  __device__ __forceinline__ WindowColumns(const Params& params, std::int64_t, int begin)
       : p_(params), tap_channel_(begin + spot_of(false, 0).width) {}
   __device__ bool along_depth() const { return false; }
-  __device__ Vector<T> fetch(int pass, int depth, int end) const {
+  __device__ __forceinline__ Vector<T> fetch(int pass, int depth, int end) const {
     const int pixel = depth + spot_of(false, pass).depth;
     const WindowPlace window = pixel < end ? window_at(p_, pixel) : WindowPlace{-1, 0, 0};
     return fetch_channels(p_, window, tap_channel_, p_.tap_channels);
@@ -169,7 +174,7 @@ class TurnedWeights {
   __device__ TurnedWeights(const Params& params, std::int64_t, int begin)
       : p_(params), channel_(begin + spot_of(false, 0).width) {}
   __device__ bool along_depth() const { return false; }
-  __device__ Vector<T> fetch(int pass, int depth, int end) const {
+  __device__ __forceinline__ Vector<T> fetch(int pass, int depth, int end) const {
     Vector<T> result{};
     const int k = depth + spot_of(false, pass).depth;
     const int room = p_.channels - channel_;
@@ -179,6 +184,7 @@ class TurnedWeights {
     const T* from =
         p_.from + (static_cast<std::int64_t>(output) * p_.taps + tap) * p_.channels + channel_;
     if (p_.aligned) return contraction::load_vector(from);
+#pragma unroll
     for (int i = 0; i < kVector; ++i) {
       if (i < room) result.at[i] = from[i];
     }

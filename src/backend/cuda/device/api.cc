@@ -187,10 +187,8 @@ std::int32_t api_compile(const char* source, std::int32_t architecture, const vo
 std::int32_t load_module(SinterCudaContext* context, const void* image, std::size_t bytes,
                          SinterCudaModule** module_out) {
   *module_out = nullptr;
-  return on(context, "load_module", Capture::forbidden, [&] {
-    if (bytes == 0) throw Failure(kSinterCudaBadImage, "compiled code without bytes");
-    *module_out = new SinterCudaModule(image);
-  });
+  return on(context, "load_module", Capture::forbidden,
+            [&] { *module_out = new SinterCudaModule(image, bytes); });
 }
 
 void destroy_module(SinterCudaModule* module) { delete module; }

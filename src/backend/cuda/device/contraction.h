@@ -47,7 +47,7 @@ __device__ inline double multiply_add(double a, double b, double c) { return __f
 struct Spot {
   int width, depth;
 };
-__device__ inline Spot spot_of(bool along_depth, int pass) {
+__device__ __forceinline__ Spot spot_of(bool along_depth, int pass) {
   constexpr int kAlongDepth = kStep / kVector;
   constexpr int kAlongWidth = kTile / kVector;
   const int thread = static_cast<int>(threadIdx.x);
@@ -90,7 +90,7 @@ class Matrix {
   __device__ bool along_depth() const { return p_.along_depth; }
 
   // The thread's vector of pass `pass` in the step that begins at `depth`; zeros from `end` on.
-  __device__ Vector<T> fetch(int pass, int depth, int end) const {
+  __device__ __forceinline__ Vector<T> fetch(int pass, int depth, int end) const {
     const Spot spot = spot_of(p_.along_depth, pass);
     const int width_room = p_.width - begin_ - spot.width;
     const int depth_room = end - depth - spot.depth;
@@ -101,6 +101,7 @@ class Matrix {
     if (p_.aligned && room >= kVector) return load_vector(from);
     const std::int64_t stride = p_.along_depth ? p_.depth_stride : p_.width_stride;
     Vector<T> result{};
+#pragma unroll
     for (int i = 0; i < kVector; ++i) {
       if (i < room) result.at[i] = from[i * stride];
     }
@@ -129,6 +130,9 @@ struct Params {
   Walk a_products, b_products;  // where their operands begin
 };
 
+// What follows keeps a thread's numbers in registers only when it is inlined and its loops are
+// unrolled: an array that is indexed by a variable, or a parameter whose address is taken, lies in
+// (slow) local memory. So both are asked for.
 template <class T>
 struct Tiles {
   alignas(16) T a[2][kStep][kTile + kVector];
@@ -136,11 +140,13 @@ struct Tiles {
 };
 
 template <class T, class Loader>
-__device__ void put_tile(const Loader& loader, const Vector<T> (&vectors)[kPasses],
-                         T (&tile)[kStep][kTile + kVector]) {
+__device__ __forceinline__ void put_tile(const Loader& loader, const Vector<T> (&vectors)[kPasses],
+                                         T (&tile)[kStep][kTile + kVector]) {
+#pragma unroll
   for (int pass = 0; pass < kPasses; ++pass) {
     const Spot spot = spot_of(loader.along_depth(), pass);
     if (loader.along_depth()) {
+#pragma unroll
       for (int i = 0; i < kVector; ++i) tile[spot.depth + i][spot.width] = vectors[pass].at[i];
     } else {
       *reinterpret_cast<Vector<T>*>(&tile[spot.depth][spot.width]) = vectors[pass];
@@ -149,13 +155,15 @@ __device__ void put_tile(const Loader& loader, const Vector<T> (&vectors)[kPasse
 }
 
 template <class T>
-__device__ void multiply_tiles(const T (&a)[kStep][kTile + kVector],
-                               const T (&b)[kStep][kTile + kVector], int row, int column,
-                               T (&sums)[kRows][kVector]) {
+__device__ __forceinline__ void multiply_tiles(const T (&a)[kStep][kTile + kVector],
+                                               const T (&b)[kStep][kTile + kVector], int row,
+                                               int column, T (&sums)[kRows][kVector]) {
   for (int k = 0; k < kStep; ++k) {
     const Vector<T> left[2] = {load_vector(&a[k][row]), load_vector(&a[k][row + kVector])};
     const Vector<T> right = load_vector(&b[k][column]);
+#pragma unroll
     for (int i = 0; i < kRows; ++i) {
+#pragma unroll
       for (int j = 0; j < kVector; ++j) {
         sums[i][j] = multiply_add(left[i / kVector].at[i % kVector], right.at[j], sums[i][j]);
       }
@@ -164,8 +172,9 @@ __device__ void multiply_tiles(const T (&a)[kStep][kTile + kVector],
 }
 
 template <class T>
-__device__ void store_sums(const T (&sums)[kRows][kVector], T* y, int row, int column, int m, int n,
-                           bool aligned) {
+__device__ __forceinline__ void store_sums(const T (&sums)[kRows][kVector], T* y, int row,
+                                           int column, int m, int n, bool aligned) {
+#pragma unroll
   for (int i = 0; i < kRows; ++i) {
     if (row + i >= m) return;
     T* to = y + static_cast<std::int64_t>(row + i) * n + column;
@@ -200,6 +209,7 @@ __global__ void __launch_bounds__(kThreads) multiply(Params<T, A, B> p) {
 
   Vector<T> next_a[kPasses], next_b[kPasses];
   T sums[kRows][kVector] = {};
+#pragma unroll
   for (int pass = 0; pass < kPasses; ++pass) {
     next_a[pass] = a.fetch(pass, begin, end);
     next_b[pass] = b.fetch(pass, begin, end);
@@ -211,6 +221,7 @@ __global__ void __launch_bounds__(kThreads) multiply(Params<T, A, B> p) {
   for (int k = begin; k < end; k += kStep) {
     const bool more = k + kStep < end;
     if (more) {
+#pragma unroll
       for (int pass = 0; pass < kPasses; ++pass) {
         next_a[pass] = a.fetch(pass, k + kStep, end);
         next_b[pass] = b.fetch(pass, k + kStep, end);

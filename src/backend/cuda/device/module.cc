@@ -1,5 +1,7 @@
 #include "backend/cuda/device/module.h"
 
+#include <cstring>
+
 #include "backend/cuda/device/failure.h"
 #include "backend/cuda/device/launch.h"
 
@@ -7,7 +9,31 @@ using sinter::backend::cuda::device::check;
 using sinter::backend::cuda::device::Failure;
 using sinter::backend::cuda::device::status_of;
 
-SinterCudaModule::SinterCudaModule(const void* image) {
+namespace {
+
+// What NVRTC gives: machine code is an ELF file; PTX a text with its 0, which begins with a
+// comment. The driver is not told how many bytes there are, so it must not see anything else.
+bool looks_compiled(const void* image, std::size_t bytes) {
+#ifdef SINTER_CUDA_EMULATED
+  return image != nullptr && bytes > 0;  // has its length inside
+#else
+  const auto* text = static_cast<const char*>(image);
+  constexpr std::size_t kElfHeader = 64;
+  if (bytes > kElfHeader && std::memcmp(text,
+                                        "\x7f"
+                                        "ELF",
+                                        4) == 0)
+    return true;
+  return bytes > 2 && std::memcmp(text, "//", 2) == 0 && text[bytes - 1] == '\0';
+#endif
+}
+
+}  // namespace
+
+SinterCudaModule::SinterCudaModule(const void* image, std::size_t bytes) {
+  if (!looks_compiled(image, bytes)) {
+    throw Failure(kSinterCudaBadImage, "neither machine code nor PTX");
+  }
   const cudaError_t code =
       cudaLibraryLoadData(&library_, image, nullptr, nullptr, 0, nullptr, nullptr, 0);
   // The driver has many words for an image that it cannot read; the image is what we gave it.

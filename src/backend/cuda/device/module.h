@@ -12,7 +12,7 @@
 // Used by one thread at a time, as its context is.
 struct SinterCudaModule {
   // Throws device::Failure for an image that the driver refuses.
-  explicit SinterCudaModule(const void* image);
+  SinterCudaModule(const void* image, std::size_t bytes);
   ~SinterCudaModule();
   SinterCudaModule(const SinterCudaModule&) = delete;
   SinterCudaModule& operator=(const SinterCudaModule&) = delete;
