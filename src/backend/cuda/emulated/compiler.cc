@@ -133,6 +133,7 @@ bool read_options(const std::vector<std::string_view>& options, std::vector<std:
     }
   }
   flags.push_back(contracts ? "-ffp-contract=fast" : "-ffp-contract=off");
+  if (contracts) flags.push_back("-fexpensive-optimizations");  // GCC contracts among these
   return has_architecture;
 }
 
@@ -146,6 +147,7 @@ std::vector<std::string> compile_command(const std::vector<std::string>& flags,
                                    "-fPIC",
                                    "-shared",
                                    "-nostdlib",
+                                   "-nostdinc",
                                    "-pipe",
                                    "-fno-exceptions",
                                    "-fno-rtti",
