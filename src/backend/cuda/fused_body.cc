@@ -40,6 +40,11 @@ Marks varies_in_map(const ir::Group& group) {
   return varies;
 }
 
+// What stands for itself beside any operator.
+std::string in_parentheses(const std::string& text) {
+  return text.find(' ') == std::string::npos ? text : "(" + text + ")";
+}
+
 bool is_wide(const ir::Group& group) {
   std::int64_t elements = 1;
   for (const std::int64_t length : group.space) elements *= std::max<std::int64_t>(1, length);
@@ -187,7 +192,7 @@ std::string FusedBody::distance(const std::vector<std::int64_t>& strides, bool m
         sum = place;
       } else {
         if (!sum.empty()) sum += " + ";
-        sum += fmt::format("({})({})", signed_type, place);
+        sum += fmt::format("({}){}", signed_type, in_parentheses(place));
         if (stride != 1) sum += " * " + std::to_string(stride) + (wide_ ? "ll" : "");
       }
     }
@@ -227,7 +232,7 @@ std::vector<std::int64_t> FusedBody::index_strides(const ScalarInst& it) const {
 std::string FusedBody::index_value(const ScalarInst& it, bool moving,
                                    std::string_view position) const {
   const std::string text = distance(index_strides(it), moving, position);
-  return fmt::format("({})({})", value_type(it.type), text.empty() ? "0" : text);
+  return fmt::format("({}){}", value_type(it.type), text.empty() ? "0" : in_parentheses(text));
 }
 
 void FusedBody::write_addresses(KernelText& text, const Marks& work, const Marks& values) const {
@@ -243,7 +248,7 @@ void FusedBody::write_addresses(KernelText& text, const Marks& work, const Marks
         std::string(it.output ? "" : "const ") + std::string(memory_type(it.dtype));
     const std::string from = distance(it.strides, false, "row");
     text.line("{0}* const x{1} = ({0}*)arguments.operands[{1}]{2}{3};", type, operand,
-              from.empty() ? "" : " + ", from.empty() ? "" : "(" + from + ")");
+              from.empty() ? "" : " + ", from.empty() ? "" : in_parentheses(from));
   }
 }
 
@@ -287,7 +292,8 @@ void FusedBody::write_loads_of_four(KernelText& text, const Marks& work, const M
     if (work[i] == 0 || held[i] != 0) continue;
     if (it.op == ScalarOp::load && four_of(it) == Four::contiguous) {
       text.line("{} in{}[4];", memory_type(it.type), i);
-      text.line("sinter_load(in{0}, x{1} + ({2}), count);", i, it.imm, point_distance(it, "p"));
+      text.line("sinter_load(in{0}, x{1} + {2}, count);", i, it.imm,
+                in_parentheses(point_distance(it, "p")));
     } else if (it.op == ScalarOp::load && four_of(it) == Four::same) {
       text.line("const {} in{} = count > 0 ? x{}[{}] : ({})0;", memory_type(it.type), i, it.imm,
                 point_distance(it, "p"), memory_type(it.type));
@@ -325,7 +331,8 @@ void FusedBody::write_stores_of_four(KernelText& text, const Marks& work) const 
     const ScalarInst& it = inst(i);
     if (work[i] == 0 || it.op != ScalarOp::store) continue;
     if (four_of(it) == Four::contiguous) {
-      text.line("sinter_store(x{0} + ({2}), out{1}, count);", it.imm, i, point_distance(it, "p"));
+      text.line("sinter_store(x{} + {}, out{}, count);", it.imm,
+                in_parentheses(point_distance(it, "p")), i);
       continue;
     }
     text.unroll();

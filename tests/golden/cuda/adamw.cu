@@ -1,6 +1,6 @@
 // workspace 0
 // grid 1954 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_map_b9e839687511fc37(const SinterArguments<8> arguments) {
+extern "C" __global__ void __launch_bounds__(128) fused_map_1ea173405fe088e2(const SinterArguments<8> arguments) {
   const unsigned p = ((unsigned)blockIdx.x * 128u + threadIdx.x) * 4u;
   if (p >= 1000003u) return;
   const float* const x0 = (const float*)arguments.operands[0];
@@ -18,13 +18,13 @@ extern "C" __global__ void __launch_bounds__(128) fused_map_b9e839687511fc37(con
   const float v15 = __int_as_float((int)0x322bcc77u);
   const int count = sinter_count(p, (unsigned)1000003u);
   float in0[4];
-  sinter_load(in0, x0 + (p), count);
+  sinter_load(in0, x0 + p, count);
   float in1[4];
-  sinter_load(in1, x1 + (p), count);
+  sinter_load(in1, x1 + p, count);
   float in2[4];
-  sinter_load(in2, x2 + (p), count);
+  sinter_load(in2, x2 + p, count);
   float in3[4];
-  sinter_load(in3, x3 + (p), count);
+  sinter_load(in3, x3 + p, count);
   float out20[4];
   float out21[4];
   float out22[4];
@@ -49,7 +49,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_map_b9e839687511fc37(con
     out21[j] = v8;
     out22[j] = v13;
   }
-  sinter_store(x5 + (p), out20, count);
-  sinter_store(x6 + (p), out21, count);
-  sinter_store(x7 + (p), out22, count);
+  sinter_store(x5 + p, out20, count);
+  sinter_store(x6 + p, out21, count);
+  sinter_store(x7 + p, out22, count);
 }

@@ -1,6 +1,6 @@
 // workspace 0
 // grid 128 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_map_b66223afb3c77824(const SinterArguments<4> arguments) {
+extern "C" __global__ void __launch_bounds__(128) fused_map_1c0d364e2b9a65f1(const SinterArguments<4> arguments) {
   const unsigned p = ((unsigned)blockIdx.x * 128u + threadIdx.x) * 4u;
   if (p >= 65536u) return;
   const float* const x0 = (const float*)arguments.operands[0];
@@ -10,7 +10,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_map_b66223afb3c77824(con
   const float v3 = __int_as_float((int)0x00000000u);
   const int count = 4;
   float in0[4];
-  sinter_load(in0, x0 + (p), count);
+  sinter_load(in0, x0 + p, count);
   float in1[4];
   sinter_load(in1, x1 + ((int)(p % 512u)), count);
   float out6[4];
@@ -26,6 +26,6 @@ extern "C" __global__ void __launch_bounds__(128) fused_map_b66223afb3c77824(con
     const bool v7 = v2 <= v3;
     out8[j] = v7;
   }
-  sinter_store(x2 + (p), out6, count);
-  sinter_store(x3 + (p), out8, count);
+  sinter_store(x2 + p, out6, count);
+  sinter_store(x3 + p, out8, count);
 }

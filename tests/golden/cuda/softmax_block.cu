@@ -1,6 +1,6 @@
 // workspace 0
 // grid 128 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_rows_55759fa044caae3f(const SinterArguments<3> arguments) {
+extern "C" __global__ void __launch_bounds__(128) fused_rows_eae366e245eded40(const SinterArguments<3> arguments) {
   struct Shared {
     float r1[4];
     float r7[4];
@@ -8,9 +8,9 @@ extern "C" __global__ void __launch_bounds__(128) fused_rows_55759fa044caae3f(co
   __shared__ Shared shared;
   const unsigned row = blockIdx.x;
   const unsigned lane = threadIdx.x % 32u;
-  const float* const x0 = (const float*)arguments.operands[0] + ((int)(row) * 50000);
-  float* const x1 = (float*)arguments.operands[1] + ((int)(row) * 50000);
-  float* const x2 = (float*)arguments.operands[2] + (row);
+  const float* const x0 = (const float*)arguments.operands[0] + ((int)row * 50000);
+  float* const x1 = (float*)arguments.operands[1] + ((int)row * 50000);
+  float* const x2 = (float*)arguments.operands[2] + row;
   const float v3 = __int_as_float((int)0x3f000000u);
   const float v5 = __int_as_float((int)0x3f000000u);
   for (unsigned chunk = threadIdx.x / 32u; chunk < 4u; chunk += 4u) {
@@ -20,7 +20,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_rows_55759fa044caae3f(co
     for (unsigned p = begin + lane * 4u; p - lane * 4u < end; p += 128u) {
       const int count = sinter_count(p, (unsigned)end);
       float in0[4];
-      sinter_load(in0, x0 + (p), count);
+      sinter_load(in0, x0 + p, count);
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         const float v0 = in0[j];
@@ -39,7 +39,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_rows_55759fa044caae3f(co
     for (unsigned p = begin + lane * 4u; p - lane * 4u < end; p += 128u) {
       const int count = sinter_count(p, (unsigned)end);
       float in0[4];
-      sinter_load(in0, x0 + (p), count);
+      sinter_load(in0, x0 + p, count);
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
         const float v0 = in0[j];
@@ -60,7 +60,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_rows_55759fa044caae3f(co
     for (unsigned p = begin + lane * 4u; p - lane * 4u < end; p += 128u) {
       const int count = sinter_count(p, (unsigned)end);
       float in0[4];
-      sinter_load(in0, x0 + (p), count);
+      sinter_load(in0, x0 + p, count);
       float out9[4];
 #pragma unroll
       for (int j = 0; j < 4; ++j) {
@@ -71,7 +71,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_rows_55759fa044caae3f(co
         const float v8 = v6 / v7;
         out9[j] = v8;
       }
-      sinter_store(x1 + (p), out9, count);
+      sinter_store(x1 + p, out9, count);
     }
   }
   __syncthreads();

@@ -1,6 +1,6 @@
 // workspace 2560
 // grid 77 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_chunks_d1befe4ff18b9f9c(const SinterArguments<3> arguments) {
+extern "C" __global__ void __launch_bounds__(128) fused_chunks_25128075ca83f7d7(const SinterArguments<3> arguments) {
   const unsigned unit = (unsigned)blockIdx.x * 4u + threadIdx.x / 32u;
   const unsigned row = unit / 306u;
   const unsigned chunk = unit % 306u;
@@ -13,7 +13,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_chunks_d1befe4ff18b9f9c(
   for (unsigned p = begin + lane * 4u; p - lane * 4u < end; p += 128u) {
     const int count = sinter_count(p, (unsigned)end);
     float in0[4];
-    sinter_load(in0, x0 + (p), count);
+    sinter_load(in0, x0 + p, count);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       const float v0 = in0[j];
@@ -25,7 +25,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_chunks_d1befe4ff18b9f9c(
   if (lane == 0u) r1[unit] = c1;
 }
 // grid 77 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_chunks_e5219b0fde8c69e5(const SinterArguments<3> arguments) {
+extern "C" __global__ void __launch_bounds__(128) fused_chunks_6fb02810d3ada18c(const SinterArguments<3> arguments) {
   const unsigned unit = (unsigned)blockIdx.x * 4u + threadIdx.x / 32u;
   const unsigned row = unit / 306u;
   const unsigned chunk = unit % 306u;
@@ -42,7 +42,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_chunks_e5219b0fde8c69e5(
   for (unsigned p = begin + lane * 4u; p - lane * 4u < end; p += 128u) {
     const int count = sinter_count(p, (unsigned)end);
     float in0[4];
-    sinter_load(in0, x0 + (p), count);
+    sinter_load(in0, x0 + p, count);
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
       const float v0 = in0[j];
@@ -57,7 +57,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_chunks_e5219b0fde8c69e5(
   if (lane == 0u) r7[unit] = c7;
 }
 // grid 77 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_chunks_9ace02c61d0ac0c2(const SinterArguments<3> arguments) {
+extern "C" __global__ void __launch_bounds__(128) fused_chunks_26da04efc6470822(const SinterArguments<3> arguments) {
   const unsigned unit = (unsigned)blockIdx.x * 4u + threadIdx.x / 32u;
   const unsigned row = unit / 306u;
   const unsigned chunk = unit % 306u;
@@ -76,7 +76,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_chunks_9ace02c61d0ac0c2(
   for (unsigned p = begin + lane * 4u; p - lane * 4u < end; p += 128u) {
     const int count = sinter_count(p, (unsigned)end);
     float in0[4];
-    sinter_load(in0, x0 + (p), count);
+    sinter_load(in0, x0 + p, count);
     float out9[4];
 #pragma unroll
     for (int j = 0; j < 4; ++j) {
@@ -87,7 +87,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_chunks_9ace02c61d0ac0c2(
       const float v8 = v6 / v7;
       out9[j] = v8;
     }
-    sinter_store(x1 + (p), out9, count);
+    sinter_store(x1 + p, out9, count);
   }
 }
 // grid 1 block 128

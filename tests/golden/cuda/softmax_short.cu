@@ -1,18 +1,18 @@
 // workspace 0
 // grid 4 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_rows_c7bfe7251d616fd5(const SinterArguments<3> arguments) {
+extern "C" __global__ void __launch_bounds__(128) fused_rows_c31804fd62db4c14(const SinterArguments<3> arguments) {
   const unsigned row = (unsigned)blockIdx.x * 32u + threadIdx.x / 4u;
   const bool active = row < 128u;
   const unsigned p = threadIdx.x % 4u * 4u;
   const int count = active ? sinter_count(p, (unsigned)10u) : 0;
-  const float* const x0 = (const float*)arguments.operands[0] + ((int)(row) * 10);
-  float* const x1 = (float*)arguments.operands[1] + ((int)(row) * 10);
-  float* const x2 = (float*)arguments.operands[2] + (row);
+  const float* const x0 = (const float*)arguments.operands[0] + ((int)row * 10);
+  float* const x1 = (float*)arguments.operands[1] + ((int)row * 10);
+  float* const x2 = (float*)arguments.operands[2] + row;
   const float v3 = __int_as_float((int)0x3f000000u);
   const float v5 = __int_as_float((int)0x3f000000u);
   float a1[4] = {__int_as_float((int)0xff800000u), __int_as_float((int)0xff800000u), __int_as_float((int)0xff800000u), __int_as_float((int)0xff800000u)};
   float in0[4];
-  sinter_load(in0, x0 + (p), count);
+  sinter_load(in0, x0 + p, count);
   float h0[4];
 #pragma unroll
   for (int j = 0; j < 4; ++j) {
@@ -40,7 +40,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_rows_c7bfe7251d616fd5(co
     const float v8 = v6 / v7;
     out9[j] = v8;
   }
-  sinter_store(x1 + (p), out9, count);
+  sinter_store(x1 + p, out9, count);
   __syncwarp();
   if (active && p == 0u) {
     *x2 = v7;
