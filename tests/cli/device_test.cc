@@ -82,7 +82,7 @@ TEST(Device, AWholeJobRunsAndIsRecorded) {
   EXPECT_TRUE(holds(trained.out, "on cuda:0")) << trained.out;
   EXPECT_TRUE(holds(content_of(folder / "run/config.toml"), "device = \"cuda:0\""));
   EXPECT_TRUE(holds(content_of(folder / "run/summary.json"), "\"device\":\"cuda:0\""));
-  for (const std::string& device : {"cuda", "cpu"}) {
+  for (const char* device : {"cuda", "cpu"}) {
     const CommandResult eval =
         run_command(folder.path(), {"eval", "run", "--device", device}, with_fake());
     EXPECT_EQ(eval.status, 0) << eval.err;
