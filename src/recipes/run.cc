@@ -213,7 +213,12 @@ train::Result Run::train(train::Observer& observer) {
     for (const char* name : kFiles) fs::remove_all(folder_ + "/" + name);
   }
   create_directories(folder_);
-  write_file(folder_ + "/config.toml", config_.to_toml() + environment_toml());
+  // A run that goes on in the environment that it began in has its record; when it is refused, the
+  // record stays.
+  const std::string path = folder_ + "/config.toml";
+  if (!goes_on_ || request_.force || !fs::exists(path)) {
+    write_file(path, config_.to_toml() + environment_toml());
+  }
   train::Result result = trainer.run(observer);
   write_summary(result);
   return result;

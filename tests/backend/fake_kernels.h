@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,7 +42,8 @@ inline ir::OpId op_of(const std::string& name) {
   return ir::OpId::count;
 }
 
-// What FakeCuda::run_kernel may be.
+// What FakeCuda::run_kernel may be. Results are poisoned first, so that one which lies where an
+// input does is found.
 inline void run_cpu_kernel(const SinterCudaCall& call, void* const* inputs, void* const* outputs,
                            void*) {
   const ir::Attributes attributes = to_attributes(call);
@@ -56,6 +58,10 @@ inline void run_cpu_kernel(const SinterCudaCall& call, void* const* inputs, void
   for (std::int32_t i = 0; i < call.output_count; ++i) {
     output_dtypes.push_back(static_cast<Dtype>(call.outputs[i].dtype));
     output_layouts.push_back(to_layout(call.outputs[i]));
+  }
+  for (std::size_t i = 0; i < output_layouts.size(); ++i) {
+    const auto elements = static_cast<std::size_t>(output_layouts[i].shape.elements());
+    if (elements > 0) std::memset(outputs[i], 0xFF, elements * size_of(output_dtypes[i]));
   }
   const ir::OpId op = op_of(call.op);
   const auto kernel = cpu::find_kernel(op)->prepare(

@@ -41,7 +41,8 @@ TEST(Tensor, SaysWhatIsWrong) {
 TEST(Tensor, IsAValueThatNoOpChanges) {
   const Tensor x = floats({1, 2, 3, 4}, {2, 2});
   const Tensor seen = reshape(x, {4});
-  EXPECT_EQ(seen.impl()->payload.memory(), x.impl()->payload.memory()) << "a dense view shares memory";
+  EXPECT_EQ(seen.impl()->payload.memory(), x.impl()->payload.memory())
+      << "a dense view shares memory";
   const Tensor row = slice(x, 0, 1, 2);
   x + 1.0;
   relu(-x);
