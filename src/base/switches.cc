@@ -33,7 +33,9 @@ constexpr std::array<SwitchRow, 10> kTable = {{
     {"SINTER_DEVICE", "auto, cpu, cuda or cuda:N", "",
      "the device that programs begin with, and what 'auto' means; without it, the CPU"},
     {"SINTER_DISABLE", "names, separated by commas", "",
-     "skip these passes of the compiler; 'emit' leaves fused groups to the interpreter"},
+     "skip these passes of the compiler; 'strides' gives contractions dense operands, as when "
+     "called "
+     "directly; 'emit' leaves fused groups to the interpreter"},
     {"SINTER_DUMP", "a directory", "",
      "write there: the graph after each pass, the program, its arena as a picture, a step's trace"},
     {"SINTER_INSTALL", "0 or 1", "1", "0: make never installs packages (read by make only)"},

@@ -308,15 +308,9 @@ int count_of_functions() {
   return given != nullptr ? std::atoi(given) : 300;
 }
 
-// (a b)^T and b^T a^T may round differently: another primitive runs.
-std::string without_turned_products() {
-  const char* const given = std::getenv("SINTER_DISABLE");
-  return given != nullptr ? std::string(given) + ",turn_products" : "turn_products";
-}
-
 TEST(RandomFunctions, HaveTheSameBitsCompiledAndOpByOp) {
   const SwitchScope check("SINTER_CHECK", "1");
-  const SwitchScope disable("SINTER_DISABLE", without_turned_products());
+  const SwitchScope disable("SINTER_DISABLE", with_direct_contractions());
   for (int seed = first_function(); seed <= count_of_functions(); ++seed) {
     expect_same_bits(static_cast<std::uint64_t>(seed), false);
     if (HasFatalFailure()) break;
@@ -325,7 +319,7 @@ TEST(RandomFunctions, HaveTheSameBitsCompiledAndOpByOp) {
 
 TEST(RandomFunctions, HaveTheSameBitsWithTheirGradientsCompiledAndOpByOp) {
   const SwitchScope check("SINTER_CHECK", "1");
-  const SwitchScope disable("SINTER_DISABLE", without_turned_products());
+  const SwitchScope disable("SINTER_DISABLE", with_direct_contractions());
   for (int seed = first_function(); seed <= count_of_functions(); ++seed) {
     expect_same_bits(static_cast<std::uint64_t>(seed), true);
     if (HasFatalFailure()) break;
