@@ -150,7 +150,7 @@ Timing time_steps(Bench& bench, const BenchCommand& command, std::int64_t reside
   timing.report = bench.compiled().report(bench.arguments());
   const double affordable = 1000 * std::max(kPartSeconds, command.seconds) / timing.median();
   timing.parts = bench.compiled().measure(
-      bench.arguments(), static_cast<int>(std::clamp<double>(affordable, 3, kRepeats)));
+      bench.arguments(), static_cast<int>(std::clamp<double>(affordable, 1, kRepeats)));
   return timing;
 }
 
