@@ -187,7 +187,7 @@ TEST_P(TrainingParity, OpByOpCompiledAndReplayedHaveTheSameBits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TrainingParity, testing::Values("mlp", "cnn"),
-                         [](const auto& info) { return std::string(info.param); });
+                         [](const auto& each) { return std::string(each.param); });
 
 }  // namespace
 }  // namespace sinter

@@ -20,7 +20,8 @@ def train(run, part):
     if run.options.data:
         command += ["--data", run.options.data]
     if run.emulated:
-        command += ["--model", "mlp", "--steps", "60", "--batch", "32"]
+        command += ["--model", "mlp", "--steps", "60", "--batch", "32", "--set", "embedded_train=2000", "--set",
+                    "embedded_test=200"]
     else:
         command += ["--model", "cnn", "--epochs", "5"]
     done = run.run(command)
