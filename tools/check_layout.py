@@ -3,7 +3,8 @@
 
 - Dependencies point one way: a file includes only what stands to the left of its folder in LAYERS, and a
   folder's CMake target links only what stands there.
-- A structured op's files share their stem: every kernel in src/backend/cpu named in kernel.h has a file.
+- A structured op's files share their stem: every kernel in src/backend/cpu named in kernel.h has a file
+  there, one in src/ops and one in src/backend/cuda, whose kernel.h names the same stems.
 - A layer's test program links that layer and what stands to its left (or beside it) only.
 - The program in README.md is examples/hello.cc.
 - No file over 800 lines, no left-over marks, no headers that the supported compilers lack, header guards
@@ -36,7 +37,12 @@ MAX_LINES = 800
 MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 FORBIDDEN = re.compile(r"#include <(format|ranges|source_location)>")
 ALLOWED_MACROS = re.compile(r"^SINTER_(POINTWISE_OPS|OP_ID|DECLARE_\w+|UNARY|BINARY|TERNARY|ENTRY|OPERATOR|"
-                            r"COUNTS_ALLOCATIONS|[A-Z0-9_]+_H_)$")
+                            r"COUNTS_ALLOCATIONS|SHARED|DYNAMIC_SHARED|CUDA_EMULATED|EMULATED_[A-Z_]+|"
+                            r"[A-Z0-9_]+_H_)$")
+# CUDA's own words, which the emulation's headers define.
+CUDA_WORDS = re.compile(r"^(__\w+__|__trap|threadIdx|blockIdx|blockDim|gridDim|CUDART_VERSION)$")
+CUDA_WORDS_FOLDER = "src/backend/cuda/emulated/include/"
+SOURCES = (".h", ".cc", ".cu", ".cuh")
 
 
 def rank(layer):
@@ -94,9 +100,11 @@ def check_file(path, root):
         if FORBIDDEN.search(line):
             yield f"{place}:{number}: a header that a supported compiler lacks"
         macro = re.match(r"\s*#\s*define\s+(\w+)", line)
-        if macro and not ALLOWED_MACROS.match(macro.group(1)):
+        allowed = macro and (ALLOWED_MACROS.match(macro.group(1)) or
+                             str(place).startswith(CUDA_WORDS_FOLDER) and CUDA_WORDS.match(macro.group(1)))
+        if macro and not allowed:
             yield f"{place}:{number}: macro {macro.group(1)} is not in the allowed list"
-    if path.suffix == ".h":
+    if path.suffix in (".h", ".cuh"):
         relative = place.relative_to(place.parts[0]) if place.parts[0] in ("include", "src") else place
         guard = re.sub(r"[^A-Z0-9]", "_", str(relative).upper()) + "_"
         guard = guard if guard.startswith("SINTER_") else "SINTER_" + guard
@@ -134,26 +142,32 @@ def check_readme(root):
         yield "README.md: the program shown is not examples/hello.cc"
 
 
+def stems_of(header, suffix):
+    """The stems of the files that a kernel.h names: "// pad.cc, pack.cc" """
+    found = re.findall(rf"^// (\w+(?:\.{suffix}, \w+)*)\.{suffix}", header.read_text(), re.M)
+    return {stem for group in found for stem in re.split(rf"\.{suffix}, ", group)} - {"kernels"}
+
+
 def check_stems(root):
     header = root / "src/backend/cpu/kernel.h"
     if not header.exists():
         return
-    stems = re.findall(r"^// (\w+(?:\.cc, \w+)*)\.cc", header.read_text(), re.M)
-    for stem in {s for group in stems for s in re.split(r"\.cc, ", group)}:
-        if stem == "kernels":
-            continue
-        for folder in ("src/backend/cpu", "src/ops"):
-            if folder == "src/ops" and stem == "copy":  # the planner's own op, listed with pad and pack
+    stems = stems_of(header, "cc")
+    for stem in sorted(stems):
+        for file in (f"src/backend/cpu/{stem}.cc", f"src/backend/cuda/{stem}.cu", f"src/ops/{stem}.cc"):
+            if file == "src/ops/copy.cc":  # the planner's own op, listed with pad and pack
                 continue
-            if not (root / folder / f"{stem}.cc").exists():
-                yield f"{folder}/{stem}.cc is missing: a structured op's files share their stem"
+            if not (root / file).exists():
+                yield f"{file} is missing: a structured op's files share their stem"
+    for stem in sorted(stems ^ stems_of(root / "src/backend/cuda/kernel.h", "cu")):
+        yield f"{stem}: only one of the kernel.h of the CPU and of CUDA names it, they mirror each other"
 
 
 def check(root):
     problems = []
     for folder in ("include", "src", "cli", "tests", "bench", "examples", "tools"):
         for path in sorted((root / folder).rglob("*")):
-            if path.suffix in (".h", ".cc"):
+            if path.suffix in SOURCES:
                 problems += check_file(path, root)
     for path in sorted((root / "src").glob("*/CMakeLists.txt")):
         problems += check_links(path, root)

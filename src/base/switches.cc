@@ -27,7 +27,8 @@ constexpr std::array<SwitchRow, 10> kTable = {{
     {"SINTER_CUDA_LIBRARY", "a file", "",
      "the CUDA library to load; without it, libsinter_cuda.so beside the program or in ../lib"},
     {"SINTER_DEBUG", "0 to 5", "0",
-     "print, each level adding: 1 kernels with their time; 2 passes; 3 fused groups; 4 the graph "
+     "print, each level adding: 1 kernels with their time, groups that are interpreted; 2 passes; "
+     "3 fused groups; 4 the graph "
      "after each pass; 5 programs and machine code"},
     {"SINTER_DEVICE", "auto, cpu, cuda or cuda:N", "",
      "the device that programs begin with, and what 'auto' means; without it, the CPU"},

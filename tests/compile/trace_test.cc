@@ -2,9 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
+#include <optional>
+#include <string>
+#include <tuple>
 
 #include "backend/cpu/fused.h"
+#include "base/switches.h"
 #include "compile/checks.h"
 #include "sinter/autograd.h"
 #include "sinter/compile.h"
@@ -244,26 +249,55 @@ TEST(Trace, EmptyHandlesAreErrors) {
   EXPECT_TRUE(says(message_of([&] { use(floats({1})); }), "empty Tensor handle"));
 }
 
+// SINTER_ISA for as long as this lives.
+class IsaScope {
+ public:
+  explicit IsaScope(const char* isa) {
+    const char* const before = std::getenv("SINTER_ISA");
+    if (before != nullptr) before_ = before;
+    setenv("SINTER_ISA", isa, 1);
+    reload_switches();
+  }
+  ~IsaScope() {
+    if (before_) {
+      setenv("SINTER_ISA", before_->c_str(), 1);
+    } else {
+      unsetenv("SINTER_ISA");
+    }
+    reload_switches();
+  }
+  IsaScope(const IsaScope&) = delete;
+  IsaScope& operator=(const IsaScope&) = delete;
+
+ private:
+  std::optional<std::string> before_;
+};
+
 // Groups that have no machine code are slow, and so the report names them.
 TEST(Report, NamesTheGroupsThatAreInterpreted) {
-  const auto sums = [](int count) {
-    return compile([=](const Tensor& x) {
-      std::vector<Tensor> results;
-      for (int i = 0; i < count; ++i) results.push_back(sum(x * (i + 0.5), {0}));
-      return results;
+  auto step = [] {
+    return compile([](const Tensor& x, const Tensor& ids) {
+      return std::tuple(exp(x) * 2.0, sum(cast(ids, Dtype::f32) * 0.5));
     });
   };
-  const Tensor x = zeros({300, 7}, Dtype::f64);
-  const bool emits = backend::cpu::group_target().emits;
-  const ProgramReport few = sums(3).report(x);
-  EXPECT_GE(few.groups, 1);
-  EXPECT_EQ(few.interpreted.size(), emits ? 0u : static_cast<std::size_t>(few.groups));
-  const ProgramReport many = sums(200).report(x);
-  ASSERT_FALSE(many.interpreted.empty());
-  EXPECT_TRUE(says(many.interpreted[0], "fused: ")) << many.interpreted[0];
-  EXPECT_TRUE(says(many.interpreted[0], emits ? ": it has too many operands and reductions"
-                                              : ": SINTER_ISA, SINTER_DISABLE or the processor"))
-      << many.interpreted[0];
+  const Tensor x = floats({1, 2, 3});
+  const Tensor ids = tensor(std::vector<std::int64_t>{4, 5}, {2});
+  {
+    const IsaScope isa("interpreter");
+    const ProgramReport report = step().report(x, ids);
+    EXPECT_GE(report.groups, 2);
+    ASSERT_EQ(report.interpreted.size(), static_cast<std::size_t>(report.groups));
+    EXPECT_TRUE(says(report.interpreted[0], ": SINTER_ISA, SINTER_DISABLE or the processor"))
+        << report.interpreted[0];
+  }
+  if (!backend::cpu::supports(backend::cpu::Isa::avx2)) GTEST_SKIP() << "no AVX2";
+  const IsaScope isa("avx2");
+  const ProgramReport report = step().report(x, ids);
+  EXPECT_GE(report.groups, 2);
+  ASSERT_EQ(report.interpreted.size(), 1u);
+  EXPECT_TRUE(says(report.interpreted[0], "fused: ")) << report.interpreted[0];
+  EXPECT_TRUE(says(report.interpreted[0], ": it holds a type or a conversion that is not emitted"))
+      << report.interpreted[0];
 }
 
 TEST(Signature, ShapesDtypesTrainingAndTrackingHaveProgramsOfTheirOwn) {

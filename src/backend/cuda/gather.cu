@@ -5,6 +5,7 @@
 // An id out of range is reported by the first thread of its row, and its row becomes zeros.
 #include <string>
 
+#include "backend/cuda/device/ids.h"
 #include "backend/cuda/device/index.h"
 #include "backend/cuda/kernel.h"
 #include "sinter/error.h"

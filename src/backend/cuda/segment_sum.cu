@@ -16,6 +16,7 @@
 #include <string>
 #include <utility>
 
+#include "backend/cuda/device/ids.h"
 #include "backend/cuda/device/index.h"
 #include "backend/cuda/kernel.h"
 #include "sinter/error.h"

@@ -1,5 +1,5 @@
-#include "backend/cuda/device/error_slot.h"
 #include "backend/cuda/device/failure.h"
+#include "backend/cuda/device/ids.h"
 #include "backend/cuda/device/launch.h"
 
 namespace sinter::backend::cuda {
