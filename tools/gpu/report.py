@@ -73,7 +73,7 @@ def headline(part):
     if part["part"] == "build" and "build_seconds" in figures:
         return f"{figures['build_seconds']:.0f} s with {figures['jobs']} jobs, {figures['warnings']} warnings"
     if part["part"] in ("ops", "steps"):
-        tests = [each for each in figures.values() if isinstance(each, dict)]
+        tests = [each for each in figures.values() if isinstance(each, dict) and "tests" in each]
         return f"{sum(each['tests'] for each in tests)} tests, {sum(each['failed'] for each in tests)} failed"
     if part["part"] == "sanitizer" and figures:
         return f"{len(figures)} runs without a finding"
