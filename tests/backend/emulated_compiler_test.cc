@@ -114,6 +114,25 @@ TEST_F(Emulated, CompilesAndRunsText) {
   EXPECT_EQ(cudaLibraryUnload(library), cudaErrorInvalidResourceHandle);
 }
 
+TEST_F(Emulated, LibrariesWithKernelsOfOneName) {
+  cudaLibrary_t libraries[3] = {};
+  cudaKernel_t kernels[3] = {};
+  for (int i = 0; i < 3; ++i) {
+    const Compiled compiled = compile("extern \"C\" __global__ void f(int* x) { *x = *x * 10 + " +
+                                      std::to_string(i + 1) + "; }");
+    ASSERT_EQ(load(&libraries[i], compiled.image), cudaSuccess);
+    ASSERT_EQ(cudaLibraryGetKernel(&kernels[i], libraries[i], "f"), cudaSuccess);
+  }
+  const Buffer<int> value(std::vector<int>{0});
+  int* address = value.data();
+  void* arguments[] = {&address};
+  for (cudaKernel_t kernel : kernels) {
+    ASSERT_EQ(cudaLaunchKernel(kernel, 1, 1, arguments, 0, nullptr), cudaSuccess);
+  }
+  EXPECT_EQ(value.read()[0], 123);
+  for (cudaLibrary_t library : libraries) EXPECT_EQ(cudaLibraryUnload(library), cudaSuccess);
+}
+
 TEST_F(Emulated, FaultsInCompiledTextNameTheKernel) {
   const Compiled compiled = compile(R"(struct P { int a; };
 extern "C" __global__ void half_waits(P p) {

@@ -1,7 +1,9 @@
 // The host's side of the emulated CUDA runtime: memory, lazy streams, events, graphs, errors on
 // demand.
 #include <cmath>
+#include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -54,6 +56,27 @@ TEST_F(Emulated, MemoryIsAlignedAndFullOfOnes) {
   EXPECT_EQ(nothing, nullptr);
   EXPECT_EQ(cudaFree(nullptr), cudaSuccess);
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
+TEST_F(Emulated, GuardsOfDeviceMemory) {
+  int* memory = nullptr;
+  ASSERT_EQ(cudaMalloc(&memory, 20), cudaSuccess);
+  ASSERT_EQ(launch(add_one, 1, 32, 0, nullptr, {memory, 6}), cudaSuccess);  // one too many
+  EXPECT_EQ(cudaFree(memory), cudaErrorIllegalAddress);
+  EXPECT_NE(sinter_emulated::last_fault().find("allocation of 20 bytes"), std::string::npos);
+}
+
+TEST_F(Emulated, TheHostTouchesDeviceMemory) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  ASSERT_EQ(setenv("SINTER_EMULATED_PROTECT", "1", 1), 0);
+  const Buffer<int> buffer(std::vector<int>{3});
+  EXPECT_EXIT(std::exit(buffer.data()[0]), testing::KilledBySignal(SIGSEGV), "");
+  EXPECT_EXIT(std::exit(buffer.read()[0]), testing::ExitedWithCode(3), "");
+  unsetenv("SINTER_EMULATED_PROTECT");
+}
+
+#endif
 
 TEST_F(Emulated, MemoryIsCounted) {
   std::size_t before = 0;

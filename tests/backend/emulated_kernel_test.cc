@@ -234,6 +234,24 @@ TEST_F(Emulated, LanesOutsideOfTheMaskGiveOnes) {
   EXPECT_EQ(result[16], 7);
 }
 
+__global__ void ballot_of_some(Values p) {
+  if (threadIdx.x % 32 >= 20) return;
+  p.values[threadIdx.x] = static_cast<int>(__ballot_sync(0xFFFFFFFFU, 1));
+}
+
+// Nor for lanes that the block does not have.
+TEST_F(Emulated, LanesThatHaveExitedAreNotWaitedFor) {
+  for (const bool reversed : {false, true}) {
+    sinter_emulated::set_reversed(reversed);
+    const Buffer<int> values(std::vector<int>(40, 0));
+    ASSERT_EQ(launch(ballot_of_some, 1, 40, 0, nullptr, {values.data()}), cudaSuccess);
+    const std::vector<int> result = values.read();
+    EXPECT_EQ(result[19], 0xFFFFF);
+    EXPECT_EQ(result[20], 0);
+    EXPECT_EQ(result[39], 0xFF);
+  }
+}
+
 struct Counters {
   unsigned long long* sums;
   int* smallest;

@@ -8,6 +8,7 @@
 #include "backend/cuda/device/language.h"
 #include "backend/cuda/device/launch.h"
 #include "emulated_fixture.h"
+#include "sinter_emulated/compiler.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 
@@ -34,6 +35,30 @@ class EmulatedDeath : public Emulated {
   void SetUp() override { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
 };
 
+// A library of one run-time compiled kernel, `kernel`, of two threads that take `arguments`.
+void run_text(const char* text, void* arguments) {
+  const sinter_emulated::NvrtcFunctions* nvrtc = sinter_emulated::nvrtc_functions();
+  const char* options[] = {"--gpu-architecture=sm_90"};
+  nvrtcProgram program = nullptr;
+  std::size_t bytes = 0;
+  nvrtc->nvrtcCreateProgram(&program, text, "group.cu", 0, nullptr, nullptr);
+  if (nvrtc->nvrtcCompileProgram(program, 1, options) != NVRTC_SUCCESS) std::abort();
+  nvrtc->nvrtcGetCUBINSize(program, &bytes);
+  std::vector<char> image(bytes);
+  nvrtc->nvrtcGetCUBIN(program, image.data());
+  nvrtc->nvrtcDestroyProgram(&program);
+  cudaLibrary_t library = nullptr;
+  cudaKernel_t kernel = nullptr;
+  void* pointers[] = {arguments};
+  if (cudaLibraryLoadData(&library, image.data(), nullptr, nullptr, 0, nullptr, nullptr, 0) !=
+          cudaSuccess ||
+      cudaLibraryGetKernel(&kernel, library, "kernel") != cudaSuccess ||
+      cudaLaunchKernel(kernel, 1, 2, pointers, 0, nullptr) != cudaSuccess ||
+      cudaDeviceSynchronize() != cudaSuccess) {
+    std::abort();
+  }
+}
+
 #ifdef __SANITIZE_ADDRESS__
 
 __global__ void write_shared(Values p) {
@@ -47,9 +72,7 @@ __global__ void read_dynamic(Values p) {
   __syncthreads();
   p.values[threadIdx.x] = values[threadIdx.x + static_cast<unsigned>(p.offset)];
 }
-__global__ void write_global(Values p) {
-  p.values[threadIdx.x + static_cast<unsigned>(p.offset)] = 1;
-}
+__global__ void write_global(Values p) { p.values[static_cast<int>(threadIdx.x) + p.offset] = 1; }
 
 TEST_F(EmulatedDeath, CorrectKernelsAreNotReported) {
   const Buffer<int> buffer(64);
@@ -75,6 +98,18 @@ TEST_F(EmulatedDeath, OneTooFarInGlobalMemory) {
               "heap-buffer-overflow(.|\n)*write_global");
   EXPECT_EXIT(run(write_global, 1, 64, 0, {buffer.data(), -1}), testing::ExitedWithCode(1),
               "heap-buffer-overflow(.|\n)*write_global");
+}
+
+TEST_F(EmulatedDeath, OneTooFarInCompiledText) {
+  int index = 3;
+  const char* text = R"(extern "C" __global__ void kernel(const int index) {
+  __shared__ int tile[4];
+  tile[index] = 1;
+})";
+  run_text(text, &index);
+  index = 4;
+  EXPECT_EXIT(run_text(text, &index), testing::ExitedWithCode(1),
+              "heap-buffer-overflow(.|\n)* in kernel .*group.cu:3");
 }
 
 TEST_F(EmulatedDeath, FreedGlobalMemory) {
@@ -179,6 +214,21 @@ TEST_F(EmulatedDeath, MissingBarriers) {
 TEST_F(EmulatedDeath, AMaskThatDoesNotHoldAllThatRead) {
   EXPECT_EXIT(run_and_exit(shift_in_warp, 1, 32, 1), testing::ExitedWithCode(kRaceFound),
               "data race(.|\n)*shift_in_warp");
+}
+
+TEST_F(EmulatedDeath, MissingBarriersInCompiledText) {
+  int has_barrier = 1;
+  const char* text = R"(extern "C" __global__ void kernel(const int has_barrier) {
+  __shared__ int tile[2];
+  tile[threadIdx.x] = 1;
+  if (has_barrier) __syncthreads();
+  if (tile[1 - threadIdx.x] == 0) __trap();
+  __syncthreads();
+})";
+  EXPECT_EXIT((run_text(text, &has_barrier), std::exit(0)), testing::ExitedWithCode(0), "");
+  has_barrier = 0;
+  EXPECT_EXIT((run_text(text, &has_barrier), std::exit(0)), testing::ExitedWithCode(kRaceFound),
+              "data race(.|\n)*kernel .*group.cu:");
 }
 
 TEST_F(EmulatedDeath, RacesBetweenBlocks) {

@@ -108,6 +108,11 @@ bool BlockRunner::run_block(uint3 block) {
     abandon(thread.stack);
     give_stack(thread.stack);
   }
+  if (stuck_stack_ != nullptr) {
+    abandon(stuck_stack_);
+    give_stack(stuck_stack_);
+    stuck_stack_ = nullptr;
+  }
   return false;
 }
 
@@ -158,7 +163,10 @@ void BlockRunner::run_threads() {
       }
       continue;
     }
-    if (exited_ < count_) stuck();
+    if (exited_ < count_) {
+      stuck_stack_ = stack;
+      stuck();
+    }
     give_stack(stack);
     leave_context(host_);
   }

@@ -138,6 +138,7 @@ class BlockRunner {
   unsigned stacks_used_ = 0;
 
   bool faulted_ = false;
+  Stack* stuck_stack_ = nullptr;  // where a thread that had exited found that no other can run
   char fault_[1024] = {};
   std::uint64_t blocks_run_ = 0;
 };

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -133,6 +135,7 @@ bool read_options(const std::vector<std::string_view>& options, std::vector<std:
     }
   }
   flags.push_back(contracts ? "-ffp-contract=fast" : "-ffp-contract=off");
+  if (contracts) flags.push_back("-fexpensive-optimizations");  // GCC contracts among these
   return has_architecture;
 }
 

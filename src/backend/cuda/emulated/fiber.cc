@@ -99,7 +99,10 @@ Stack* make_stack() {
   Stack* stack = new Stack;
   stack->memory = static_cast<char*>(memory) + kGuardBytes;
   stack->context.stack_bottom = stack->memory;
-  stack->context.stack_bytes = kStackBytes;
+  // Not all tops at one place in their pages, which would all be one set of the cache.
+  static std::size_t count = 0;
+  stack->bytes = kStackBytes - ++count % 32 * 128;
+  stack->context.stack_bytes = stack->bytes;
 #ifdef SINTER_EMULATED_TSAN
   stack->context.tsan_fiber = __tsan_create_fiber(0);
 #endif
@@ -122,7 +125,7 @@ void prepare(Stack* stack, void (*main)(void*), void* argument) {
   ucontext_t& registers = stack->context.registers;
   if (getcontext(&registers) != 0) throw std::runtime_error("getcontext failed");
   registers.uc_stack.ss_sp = stack->memory;
-  registers.uc_stack.ss_size = kStackBytes;
+  registers.uc_stack.ss_size = stack->bytes;
   registers.uc_link = nullptr;
   const auto main_bits = reinterpret_cast<std::uintptr_t>(main);
   const auto argument_bits = reinterpret_cast<std::uintptr_t>(argument);
@@ -134,7 +137,7 @@ void prepare(Stack* stack, void (*main)(void*), void* argument) {
 void prepare(Stack* stack, void (*main)(void*), void* argument) {
   // From the top: a zero to keep the stack aligned at the call, and what sinter_emulated_switch
   // pops.
-  void** top = reinterpret_cast<void**>(stack->memory + kStackBytes);
+  void** top = reinterpret_cast<void**>(stack->memory + stack->bytes);
   *--top = nullptr;
   *--top = nullptr;
   *--top = reinterpret_cast<void*>(&sinter_emulated_start);
@@ -186,6 +189,17 @@ void arrive_in_context() {
 #endif
 }
 
-void abandon(Stack* stack) { unpoison(stack->memory, kStackBytes); }
+void abandon(Stack* stack) {
+  unpoison(stack->memory, kStackBytes);
+#ifdef SINTER_EMULATED_TSAN
+  // What it did happened before what the host does next: these switches synchronise. Then another
+  // in its place, because it has calls on its stack that never return.
+  void* host = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(stack->context.tsan_fiber, 0);
+  __tsan_switch_to_fiber(host, 0);
+  __tsan_destroy_fiber(stack->context.tsan_fiber);
+  stack->context.tsan_fiber = __tsan_create_fiber(0);
+#endif
+}
 
 }  // namespace sinter_emulated

@@ -32,6 +32,7 @@ Context host_context();
 // what two threads of a kernel leave on one stack is then never taken for a race between them.
 struct Stack {
   char* memory = nullptr;  // above the guard
+  std::size_t bytes = 0;
   Context context;
   Stack* next = nullptr;  // in a list of free stacks
 };

@@ -1,4 +1,5 @@
 // Graphs: what a capture made, in an order to run it in.
+#include <algorithm>
 #include <map>
 #include <queue>
 

@@ -1,5 +1,6 @@
 #include "backend/cuda/emulated/launch.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <map>

@@ -7,13 +7,18 @@
 #include <cstring>
 
 #include "backend/cuda/emulated/runtime.h"
+#include "backend/cuda/emulated/sanitizer.h"
 
 namespace sinter_emulated {
 
 class OpenObject {
  public:
-  explicit OpenObject(void* handle) : handle_(handle) {}
-  ~OpenObject() { dlclose(handle_); }
+  // `file` is closed with the object; may be -1.
+  OpenObject(void* handle, int file) : handle_(handle), file_(file) {}
+  ~OpenObject() {
+    dlclose(handle_);
+    if (file_ >= 0) close(file_);
+  }
   OpenObject(const OpenObject&) = delete;
   OpenObject& operator=(const OpenObject&) = delete;
 
@@ -21,6 +26,7 @@ class OpenObject {
 
  private:
   void* handle_;
+  int file_;
 };
 
 namespace {
@@ -28,6 +34,12 @@ namespace {
 std::map<Library*, std::unique_ptr<Library>>& libraries() {
   static std::map<Library*, std::unique_ptr<Library>> the_libraries;
   return the_libraries;
+}
+
+// The kernels that cudaLibraryGetKernel gave, of libraries that are loaded.
+std::map<const void*, std::shared_ptr<ModuleKernel>>& kernels() {
+  static std::map<const void*, std::shared_ptr<ModuleKernel>> the_kernels;
+  return the_kernels;
 }
 
 bool write_all(int file, const char* data, std::size_t bytes) {
@@ -40,19 +52,33 @@ bool write_all(int file, const char* data, std::size_t bytes) {
   return true;
 }
 
+// A path of the open file that no path before was equal to: the loader takes a file with the path
+// of one that it has loaded for that one. Slashes, with and without a dot between, count.
+std::string unique_path(int file) {
+  static std::uint32_t count = 0;
+  std::string path = "/proc/self/fd";
+  ++count;
+  for (int bit = 0; bit < 32; ++bit) path += (count >> bit & 1U) != 0 ? "/." : "/";
+  return path + '/' + std::to_string(file);
+}
+
 // Opens a shared object that lies in memory, and tells it where the running thread is found.
 std::shared_ptr<OpenObject> open_object(const char* data, std::size_t bytes) {
-  const int file = memfd_create("sinter_emulated_kernels", MFD_CLOEXEC);
+  int file = memfd_create("sinter_emulated_kernels", MFD_CLOEXEC);
   if (file < 0) return nullptr;
   void* handle = nullptr;
-  if (write_all(file, data, bytes)) {
-    // The loader tells files apart by device and inode, which every memfd has its own of.
-    const std::string path = "/proc/self/fd/" + std::to_string(file);
-    handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (write_all(file, data, bytes))
+    handle = dlopen(unique_path(file).c_str(), RTLD_NOW | RTLD_LOCAL);
+  // Sanitizers read names and lines from the file when they report; there must be room for other
+  // files, too.
+  const bool stays_open =
+      (kAddressSanitizer || kThreadSanitizer) && handle != nullptr && file < 512;
+  if (!stays_open) {
+    close(file);
+    file = -1;
   }
-  close(file);
   if (handle == nullptr) return nullptr;
-  auto object = std::make_shared<OpenObject>(handle);
+  auto object = std::make_shared<OpenObject>(handle, file);
   void* device = object->find("sinter_emulated_device");
   if (device == nullptr) return nullptr;
   *static_cast<Device**>(device) = &sinter_emulated_device;
@@ -70,12 +96,8 @@ std::uint64_t checksum(const char* data, std::size_t bytes) {
 }
 
 std::shared_ptr<const ModuleKernel> find_kernel(const void* handle) {
-  for (const auto& [library_handle, library] : libraries()) {
-    for (const auto& [name, kernel] : library->kernels) {
-      if (kernel.get() == handle) return kernel;
-    }
-  }
-  return nullptr;
+  const auto found = kernels().find(handle);
+  return found == kernels().end() ? nullptr : found->second;
 }
 
 }  // namespace sinter_emulated
@@ -107,7 +129,11 @@ cudaError_t cudaLibraryLoadData(cudaLibrary_t* result, const void* image, cudaJi
 
 cudaError_t cudaLibraryUnload(cudaLibrary_t library) {
   return call("cudaLibraryUnload", InCapture::kUnsafe, [&] {
-    return libraries().erase(library) == 1 ? cudaSuccess : cudaErrorInvalidResourceHandle;
+    const auto found = libraries().find(library);
+    if (found == libraries().end()) return cudaErrorInvalidResourceHandle;
+    for (const auto& [name, kernel] : found->second->kernels) kernels().erase(kernel.get());
+    libraries().erase(found);
+    return cudaSuccess;
   });
 }
 
@@ -130,6 +156,7 @@ cudaError_t cudaLibraryGetKernel(cudaKernel_t* result, cudaLibrary_t handle, con
       kernel->entry = reinterpret_cast<KernelEntry>(entry);
       kernel->parameter_bytes = *static_cast<const unsigned long*>(bytes);
       kernel->object = library.object;
+      kernels()[kernel.get()] = kernel;
     }
     *result = kernel.get();
     return cudaSuccess;

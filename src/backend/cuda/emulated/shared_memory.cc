@@ -16,10 +16,6 @@ constexpr std::size_t kBlockReserve = 1 << 20;  // more than a block can take
 constexpr std::size_t kGuardBytes = 64;
 constexpr unsigned char kGuardByte = 0xA5;
 
-std::size_t round_up(std::size_t bytes, std::size_t unit) {
-  return (bytes + unit - 1) / unit * unit;
-}
-
 }  // namespace
 
 void SharedMemory::begin_block(std::size_t dynamic_bytes) {
@@ -29,13 +25,7 @@ void SharedMemory::begin_block(std::size_t dynamic_bytes) {
 
 char* SharedMemory::allocate(std::size_t bytes, std::size_t alignment) {
   if constexpr (kThreadSanitizer) {
-    if (arena_ == nullptr) {
-      void* memory = mmap(nullptr, kArenaBytes, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-      if (memory == MAP_FAILED) throw std::bad_alloc();
-      arena_ = static_cast<char*>(memory);
-    }
-    arena_used_ = round_up(arena_used_, alignment);
+    arena_used_ = (arena_used_ + alignment - 1) / alignment * alignment;
     char* memory = arena_ + arena_used_;
     arena_used_ += bytes + kGuardBytes;
     return memory;
@@ -105,6 +95,13 @@ void* SharedMemory::sync_word() { return kThreadSanitizer ? allocate(8, 8) : nul
 
 bool SharedMemory::is_exhausted() const { return arena_used_ + kBlockReserve > kArenaBytes; }
 
-void SharedMemory::begin_epoch() { arena_used_ = 0; }
+void SharedMemory::begin_epoch() {
+  arena_used_ = 0;
+  if (!kThreadSanitizer || arena_ != nullptr) return;
+  void* memory = mmap(nullptr, kArenaBytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  arena_ = static_cast<char*>(memory);
+}
 
 }  // namespace sinter_emulated

@@ -33,7 +33,8 @@ class SharedMemory {
   void* sync_word();
   // ThreadSanitizer: whether the addresses left are too few for another block.
   bool is_exhausted() const;
-  // All addresses may be used again.
+  // All addresses may be used again. ThreadSanitizer takes the first call for a write: it comes
+  // before the launch.
   void begin_epoch();
 
  private:

@@ -1,5 +1,6 @@
 #include "backend/cuda/emulated/stream.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 

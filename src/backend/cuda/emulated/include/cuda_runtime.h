@@ -37,8 +37,6 @@
 
 #include <stddef.h>
 
-#include <algorithm>
-#include <cmath>
 #include <type_traits>
 
 #include "sinter_emulated/device.h"
@@ -301,9 +299,5 @@ cudaError_t launch_kernel(void (*kernel)(Params), dim3 grid, dim3 block, size_t 
 }
 
 }  // namespace sinter_emulated
-
-// CUDA's min and max, in device and host code.
-using std::max;
-using std::min;
 
 #endif  // SINTER_BACKEND_CUDA_EMULATED_INCLUDE_CUDA_RUNTIME_H_

@@ -380,6 +380,18 @@ inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b)
   __extension__ using Wide = unsigned __int128;
   return static_cast<unsigned long long>((static_cast<Wide>(a) * b) >> 64);
 }
+// CUDA's min and max of floats are fminf and fmaxf, which lose NaN: kernels say what they mean
+// instead.
+template <class T>
+constexpr T min(T a, T b) {
+  static_assert(sinter_emulated::kInteger<T>, "min of integers of one type only");
+  return b < a ? b : a;
+}
+template <class T>
+constexpr T max(T a, T b) {
+  static_assert(sinter_emulated::kInteger<T>, "max of integers of one type only");
+  return a < b ? b : a;
+}
 template <class T>
 inline T __ldg(const T* address) {
   return *address;
