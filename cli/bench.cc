@@ -121,7 +121,6 @@ constexpr std::size_t kMemorySteps = 100;
 Timing time_steps(Bench& bench, const BenchCommand& command, std::int64_t resident_before) {
   // Taken in turns with each other; fewer where a whole step takes long.
   constexpr int kRepeats = 101;
-  constexpr double kPartSeconds = 2;
   Timing timing;
   timing.steps.reserve(kMostSteps);
   auto start = Clock::now();
@@ -148,7 +147,7 @@ Timing time_steps(Bench& bench, const BenchCommand& command, std::int64_t reside
   std::sort(timing.steps.begin(), timing.steps.end());
   if (command.eager) return timing;
   timing.report = bench.compiled().report(bench.arguments());
-  const double affordable = 1000 * std::max(kPartSeconds, command.seconds) / timing.median();
+  const double affordable = 1000 * command.seconds / timing.median();
   timing.parts = bench.compiled().measure(
       bench.arguments(), static_cast<int>(std::clamp<double>(affordable, 1, kRepeats)));
   return timing;
