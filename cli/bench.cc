@@ -106,7 +106,7 @@ struct Timing {
   // How much the resident memory grew from before the model was made to behind at least 100 steps,
   // without the batches that the plan does not hold: what is planned, libraries' pages, machine
   // code, stacks of threads. And how much of that stayed when all was destroyed: the part that no
-  // plan holds. -1: not known.
+  // plan holds. -1: not known, or the device is a GPU.
   std::int64_t resident_growth = -1;
   std::int64_t resident_kept = -1;
   std::optional<ProgramReport> report;  // not when eager
@@ -119,6 +119,7 @@ struct Timing {
 constexpr std::size_t kMemorySteps = 100;
 
 Timing time_steps(Bench& bench, const BenchCommand& command, std::int64_t resident_before) {
+  // Taken in turns with each other; fewer where a whole step takes long.
   constexpr int kRepeats = 101;
   Timing timing;
   timing.steps.reserve(kMostSteps);
@@ -135,22 +136,26 @@ Timing time_steps(Bench& bench, const BenchCommand& command, std::int64_t reside
     timing.steps.push_back(milliseconds_since(start));
   }
   timing.allocations = before < 0 ? -1 : large_allocations() - before;
-  for (std::size_t i = kWarmUp + timing.steps.size(); i < kMemorySteps; ++i) {
+  for (std::size_t i = kWarmUp + timing.steps.size(); i < kMemorySteps && resident_before >= 0;
+       ++i) {
     bench.step(i, command.eager);
   }
-  const std::int64_t resident = resident_bytes();
-  if (resident >= 0) {
+  if (resident_before >= 0) {
+    const std::int64_t resident = resident_bytes();
     timing.resident_growth = resident - resident_before - bench.spare_bytes();
   }
   std::sort(timing.steps.begin(), timing.steps.end());
   if (command.eager) return timing;
   timing.report = bench.compiled().report(bench.arguments());
-  timing.parts = bench.compiled().measure(bench.arguments(), kRepeats);
+  const double affordable = 1000 * command.seconds / timing.median();
+  timing.parts = bench.compiled().measure(
+      bench.arguments(), static_cast<int>(std::clamp<double>(affordable, 1, kRepeats)));
   return timing;
 }
 
 Timing measure(const Workload& workload, std::int64_t batch, const BenchCommand& command) {
-  const std::int64_t before = resident_bytes();
+  // A GPU has what is planned in memory of its own.
+  const std::int64_t before = current_device() == "cpu" ? resident_bytes() : -1;
   Timing timing;
   {
     Bench bench(workload, batch);
@@ -170,13 +175,27 @@ double roofline_ms(const Timing& timing, double bandwidth) {
   return timing.parts.contraction_ms + 1000 * bytes / bandwidth;
 }
 
+std::string parts_json(const Timing& timing) {
+  std::string text;
+  for (const StepTimes::Part& part : timing.parts.steps) {
+    text += fmt::format(
+        "{}{{\"scope\":\"{}\",\"label\":\"{}\",\"contraction\":{},\"ms\":{:.5f},\"flops\":{:.0f},"
+        "\"bytes\":{:.0f}}}",
+        text.empty() ? "" : ",", part.scope, part.label, part.kind == StepKind::contraction,
+        part.ms, part.flops, part.bytes);
+  }
+  return ",\"parts\":[" + text + "]";
+}
+
 std::string to_json(const Workload& workload, std::int64_t batch, const Timing& timing,
-                    double bandwidth) {
+                    double bandwidth, const BenchCommand& command) {
+  const Device device = describe_device(current_device());
   std::string text = fmt::format(
-      "{{\"workload\":\"{}\",\"device\":\"{}\",\"dtype\":\"f32\",\"threads\":{},\"batch\":{},"
+      "{{\"workload\":\"{}\",\"device\":\"{}\",\"emulated\":{},\"dtype\":\"f32\",\"threads\":{},"
+      "\"batch\":{},"
       "\"units\":\"{}\",\"units_per_s\":{:.1f},"
       "\"step_ms\":{{\"min\":{:.4f},\"median\":{:.4f},\"max\":{:.4f}}},\"first_step_ms\":{:.3f},",
-      workload.name, current_device(), thread_count(), batch, workload.units,
+      workload.name, device.name, device.emulated, thread_count(), batch, workload.units,
       1000 * static_cast<double>(batch) / timing.median(), timing.steps.front(), timing.median(),
       timing.steps.back(), timing.first_step_ms);
   if (timing.report) {
@@ -185,7 +204,7 @@ std::string to_json(const Workload& workload, std::int64_t batch, const Timing& 
         "\"compile_ms\":{:.3f},\"contraction_ms\":{:.4f},\"kernels_per_step\":{},"
         "\"planned_bytes\":{},\"rss_growth_bytes\":{},\"rss_kept_bytes\":{},"
         "\"allocations_after_first\":{},\"flops_per_step\":{:.0f},"
-        "\"bytes_per_step\":{:.0f},\"roofline_percent\":{}}}",
+        "\"bytes_per_step\":{:.0f},\"roofline_percent\":{}",
         report.compile_ms, timing.parts.contraction_ms, report.kernels, report.memory.total,
         timing.resident_growth, timing.resident_kept, timing.allocations, report.flops,
         report.bytes,
@@ -197,10 +216,11 @@ std::string to_json(const Workload& workload, std::int64_t batch, const Timing& 
         "\"compile_ms\":null,\"contraction_ms\":null,\"kernels_per_step\":null,"
         "\"planned_bytes\":null,\"rss_growth_bytes\":{},\"rss_kept_bytes\":{},"
         "\"allocations_after_first\":{},\"flops_per_step\":null,"
-        "\"bytes_per_step\":null,\"roofline_percent\":null}}",
+        "\"bytes_per_step\":null,\"roofline_percent\":null",
         timing.resident_growth, timing.resident_kept, timing.allocations);
   }
-  return text;
+  if (command.parts) text += parts_json(timing);
+  return text + "}";
 }
 
 void print_table_head() {
@@ -266,7 +286,7 @@ int run(const BenchCommand& command) {
     double bandwidth = host_bandwidth();
     const Timing timing = measure(*workload, batch, command);
     bandwidth = std::max(bandwidth, host_bandwidth());
-    json += (json.empty() ? "" : ",\n ") + to_json(*workload, batch, timing, bandwidth);
+    json += (json.empty() ? "" : ",\n ") + to_json(*workload, batch, timing, bandwidth, command);
     if (!command.json) print_row(*workload, batch, timing, bandwidth);
     if (command.parts && !command.json) print_parts(timing);
     if (!command.losses.empty()) {

@@ -52,7 +52,16 @@ class Executable {
   // Runs the steps for which `chosen` is true, on whatever the buffers hold, and waits for them:
   // for measuring parts.
   virtual void run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) = 0;
+
+  // Runs all steps, each of them followed by `repeats` more runs in a row that the device's own
+  // clock times: milliseconds of one run of each. Without the host's part of a launch, which would
+  // hide a short kernel. Empty: the device has no clock of its own, time run_watched() instead.
+  virtual std::vector<double> time_steps(const Bindings& bindings, int repeats);
 };
+
+inline std::vector<double> Executable::time_steps(const Bindings& /*bindings*/, int /*repeats*/) {
+  return {};
+}
 
 // A kernel call as the planner sees it, before there are addresses.
 struct KernelCall {

@@ -63,7 +63,7 @@ inline Tensor random_labels(std::int64_t count, std::int64_t classes, std::mt199
 inline bool same_bits(const Tensor& a, const Tensor& b) {
   if (a.shape() != b.shape() || a.dtype() != b.dtype()) return false;
   const auto bytes = static_cast<std::size_t>(a.elements()) * size_of(a.dtype());
-  return bytes == 0 || std::memcmp(a.data(), b.data(), bytes) == 0;
+  return bytes == 0 || std::memcmp(to_host(a).data(), to_host(b).data(), bytes) == 0;
 }
 
 // An environment switch with a value while this lives; the one before afterwards.

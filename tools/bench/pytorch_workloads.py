@@ -54,9 +54,10 @@ def measure(arguments):
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     make_network, shape, usual_batch = WORKLOADS[arguments.workload]
-    batch = arguments.batch or usual_batch
-    step = make_step(make_network(), arguments.mode, arguments.autotune)
-    batches = [(torch.randn(batch, *shape), torch.randint(10, (batch,))) for _ in range(BATCHES)]
+    batch, device = arguments.batch or usual_batch, arguments.device
+    step = make_step(make_network().to(device), arguments.mode, arguments.autotune)
+    batches = [(torch.randn(batch, *shape, device=device), torch.randint(10, (batch,), device=device))
+               for _ in range(BATCHES)]
 
     start = time.perf_counter()
     step(*batches[0]).item()
@@ -67,19 +68,24 @@ def measure(arguments):
     end = time.perf_counter() + arguments.seconds
     while time.perf_counter() < end or len(times) < LEAST_STEPS:
         start = time.perf_counter()
-        # sinter bench reads the loss of every step, too.
+        # sinter bench reads the loss of every step, too, and so waits for the device.
         loss = step(*batches[len(times) % BATCHES]).item()
         times.append(time.perf_counter() - start)
     times.sort()
     median = times[len(times) // 2]
-    return {
+    result = {
         "workload": arguments.workload, "framework": "pytorch", "version": torch.__version__,
-        "mode": arguments.mode, "autotune": arguments.autotune, "device": "cpu", "dtype": "f32",
+        "mode": arguments.mode, "autotune": arguments.autotune, "device": device, "dtype": "f32",
         "threads": torch.get_num_threads(), "batch": batch, "units": "samples",
         "units_per_s": batch / median, "steps": len(times), "last_loss": loss,
         "step_ms": {"min": 1e3 * times[0], "median": 1e3 * median, "max": 1e3 * times[-1]},
         "first_step_ms": 1e3 * first,
     }
+    if device != "cpu":
+        # As users get it: convolutions by TF32, matrix products not.
+        result |= {"gpu": torch.cuda.get_device_name(), "tf32_convolutions": torch.backends.cudnn.allow_tf32,
+                   "tf32_products": torch.backends.cuda.matmul.allow_tf32}
+    return result
 
 
 def main():
@@ -87,6 +93,7 @@ def main():
     parser.add_argument("workload", choices=WORKLOADS)
     parser.add_argument("--mode", choices=["eager", "model", "step"], default="eager")
     parser.add_argument("--autotune", action="store_true")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=4.0)

@@ -162,4 +162,26 @@ void CudaExecutable::run_some(const Bindings& bindings, std::span<const std::uin
   backend_.synchronize();
 }
 
+std::vector<double> CudaExecutable::time_steps(const Bindings& bindings, int repeats) {
+  const std::lock_guard lock(backend_.mutex());
+  backend_.check_usable();
+  const SinterCudaApi& api = backend_.api();
+  steps_->bind(stage(bindings));
+  if (code_.has_kernels()) backend_.note_kernels();
+  // On the CPU a kernel takes far longer than the host's part of its launch.
+  if (backend_.device().is_emulated != 0) repeats = 1;
+  std::vector<double> times;
+  for (std::size_t i = 0; i < steps_->size(); ++i) {
+    // The first run is the step itself: it finds what the steps before have left.
+    steps_->launch(i);
+    backend_.check(api.start_timer(backend_.context()), "timing a step");
+    for (int repeat = 0; repeat < repeats; ++repeat) steps_->launch(i);
+    double seconds = 0;
+    backend_.check(api.stop_timer(backend_.context(), &seconds), "timing a step");
+    times.push_back(1000 * seconds / repeats);
+  }
+  copy_results(bindings);
+  return times;
+}
+
 }  // namespace sinter::backend::cuda

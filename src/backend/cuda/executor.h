@@ -26,6 +26,7 @@ class CudaExecutable : public Executable {
   void run_watched(const Bindings& bindings,
                    const std::function<void(int, std::span<void* const>)>& after) override;
   void run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) override;
+  std::vector<double> time_steps(const Bindings& bindings, int repeats) override;
 
   // How many graphs were captured so far.
   int capture_count() const { return capture_count_; }
