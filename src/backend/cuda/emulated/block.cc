@@ -1,5 +1,6 @@
 #include "backend/cuda/emulated/block.h"
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
@@ -31,13 +32,13 @@ bool BlockRunner::run(const Launch& launch) {
   Device& device = sinter_emulated_device;
   device.block_size = launch.block;
   device.grid_size = launch.grid;
-  begin_epoch();
   const std::uint64_t plane = std::uint64_t{launch.grid.x} * launch.grid.y;
   const std::uint64_t blocks = plane * launch.grid.z;
+  begin_epoch(blocks);
   for (std::uint64_t i = 0; i < blocks && !faulted_; ++i) {
     if (kThreadSanitizer && (stacks_used_ + count_ > kMostFibers || shared_.is_exhausted())) {
       end_epoch();
-      begin_epoch();
+      begin_epoch(blocks - i);
     }
     const std::uint64_t at = reversed_ ? blocks - 1 - i : i;
     run_block({static_cast<unsigned>(at % launch.grid.x),
@@ -48,8 +49,12 @@ bool BlockRunner::run(const Launch& launch) {
   return !faulted_;
 }
 
-void BlockRunner::begin_epoch() {
+void BlockRunner::begin_epoch(std::uint64_t blocks_left) {
   stacks_used_ = 0;
+  // A fiber starts with what its creator did before it: all of them are made here, before the
+  // launch, and none by another fiber.
+  const std::uint64_t needed = std::min<std::uint64_t>(blocks_left * count_, kMostFibers);
+  while (kThreadSanitizer && stacks_.size() < needed) stacks_.push_back(make_stack());
   shared_.begin_epoch();
   release(start_word);
 }
@@ -108,10 +113,6 @@ bool BlockRunner::run_block(uint3 block) {
 
 Stack* BlockRunner::take_stack() {
   if constexpr (kThreadSanitizer) {
-    if (stacks_used_ == stacks_.size()) {
-      const IgnoreAccesses ignore;
-      stacks_.push_back(make_stack());
-    }
     return stacks_[stacks_used_++];
   }
   if (free_stacks_ == nullptr) return make_stack();
@@ -373,8 +374,10 @@ void BlockRunner::stuck() {
   }
   for (const Thread& thread : threads_) {
     const bool waits = thread.state == State::kAtBarrier || thread.state == State::kAtCollective;
-    const bool differs = waits && (thread.state != waiting->state || thread.mask != waiting->mask ||
-                                   thread.line != waiting->line);
+    const bool has_other_mask =
+        thread.state == State::kAtCollective && thread.mask != waiting->mask;
+    const bool differs =
+        waits && (thread.state != waiting->state || thread.line != waiting->line || has_other_mask);
     if (differs && other == nullptr) other = &thread;
   }
   const char* kind = waiting->state == State::kAtBarrier ? "the barrier" : "the warp collective";

@@ -97,7 +97,7 @@ class BlockRunner {
   void finish(unsigned warp_number, Meeting& meeting);
   Stack* take_stack();
   void give_stack(Stack* stack);
-  void begin_epoch();
+  void begin_epoch(std::uint64_t blocks_left);
   void end_epoch();
   [[noreturn]] void stuck();
   [[noreturn]] void fault_at(const Thread& thread, const char* format, ...)
