@@ -411,8 +411,8 @@ TEST(CudaErrors, OfMemoryAtTheStartLeaveNothingBehind) {
   expect_no_context("cudaMalloc:1", kSinterCudaOutOfMemory, "cudaMalloc");
   expect_no_context("cudaMallocHost:1", kSinterCudaOutOfMemory, "cudaMallocHost");
   expect_no_context("cudaMallocHost:2", kSinterCudaOutOfMemory, "cudaMallocHost");
-  expect_no_context("cudaStreamCreateWithFlags:1", kSinterCudaDeviceLost, "cudaStreamCreate");
-  expect_no_context("cudaEventCreateWithFlags:20", kSinterCudaDeviceLost, "cudaEventCreate");
+  expect_no_context("cudaStreamCreate:1", kSinterCudaDeviceLost, "cudaStreamCreate");
+  expect_no_context("cudaEventCreate:20", kSinterCudaDeviceLost, "cudaEventCreate");
   const Device device;
   expect_ok(api().synchronize(device.get()));
 }
