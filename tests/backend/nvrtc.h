@@ -51,9 +51,9 @@ class Nvrtc {
 
  private:
   Nvrtc() {
-    for (const char* name :
-         {"libnvrtc.so.13", "/usr/local/cuda/lib64/libnvrtc.so.13",
-          "/usr/local/cuda/lib/libnvrtc.so.13", "libnvrtc.so.12", "/usr/local/cuda/lib64/libnvrtc.so.12"}) {
+    for (const char* name : {"libnvrtc.so.13", "/usr/local/cuda/lib64/libnvrtc.so.13",
+                             "/usr/local/cuda/lib/libnvrtc.so.13", "libnvrtc.so.12",
+                             "/usr/local/cuda/lib64/libnvrtc.so.12"}) {
       void* library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
       if (library == nullptr) continue;
       create_ = find<decltype(create_)>(library, "nvrtcCreateProgram");

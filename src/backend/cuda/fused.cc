@@ -79,7 +79,7 @@ GroupSource map_source(const FusedBody& body) {
   body.write_row_values(text, values, 0, "");
   if (fours) {
     const Marks none(body.size(), 0);
-    text.line("const int count = sinter_count(p, ({}){});", type, body.number(body.points()));
+    text.line("const int count = {};", body.count("p", body.number(body.points()), 4));
     body.write_four_points(text, work, none, none);
   } else {
     body.write_point(text, work);

@@ -95,9 +95,9 @@ bool FusedBody::has_row_stores() const {
 
 // Marks what the marked instructions need: the point values, or the row values. What a row value
 // needs is a row value, except for a reduction's argument, which earlier passes have dealt with.
-void FusedBody::mark_needed(Marks& marks, bool rows) const {
+void FusedBody::mark_needed(Marks& marks, const Marks& held, bool rows) const {
   for (std::size_t i = size(); i-- > 0;) {
-    if (marks[i] == 0) continue;
+    if (marks[i] == 0 || held[i] != 0) continue;
     if (rows && varies_[i] == 0 && is_reduction(inst(i).op)) continue;
     for (const std::int32_t source : {inst(i).a, inst(i).b, inst(i).c}) {
       if (source >= 0 && (varies_[at(source)] == 0) == rows) marks[at(source)] = 1;
@@ -105,13 +105,13 @@ void FusedBody::mark_needed(Marks& marks, bool rows) const {
   }
 }
 
-Marks FusedBody::point_work(int pass) const {
+Marks FusedBody::point_work(int pass, const Marks& held) const {
   Marks marks(size(), 0);
   for (const std::size_t i : reductions(pass)) marks[i] = 1;
   for (std::size_t i = 0; i < size(); ++i) {
     if (inst(i).op == ScalarOp::store && varies_[i] != 0 && pass_of_[i] == pass) marks[i] = 1;
   }
-  mark_needed(marks, false);
+  mark_needed(marks, held, false);
   return marks;
 }
 
@@ -123,7 +123,7 @@ Marks FusedBody::row_values(const Marks& work) const {
       if (source >= 0 && varies_[at(source)] == 0) marks[at(source)] = 1;
     }
   }
-  mark_needed(marks, true);
+  mark_needed(marks, Marks(size(), 0), true);
   return marks;
 }
 
@@ -132,7 +132,7 @@ Marks FusedBody::row_values_of_stores() const {
   for (std::size_t i = 0; i < size(); ++i) {
     if (inst(i).op == ScalarOp::store && varies_[i] == 0) marks[i] = 1;
   }
-  mark_needed(marks, true);
+  mark_needed(marks, Marks(size(), 0), true);
   return marks;
 }
 
@@ -162,6 +162,12 @@ FusedBody::Lengths FusedBody::merged(const std::vector<std::int64_t>& strides, b
 
 std::string FusedBody::number(std::int64_t value) const {
   return std::to_string(value) + (wide_ ? "ull" : "u");
+}
+
+std::string FusedBody::count(const std::string& p, const std::string& end,
+                             std::int64_t step) const {
+  if (points_ > 0 && points_ % step == 0) return "4";
+  return fmt::format("sinter_count({}, ({}){})", p, position_type(), end);
 }
 
 // How far, in elements, the point or row at `position` lies from the first; "" for no distance.

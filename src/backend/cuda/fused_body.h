@@ -45,8 +45,10 @@ class FusedBody {
   bool has_row_stores() const;
 
   // What the points of a pass compute: its reductions' arguments, its stores, and the point values
-  // that these need. All zeros when the pass has nothing to do there.
-  Marks point_work(int pass) const;
+  // that these need, without looking behind `held` values. All zeros when the pass has nothing to
+  // do there.
+  Marks point_work(int pass) const { return point_work(pass, Marks(size(), 0)); }
+  Marks point_work(int pass, const Marks& held) const;
   // The row values that `work` needs, or the row stores too. Reductions count as such.
   Marks row_values(const Marks& work) const;
   Marks row_values_of_stores() const;
@@ -56,6 +58,9 @@ class FusedBody {
   // do. number(7) is "7u".
   std::string_view position_type() const { return wide_ ? "unsigned long long" : "unsigned"; }
   std::string number(std::int64_t value) const;
+  // How many of the four points from the one in the variable `p` on lie before `end`; always four
+  // where threads go through `step` points at a time and that divides the row.
+  std::string count(const std::string& p, const std::string& end, std::int64_t step) const;
 
   // "const float* const x0 = ..." for every operand that an instruction of `work` moves, or that a
   // row load or store of `values` does; the row's number is in the variable `row`.
@@ -107,7 +112,7 @@ class FusedBody {
   std::string conversion(const ir::ScalarInst& inst) const;
   std::string index_value(const ir::ScalarInst& inst, bool moving, std::string_view position) const;
   void write_value(KernelText& text, std::size_t i, std::string_view value) const;
-  void mark_needed(Marks& marks, bool rows) const;
+  void mark_needed(Marks& marks, const Marks& held, bool rows) const;
   void write_loads_of_four(KernelText& text, const Marks& work, const Marks& held) const;
   void write_four_point_value(KernelText& text, std::size_t i) const;
   void write_stores_of_four(KernelText& text, const Marks& work) const;

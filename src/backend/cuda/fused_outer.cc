@@ -52,7 +52,7 @@ void OuterWriter::write_shared(KernelText& text, std::int64_t parts) {
     text.line("{} r{}[{}][{}];", value_type(body_.inst(i).type), i, parts, kColumns);
   }
   text.close("};");
-  text.line("SINTER_SHARED(Shared, shared);");
+  text.line("__shared__ Shared shared;");
 }
 
 void OuterWriter::write_lanes_to_shared(KernelText& text, const char* part) {
@@ -85,11 +85,17 @@ GroupLaunch OuterWriter::chunk_launch() {
   body_.write_addresses(text, work, values);
   body_.write_row_values(text, values, 0, "active");
   body_.write_lanes(text, reductions_, 1);
+  if (!finishes) {
+    text.line("{}", position("chunk", "blockIdx.x / " + number(column_blocks_)));
+  }
   if (FusedBody::any(work)) {
-    text.line("{}", position("begin", "chunk * " + number(ir::kOuterChunk)));
-    text.line("{}", position("end", fmt::format("!active ? 0u : chunk == {} ? {} : begin + {}",
-                                                number(chunks_ - 1), number(body_.points()),
-                                                number(ir::kOuterChunk))));
+    const std::string begin = finishes ? number(0) : "chunk * " + number(ir::kOuterChunk);
+    const std::string end = finishes
+                                ? number(body_.points())
+                                : fmt::format("chunk == {} ? {} : begin + {}", number(chunks_ - 1),
+                                              number(body_.points()), number(ir::kOuterChunk));
+    text.line("{}", position("begin", begin));
+    text.line("{}", position("end", fmt::format("!active ? {} : {}", number(0), end)));
     text.open("for ({} p = begin + lane; p < end; p += {}) {{", body_.position_type(),
               number(ir::kOuterLanes));
     body_.write_point(text, work);

@@ -7,11 +7,7 @@ namespace {
 
 // The conversions of bf16 and f16 are those of base/half.h, by integer operations. The trees are
 // those of ir/reduction.h; a place without a value holds the identity, which changes no bit.
-constexpr std::string_view kPrelude = R"cuda(#ifndef SINTER_SHARED
-#define SINTER_SHARED(Type, name) __shared__ Type name
-#endif
-
-template <int kOperands>
+constexpr std::string_view kPrelude = R"cuda(template <int kOperands>
 struct SinterArguments {
   char* workspace;
   void* operands[kOperands];

@@ -41,6 +41,7 @@ class RowsWriter {
  private:
   Marks all_row_values() const;
   Marks all_work() const;
+  Marks values_for_later(int pass, const Marks& work, const Marks& held) const;
   void write_loop(KernelText& text, int pass, const std::string& begin, const std::string& end);
   void write_lane_folds(KernelText& text, int pass, std::int64_t threads);
   void write_row_stores(KernelText& text, const char* barrier, const std::string& condition);
@@ -89,7 +90,7 @@ void RowsWriter::write_loop(KernelText& text, int pass, const std::string& begin
                             const std::string& end) {
   text.open("for ({0} p = {1} + lane * {2}; p - lane * {2} < {3}; p += {4}) {{",
             body_.position_type(), begin, number(4), end, number(ir::kInnerLanes));
-  text.line("const int count = sinter_count(p, ({}){});", body_.position_type(), end);
+  text.line("const int count = {};", body_.count("p", end, ir::kInnerLanes));
   body_.write_four_points(text, body_.point_work(pass), none_, none_);
   text.close();
 }
@@ -111,6 +112,22 @@ void RowsWriter::write_lane_folds(KernelText& text, int pass, std::int64_t threa
   }
 }
 
+// Of the values that `pass` computes, those that a later pass needs.
+Marks RowsWriter::values_for_later(int pass, const Marks& work, const Marks& held) const {
+  Marks known = held;
+  for (std::size_t i = 0; i < body_.size(); ++i) {
+    if (work[i] != 0 && !is_reduction(body_.inst(i).op)) known[i] = 1;
+  }
+  Marks keep = none_;
+  for (int next = pass + 1; next < body_.pass_count(); ++next) {
+    merge(keep, body_.point_work(next, known));
+  }
+  for (std::size_t i = 0; i < body_.size(); ++i) {
+    if (known[i] == 0 || held[i] != 0) keep[i] = 0;
+  }
+  return keep;
+}
+
 // Up to 128 points a row: they stay in registers from pass to pass.
 GroupSource RowsWriter::short_rows() {
   KernelText text;
@@ -123,23 +140,15 @@ GroupSource RowsWriter::short_rows() {
                                               number(threads))));
   text.line("const bool active = row < {};", number(body_.rows()));
   text.line("{}", position("p", fmt::format("threadIdx.x % {} * {}", number(threads), number(4))));
-  text.line("const int count = active ? sinter_count(p, ({}){}) : 0;", body_.position_type(),
-            number(body_.points()));
+  text.line("const int count = active ? {} : 0;",
+            body_.count("p", number(body_.points()), 4 * threads));
   body_.write_addresses(text, all_work(), values);
   Marks held = none_;
   for (int pass = 0; pass < body_.pass_count(); ++pass) {
     body_.write_row_values(text, values, pass, "active");
-    const Marks work = body_.point_work(pass);
+    const Marks work = body_.point_work(pass, held);
     if (!FusedBody::any(work)) continue;
-    Marks later = none_;
-    for (int next = pass + 1; next < body_.pass_count(); ++next) {
-      merge(later, body_.point_work(next));
-    }
-    Marks keep = none_;
-    for (std::size_t i = 0; i < body_.size(); ++i) {
-      const bool is_value = !is_reduction(body_.inst(i).op);
-      keep[i] = work[i] != 0 && held[i] == 0 && later[i] != 0 && is_value ? 1 : 0;
-    }
+    const Marks keep = values_for_later(pass, work, held);
     body_.write_lanes(text, body_.reductions(pass), 4);
     body_.write_four_points(text, work, held, keep);
     merge(held, keep);
@@ -199,7 +208,7 @@ GroupSource RowsWriter::rows_of_blocks() {
     }
   }
   text.close("};");
-  text.line("SINTER_SHARED(Shared, shared);");
+  text.line("__shared__ Shared shared;");
   text.line("{}", position("row", "blockIdx.x"));
   text.line("{}", position("lane", "threadIdx.x % 32u"));
   body_.write_addresses(text, all_work(), values);

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -33,7 +34,7 @@ class KernelText {
 
  private:
   std::string text_;
-  std::size_t indent_ = 0;
+  std::size_t indent_ = 2;  // within the kernel's braces
 };
 
 }  // namespace sinter::backend::cuda

@@ -53,8 +53,13 @@ void* SharedMemory::fresh(const SharedSite& site) {
   for (Object& candidate : objects_) {
     if (candidate.site == &site) object = &candidate;
   }
+  // A module that was loaded where an unloaded one was may have another site at the same address.
+  if (object != nullptr && object->memory != nullptr && object->bytes != site.bytes) {
+    if (!kThreadSanitizer) std::free(object->memory);
+    object->memory = nullptr;
+  }
   if (object == nullptr) {
-    objects_.push_back({&site, nullptr, false});
+    objects_.push_back({&site, site.bytes, nullptr, false});
     object = &objects_.back();
   }
   if (object->memory == nullptr) {
@@ -62,6 +67,7 @@ void* SharedMemory::fresh(const SharedSite& site) {
     object->memory = allocate(site.bytes, alignment);
   }
   object->is_of_this_block = true;
+  object->bytes = site.bytes;
   std::memset(object->memory, 0xFF, site.bytes);
   if (!kAddressSanitizer) std::memset(object->memory + site.bytes, kGuardByte, kGuardBytes);
   return object->memory;

@@ -39,6 +39,7 @@ class SharedMemory {
  private:
   struct Object {
     const SharedSite* site;
+    std::size_t bytes;
     char* memory;
     bool is_of_this_block;
   };

@@ -1,0 +1,59 @@
+// workspace 0
+// grid 32 block 128
+extern "C" __global__ void __launch_bounds__(128) fused_rows_ed6ce8c62b8e163f(const SinterArguments<3> arguments) {
+  const unsigned row = (unsigned)blockIdx.x * 4u + threadIdx.x / 32u;
+  const unsigned lane = threadIdx.x % 32u;
+  if (row >= 128u) return;
+  const float* const x0 = (const float*)arguments.operands[0] + ((int)(row) * 1000);
+  float* const x1 = (float*)arguments.operands[1] + ((int)(row) * 1000);
+  float* const x2 = (float*)arguments.operands[2] + (row);
+  const float v3 = __int_as_float((int)0x3f000000u);
+  const float v5 = __int_as_float((int)0x3f000000u);
+  float a1[4] = {__int_as_float((int)0xff800000u), __int_as_float((int)0xff800000u), __int_as_float((int)0xff800000u), __int_as_float((int)0xff800000u)};
+  for (unsigned p = 0u + lane * 4u; p - lane * 4u < 1000u; p += 128u) {
+    const int count = sinter_count(p, (unsigned)1000u);
+    float in0[4];
+    sinter_load(in0, x0 + (p), count);
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      const float v0 = in0[j];
+      a1[j] = j < count ? SinterMax::apply(a1[j], v0) : a1[j];
+    }
+  }
+  const float v1 = sinter_fold_lanes<SinterMax, 32>(a1);
+  float a7[4] = {__int_as_float((int)0x00000000u), __int_as_float((int)0x00000000u), __int_as_float((int)0x00000000u), __int_as_float((int)0x00000000u)};
+  for (unsigned p = 0u + lane * 4u; p - lane * 4u < 1000u; p += 128u) {
+    const int count = sinter_count(p, (unsigned)1000u);
+    float in0[4];
+    sinter_load(in0, x0 + (p), count);
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      const float v0 = in0[j];
+      const float v2 = v0 - v1;
+      const float v4 = fmaf(v2, v2, v3);
+      const float v6 = fmaf(v4, v2, v5);
+      a7[j] = j < count ? SinterSum::apply(a7[j], v6) : a7[j];
+    }
+  }
+  const float v7 = sinter_fold_lanes<SinterSum, 32>(a7);
+  for (unsigned p = 0u + lane * 4u; p - lane * 4u < 1000u; p += 128u) {
+    const int count = sinter_count(p, (unsigned)1000u);
+    float in0[4];
+    sinter_load(in0, x0 + (p), count);
+    float out9[4];
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      const float v0 = in0[j];
+      const float v2 = v0 - v1;
+      const float v4 = fmaf(v2, v2, v3);
+      const float v6 = fmaf(v4, v2, v5);
+      const float v8 = v6 / v7;
+      out9[j] = v8;
+    }
+    sinter_store(x1 + (p), out9, count);
+  }
+  __syncwarp();
+  if (lane == 0u) {
+    *x2 = v7;
+  }
+}
