@@ -18,8 +18,11 @@ ROOT = points.ROOT
 PRESETS = ["emulated", "emulated-asan", "emulated-tsan"]
 WORK = ROOT / "build/mutants"
 TOOLS = pathlib.Path(__file__).resolve().parent
-# Above the longest test by far, on a busy machine too.
+# Of a test's processor time, above the longest by far: a machine that is busy, or a test that was stopped
+# for a while, must not look like a mutant that was found.
 SECONDS = int(os.environ.get("SINTER_MUTANT_SECONDS", "90"))
+# For what waits and computes nothing.
+MOST_SECONDS = 7200
 # What each build and test goes through, such as "nice -n 19".
 PREFIX = shlex.split(os.environ.get("SINTER_MUTANT_PREFIX", ""))
 REPORT = re.compile(r"SUMMARY: \w+Sanitizer: [\w-]+|AddressSanitizer: [\w-]+|ThreadSanitizer: [\w ]+"
@@ -27,7 +30,7 @@ REPORT = re.compile(r"SUMMARY: \w+Sanitizer: [\w-]+|AddressSanitizer: [\w-]+|Thr
                     r"|the CPU's bits differ|the second run differs|Failure")
 
 
-def call(command, environment=None, cwd=ROOT, seconds=600):
+def call(command, environment=None, cwd=ROOT, seconds=MOST_SECONDS):
     """(status, output); status None: it took too long, and was ended with what it had started."""
     process = subprocess.Popen(PREFIX + command, cwd=cwd, env=environment, text=True, errors="replace",
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
@@ -113,7 +116,7 @@ def verdict(status, output):
     """How a test run ended: None if nothing was found."""
     if status == 0:
         return None
-    if status is None:
+    if status is None or status == -signal.SIGXCPU:
         return "timeout"
     found = REPORT.search(output)
     if status < 0 and not found:
@@ -129,7 +132,7 @@ def run_tests(preset, fused, tests, library=None, rule_file=None):
         environment["SINTER_EMULATED_CXX"] = str(TOOLS / "compiler")
         environment["SINTER_MUTATION"] = str(rule_file)
     program = ROOT / "build" / preset / "bin" / ("fused_run_test" if fused else "cuda_kernels_test")
-    return call([str(program), f"--gtest_filter={tests}"], environment, seconds=SECONDS)
+    return call(["prlimit", f"--cpu={SECONDS}", str(program), f"--gtest_filter={tests}"], environment)
 
 
 def tests_of(mutant):
@@ -148,7 +151,7 @@ def try_mutant(mutant, builds):
     if "rule" in mutant:
         rule_file = folder / "rule.json"
         rule_file.write_text(json.dumps(mutant["rule"]))
-    result.update(found_by=None, how=None)
+    result.update(found_by=None, how=None, presets=list(builds))
     for preset, build in builds.items():
         library = None
         if not rule_file:
