@@ -18,6 +18,7 @@ import pathlib
 import subprocess
 import sys
 import time
+import zlib
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "mutate"))
 import builds  # noqa: E402
@@ -147,7 +148,9 @@ def main():
     report["mutants"] = [m for m in report["mutants"]
                          if m["found_by"] or set(presets) <= set(m["presets"])]
     known = {(m["name"], m["what"]) for m in report["mutants"]}
-    mutants = [m for m in mutants if (m["name"], m["what"]) not in known][:options.limit]
+    mutants = [m for m in mutants if (m["name"], m["what"]) not in known]
+    # In an order that mixes files and kinds, so that a run that is cut off is a sample too.
+    mutants = sorted(mutants, key=lambda m: zlib.crc32(m["name"].encode()))[:options.limit]
     all_builds = prepare(presets, options.jobs)
     report["unbroken_seconds"] = check_unbroken(mutants, presets)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:

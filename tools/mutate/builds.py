@@ -118,6 +118,8 @@ def verdict(status, output):
         return None
     if status is None or status == -signal.SIGXCPU:
         return "timeout"
+    if status == -signal.SIGKILL:
+        raise RuntimeError("a test was killed from outside, by the system or by somebody")
     found = REPORT.search(output)
     if status < 0 and not found:
         return f"signal {-status}"
@@ -132,7 +134,7 @@ def run_tests(preset, fused, tests, library=None, rule_file=None):
         environment["SINTER_EMULATED_CXX"] = str(TOOLS / "compiler")
         environment["SINTER_MUTATION"] = str(rule_file)
     program = ROOT / "build" / preset / "bin" / ("fused_run_test" if fused else "cuda_kernels_test")
-    return call(["prlimit", f"--cpu={SECONDS}", str(program), f"--gtest_filter={tests}"], environment)
+    return call(["prlimit", f"--cpu={SECONDS}:{SECONDS + 10}", str(program), f"--gtest_filter={tests}"], environment)
 
 
 def tests_of(mutant):
@@ -162,6 +164,9 @@ def try_mutant(mutant, builds):
         how = verdict(*run_tests(preset, rule_file is not None, tests_of(mutant), library, rule_file))
         if rule_file and not pathlib.Path(str(rule_file) + ".applied").exists():
             result.update(found_by=None, how="not applied: no test makes this text")
+            break
+        if rule_file and pathlib.Path(str(rule_file) + ".failed").exists():
+            result.update(found_by="compiler", how="the text does not compile")
             break
         if how:
             result.update(found_by=preset, how=how)
