@@ -60,8 +60,8 @@ class Device {
   SinterCudaContext* context_ = nullptr;
 };
 
-// Device memory, with a guard behind it that is looked at when it is read. AddressSanitizer sees what
-// runs past the end, reads too, and so gets no guard that hides it.
+// Device memory, with a guard behind it that is looked at when it is read. AddressSanitizer sees
+// what runs past the end, reads too, and so gets no guard that hides it.
 class DeviceBuffer {
  public:
   DeviceBuffer(const Device& device, std::size_t bytes) : device_(device), bytes_(bytes) {

@@ -86,8 +86,8 @@ __global__ void count_digits(SortParams p) {
   p.digits[static_cast<std::int64_t>(threadIdx.x) * p.blocks + blockIdx.x] = counts.at[threadIdx.x];
 }
 
-// The sum of `value` over the lower threads of the block. `sums` is shared by it, and may be used again
-// only behind another barrier.
+// The sum of `value` over the lower threads of the block. `sums` is shared by it, and may be used
+// again only behind another barrier.
 struct WarpSums {
   std::uint32_t at[kWarps];
 };
