@@ -108,7 +108,7 @@ def show(report):
     for result in report["mutants"]:
         if result["found_by"] is None:
             print(f"survived: {result['file']}:{result['line']}: {result['what']}\n"
-                  f"    {result.get('equivalent') or result['how'] or 'not found: the tests are too weak'}")
+                  f"    {result.get('equivalent') or result['how'] or 'not found by ' + ', '.join(result.get('presets', []))}")
 
 
 def main():
