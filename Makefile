@@ -24,7 +24,7 @@ help:
 	@echo "make bench      the workloads beside PyTorch, which goes into a virtual environment under build/"
 	@echo "make measure    make bench, with more rounds; goes on where it was stopped; writes docs/measurements/"
 	@echo "make check-all  every preset ($(PRESETS)), every test, the layout, an installed copy,"
-	@echo "                and that forgetting a part of an op is found"
+	@echo "                that forgetting a part of an op is found, and that broken CUDA kernels are"
 	@echo "make fuzz       libFuzzer on every reader, FUZZ_SECONDS=$(FUZZ_SECONDS) each (needs clang 14)"
 	@echo "make install    into PREFIX=$(PREFIX); then find_package(sinter) and pkg-config find it"
 	@echo "make clean      remove the build folder"
@@ -56,6 +56,8 @@ check-all: $(PRESETS:%=check-%)
 	@tests/install/check
 	@echo "sinter: planting what could be forgotten"
 	@python3 tools/check_forgetting.py
+	@echo "sinter: breaking CUDA kernels, for the emulated device to find"
+	@python3 tools/mutate_cuda.py --jobs $(JOBS)
 
 check-clang: deps-optional
 

@@ -289,6 +289,7 @@ constexpr Pooling kPoolings[] = {
     {1, 7, 9, 3, 2, 3, 3, 2, 0, 1},   {1, 1, 1, 1, 1, 1, 1, 1, 0, 0},
     {3, 4, 4, 100, 1, 1, 2, 2, 0, 0}, {1, 15, 15, 2, 15, 15, 1, 1, 7, 7},
     {0, 4, 4, 4, 2, 2, 2, 2, 0, 0},   {1, 3, 3, 8, 2, 2, 1, 1, 2, 2},
+    {2, 3, 4, 5, 1, 1, 1, 1, 1, 1},  // windows of padding only, one pixel outside
 };
 
 // Values with many ties, some NaNs and zeros of both signs.

@@ -2,6 +2,7 @@
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -44,16 +45,22 @@ std::string compile(const std::string& source) {
   return image;
 }
 
-// The memory of an operand or workspace, not aligned to more than its elements.
+// Memory of exactly so many bytes, so that AddressSanitizer sees what runs past them.
 class Scratch {
  public:
   explicit Scratch(std::size_t bytes, int fill = 0)
-      : memory_(std::aligned_alloc(64, (bytes + 127) / 64 * 64), std::free) {
+      : memory_(allocate(std::max<std::size_t>(bytes, 1)), std::free) {
     std::memset(memory_.get(), fill, bytes);
   }
   void* get() const { return memory_.get(); }
 
  private:
+  static void* allocate(std::size_t bytes) {
+    void* memory = nullptr;
+    EXPECT_EQ(posix_memalign(&memory, 64, bytes), 0);
+    return memory;
+  }
+
   std::unique_ptr<void, void (*)(void*)> memory_;
 };
 

@@ -87,7 +87,8 @@ __global__ void count_digits(SortParams p) {
   p.digits[static_cast<std::int64_t>(threadIdx.x) * p.blocks + blockIdx.x] = counts.at[threadIdx.x];
 }
 
-// The sum of `value` over the lower threads of the block. `sums` is shared by it.
+// The sum of `value` over the lower threads of the block. `sums` is shared by it, and may be used
+// again only behind another barrier.
 struct WarpSums {
   std::uint32_t at[kWarps];
 };
@@ -103,7 +104,6 @@ __device__ std::uint32_t sum_before(std::uint32_t value, WarpSums& sums) {
   __syncthreads();
   std::uint32_t before = inclusive - value;
   for (unsigned i = 0; i < warp; ++i) before += sums.at[i];
-  __syncthreads();
   return before;
 }
 
