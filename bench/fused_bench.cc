@@ -1,5 +1,5 @@
 // The speed of emitted groups beside the machine's memory bandwidth.
-//   fused_bench [threads]
+//   fused_bench [threads] [--json]
 // For each group: the time to emit it; GB/s and elements a nanosecond at the sizes that train;
 // beside them the bandwidth of a non-temporal copy of as many bytes with as many threads, and the
 // bound by instructions: what the body would reach if nothing but arithmetic took time, at the
@@ -408,6 +408,9 @@ double instruction_bound(const ir::Group& group, Isa isa) {
   return body->lanes / vector;
 }
 
+bool json = false;
+int json_count = 0;
+
 void measure(const Case& it, Isa isa) {
   std::unique_ptr<GroupKernel> kernel;
   double emission = 1e9;
@@ -440,12 +443,22 @@ void measure(const Case& it, Isa isa) {
   const double elements = static_cast<double>(it.group.space.elements()) / seconds * 1e-9;
   const double bound = instruction_bound(it.group, isa) * thread_count();
   const double share = std::max(it.bytes / seconds / limit, elements / bound);
+  const char* const name = isa == Isa::avx512 ? "avx512" : "avx2";
+  const char* const stream = it.only_reads ? "read" : "copy";
+  if (json) {
+    std::printf(
+        "%s\n {\"group\":\"%s\",\"isa\":\"%s\",\"threads\":%d,\"emission_us\":%.0f,\"us\":%.2f,"
+        "\"gb_per_s\":%.2f,\"%s_gb_per_s\":%.2f,\"elements_per_ns\":%.3f,"
+        "\"instruction_bound_elements_per_ns\":%.3f,\"percent_of_the_lower\":%.0f}",
+        json_count++ > 0 ? "," : "", it.name.c_str(), name, thread_count(), emission, seconds * 1e6,
+        it.bytes / seconds * 1e-9, stream, limit * 1e-9, elements, bound, 100 * share);
+    return;
+  }
   std::printf(
       "%-32s %-6s emitted in %5.0f us  %9.1f us  %6.1f GB/s  %s %6.1f GB/s  %5.2f el/ns of "
       "%5.2f  %4.0f %%\n",
-      it.name.c_str(), isa == Isa::avx512 ? "avx512" : "avx2", emission, seconds * 1e6,
-      it.bytes / seconds * 1e-9, it.only_reads ? "read" : "copy", limit * 1e-9, elements, bound,
-      100 * share);
+      it.name.c_str(), name, emission, seconds * 1e6, it.bytes / seconds * 1e-9, stream,
+      limit * 1e-9, elements, bound, 100 * share);
 }
 
 }  // namespace
@@ -453,9 +466,19 @@ void measure(const Case& it, Isa isa) {
 
 int main(int argc, char** argv) {
   using namespace sinter;
-  set_thread_count(argc > 1 ? std::atoi(argv[1]) : thread_count());
-  std::printf("%d threads; in-place update of 4 arrays: 16 M %.1f GB/s, 256 K %.1f GB/s\n",
-              thread_count(), update_bandwidth(1 << 24) * 1e-9, update_bandwidth(1 << 18) * 1e-9);
+  for (int i = 1; i < argc; ++i) {
+    if (std::string(argv[i]) == "--json") {
+      json = true;
+    } else {
+      set_thread_count(std::atoi(argv[i]));
+    }
+  }
+  if (json) {
+    std::printf("[");
+  } else {
+    std::printf("%d threads; in-place update of 4 arrays: 16 M %.1f GB/s, 256 K %.1f GB/s\n",
+                thread_count(), update_bandwidth(1 << 24) * 1e-9, update_bandwidth(1 << 18) * 1e-9);
+  }
   const std::vector<Case> cases = {adamw(1 << 24),
                                    adamw(1 << 18),
                                    adamw(8192),
@@ -478,5 +501,6 @@ int main(int argc, char** argv) {
     if (!backend::cpu::supports(isa)) continue;
     for (const Case& it : cases) measure(it, isa);
   }
+  if (json) std::printf("\n]\n");
   return 0;
 }

@@ -9,7 +9,7 @@ namespace sinter_emulated {
 namespace {
 
 std::map<GraphExec*, std::shared_ptr<GraphExec>>& execs() {
-  static std::map<GraphExec*, std::shared_ptr<GraphExec>> the_execs;
+  static auto& the_execs = *new std::map<GraphExec*, std::shared_ptr<GraphExec>>;
   return the_execs;
 }
 

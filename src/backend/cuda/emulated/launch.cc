@@ -37,7 +37,7 @@ struct alignas(16) Unit {
 
 // Permissions for more dynamic shared memory than 48 KiB, by function.
 std::map<const void*, std::size_t>& shared_permissions() {
-  static std::map<const void*, std::size_t> permissions;
+  static auto& permissions = *new std::map<const void*, std::size_t>;
   return permissions;
 }
 

@@ -49,7 +49,7 @@ struct Memory {
 };
 
 Memory& memory() {
-  static Memory the_memory;
+  static Memory& the_memory = *new Memory;
   return the_memory;
 }
 

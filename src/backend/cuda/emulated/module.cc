@@ -32,13 +32,13 @@ class OpenObject {
 namespace {
 
 std::map<Library*, std::unique_ptr<Library>>& libraries() {
-  static std::map<Library*, std::unique_ptr<Library>> the_libraries;
+  static auto& the_libraries = *new std::map<Library*, std::unique_ptr<Library>>;
   return the_libraries;
 }
 
 // The kernels that cudaLibraryGetKernel gave, of libraries that are loaded.
 std::map<const void*, std::shared_ptr<ModuleKernel>>& kernels() {
-  static std::map<const void*, std::shared_ptr<ModuleKernel>> the_kernels;
+  static auto& the_kernels = *new std::map<const void*, std::shared_ptr<ModuleKernel>>;
   return the_kernels;
 }
 

@@ -72,7 +72,7 @@ Failures failures_of_environment() {
 }
 
 Failures& failures() {
-  static Failures the_failures = failures_of_environment();
+  static Failures& the_failures = *new Failures(failures_of_environment());
   return the_failures;
 }
 
@@ -180,7 +180,7 @@ const ErrorText* find_text(cudaError_t error) {
 }  // namespace
 
 std::recursive_mutex& runtime_lock() {
-  static std::recursive_mutex lock;
+  static std::recursive_mutex& lock = *new std::recursive_mutex;
   return lock;
 }
 

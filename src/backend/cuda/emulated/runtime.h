@@ -1,4 +1,6 @@
-// What the calls of the runtime share: the lock, errors, errors on demand.
+// What the calls of the runtime share: the lock, errors, errors on demand. Objects that live as
+// long as the process are never destroyed, here and in the files beside this: users with static
+// storage call the runtime until the end.
 #ifndef SINTER_BACKEND_CUDA_EMULATED_RUNTIME_H_
 #define SINTER_BACKEND_CUDA_EMULATED_RUNTIME_H_
 

@@ -10,7 +10,7 @@ namespace sinter_emulated {
 namespace {
 
 const std::shared_ptr<Stream>& default_stream() {
-  static const std::shared_ptr<Stream> stream = std::make_shared<Stream>(true);
+  static const auto& stream = *new std::shared_ptr<Stream>(std::make_shared<Stream>(true));
   return stream;
 }
 
@@ -20,7 +20,7 @@ struct Streams {
   std::vector<std::shared_ptr<Stream>> destroyed;
 };
 Streams& streams() {
-  static Streams the_streams;
+  static Streams& the_streams = *new Streams;
   return the_streams;
 }
 
@@ -43,7 +43,7 @@ void push_wait(Stream& stream, std::shared_ptr<Stream> other, std::uint64_t posi
 }
 
 std::map<Event*, std::shared_ptr<Event>>& events() {
-  static std::map<Event*, std::shared_ptr<Event>> the_events;
+  static auto& the_events = *new std::map<Event*, std::shared_ptr<Event>>;
   return the_events;
 }
 
