@@ -106,7 +106,14 @@ std::int32_t create_context(std::int32_t, SinterCudaContext** out) {
   return kSinterCudaOk;
 }
 
-void destroy_context(SinterCudaContext* context) { delete context; }
+// What the context still holds goes with it: a lost device's memory is not released one by one.
+void destroy_context(SinterCudaContext* context) {
+  for (const auto& [memory, bytes] : context->blocks) {
+    fake_cuda().memory_used -= bytes;
+    std::free(memory);
+  }
+  delete context;
+}
 
 std::int32_t allocate(SinterCudaContext* context, std::size_t bytes, void** out) {
   if (const std::int32_t status = check_usable(context, false)) return status;
