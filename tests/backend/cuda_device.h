@@ -104,10 +104,10 @@ class DeviceBuffer {
 };
 
 // A call of a structured op in the table's form, with storage for what it refers to.
-class CudaCall {
+class TableCall {
  public:
-  CudaCall(const char* op, const ir::Attributes& attributes, const std::vector<cpu::Value>& inputs,
-           const std::vector<cpu::OutputType>& outputs)
+  TableCall(const char* op, const ir::Attributes& attributes, const std::vector<cpu::Value>& inputs,
+            const std::vector<cpu::OutputType>& outputs)
       : attribute_storage_(attributes) {
     for (const cpu::Value& input : inputs) {
       inputs_.push_back(tensor_of(input.dtype, input.layout));
@@ -140,8 +140,8 @@ class CudaCall {
              outputs_.data(),
              attributes_.data()};
   }
-  CudaCall(const CudaCall&) = delete;
-  CudaCall& operator=(const CudaCall&) = delete;
+  TableCall(const TableCall&) = delete;
+  TableCall& operator=(const TableCall&) = delete;
   const SinterCudaCall* get() const { return &call_; }
 
  private:
@@ -207,7 +207,7 @@ class PreparedCall {
 
  private:
   const Device& device_;
-  CudaCall call_;
+  TableCall call_;
   std::vector<cpu::OutputType> types_;
   std::vector<DeviceBuffer> inputs_, outputs_, workspace_;
   std::vector<void*> from_, to_;

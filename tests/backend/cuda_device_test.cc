@@ -361,7 +361,7 @@ TEST(CudaModule, OfOtherBytesIsABadImage) {
 
 TEST(CudaErrors, AreKeptForEachThread) {
   std::int64_t bytes = 0;
-  const CudaCall call("nothing", {}, {}, {});
+  const TableCall call("nothing", {}, {}, {});
   EXPECT_EQ(api().workspace_bytes(call.get(), &bytes), kSinterCudaBadCall);
   EXPECT_TRUE(contains(said(), "nothing"));
   std::string other = "not looked at";

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "backend/cuda/call.h"
 #include "cuda_device.h"
 
 namespace sinter::backend::cuda {
@@ -22,46 +23,11 @@ const Device& device() {
   return only;
 }
 
-std::string name_of_op(ir::OpId op) {
-  switch (op) {
-    case ir::OpId::copy:
-      return "copy";
-    case ir::OpId::pad:
-      return "pad";
-    case ir::OpId::pack:
-      return "pack";
-    case ir::OpId::matmul:
-      return "matmul";
-    case ir::OpId::conv2d:
-      return "conv2d";
-    case ir::OpId::conv2d_input_gradient:
-      return "conv2d_input_gradient";
-    case ir::OpId::conv2d_weight_gradient:
-      return "conv2d_weight_gradient";
-    case ir::OpId::max_pool2d:
-      return "max_pool2d";
-    case ir::OpId::max_pool2d_gradient:
-      return "max_pool2d_gradient";
-    case ir::OpId::max_pool2d_gather:
-      return "max_pool2d_gather";
-    case ir::OpId::gather:
-      return "gather";
-    case ir::OpId::segment_sum:
-      return "segment_sum";
-    case ir::OpId::bernoulli:
-      return "bernoulli";
-    case ir::OpId::uniform:
-      return "uniform";
-    default:
-      return "";
-  }
-}
-
 // The results on the device, of two runs that must have the same bits.
 std::vector<Value> run_on_cuda(ir::OpId op, const ir::Attributes& attributes,
                                const std::vector<Value>& inputs,
                                const std::vector<OutputType>& outputs) {
-  const std::string name = name_of_op(op);
+  const std::string name = kernel_name(op);
   const PreparedCall call(device(), name.c_str(), attributes, inputs, outputs);
   expect_ok(call.launch());
   std::vector<Value> results = call.results();
@@ -346,7 +312,7 @@ void expect_copied(Dtype dtype, const Shape& memory, const Shape& shape, const I
   const Value x =
       seen_as(counted(dtype, memory), {.shape = shape, .offset = offset, .strides = strides});
   SCOPED_TRACE(shape.to_string());
-  const CudaCall call("copy", {}, {x}, {{dtype, shape}});
+  const TableCall call("copy", {}, {x}, {{dtype, shape}});
   std::int32_t accepted = 0;
   expect_ok(api().accepts(call.get(), 0, &accepted));
   EXPECT_EQ(accepted, 1);
@@ -500,7 +466,7 @@ TEST(CudaRandom, HasTheBitsOfTheCpu) {
 
 void expect_refused(const char* op, const std::vector<Value>& inputs, const OutputType& output,
                     const std::string& what) {
-  const CudaCall call(op, {}, inputs, {output});
+  const TableCall call(op, {}, inputs, {output});
   SinterCudaKernel* kernel = nullptr;
   EXPECT_EQ(api().prepare_kernel(device().get(), call.get(), &kernel), kSinterCudaBadCall);
   EXPECT_EQ(kernel, nullptr);

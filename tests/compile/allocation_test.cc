@@ -1,6 +1,6 @@
-// No training step allocates anything large after the first ones, oneDNN included: but where it has
-// only AVX2, each of its matrix products takes memory for packing from the heap, and no option of
-// its interface prevents that.
+// No training step allocates anything large after the first ones, oneDNN included where there is
+// AVX-512; where there is not, matrix products of oneDNN take memory from the heap at every call, and
+// no option that prevents it was found.
 #include <gtest/gtest.h>
 
 #include <cstddef>
