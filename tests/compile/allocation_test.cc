@@ -1,6 +1,6 @@
 // No training step allocates anything large after the first ones, oneDNN included where there is
-// AVX-512; where there is not, matrix products of oneDNN take memory from the heap at every call, and
-// no option that prevents it was found.
+// AVX-512; where there is not, matrix products of oneDNN take memory from the heap at every call,
+// and no option that prevents it was found.
 #include <gtest/gtest.h>
 
 #include <cstddef>
