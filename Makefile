@@ -1,5 +1,5 @@
 # A thin front over the CMake presets. `make help` lists the targets; all can be run again at no cost.
-.PHONY: help deps deps-optional build demo test check-all bench measure fuzz install clean
+.PHONY: help deps deps-optional build demo test test-emulated check-all bench measure fuzz install clean
 .DEFAULT_GOAL := help
 
 JOBS ?= $(shell nproc)
@@ -19,6 +19,7 @@ endef
 help:
 	@echo "make demo       install what is missing, build, train on the embedded data, show the result"
 	@echo "make test       install what is missing, build, run all tests"
+	@echo "make test-emulated  the tests of the CUDA back end, on an emulated device"
 	@echo "make deps       install the packages that the build needs (SINTER_INSTALL=0: never)"
 	@echo "make build      the release build: build/release/bin/sinter"
 	@echo "make bench      the workloads beside PyTorch, which goes into a virtual environment under build/"
@@ -47,7 +48,11 @@ demo: build
 
 test: build
 	@echo "sinter: testing (release)"
-	@ctest --test-dir build/release --output-on-failure
+	@ctest --test-dir build/release --output-on-failure -LE emulated
+
+test-emulated: build
+	@echo "sinter: testing on the emulated CUDA device (release)"
+	@ctest --test-dir build/release --output-on-failure -L emulated
 
 check-all: $(PRESETS:%=check-%)
 	@python3 tools/check_layout.py

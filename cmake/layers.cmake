@@ -1,4 +1,4 @@
-# Compiler settings that every target shares, and the two functions that declare layers and tests.
+# Compiler settings that every target shares, and the functions that declare layers and tests.
 
 add_library(sinter_settings INTERFACE)
 target_include_directories(sinter_settings INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
@@ -35,4 +35,31 @@ function(sinter_test layer)
   target_link_libraries(${layer}_test PRIVATE sinter_${layer} ${arg_LINK} GTest::gtest GTest::gtest_main)
   target_compile_definitions(${layer}_test PRIVATE SINTER_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${layer} COMMAND ${layer}_test)
+endfunction()
+
+# What ctest sets for a test so that `cuda` is the emulated device. Compiled kernels are kept in the
+# build folder.
+function(sinter_on_emulated_device test)
+  set(variables "SINTER_CUDA_LIBRARY=$<TARGET_FILE:sinter_cuda_emulated>"
+    "SINTER_CACHE=${CMAKE_BINARY_DIR}/kernel-cache" ${ARGN})
+  set_tests_properties(${test} PROPERTIES LABELS emulated ENVIRONMENT "${variables}")
+endfunction()
+
+# sinter_device_test(PROGRAM)
+# A test program that needs a CUDA device: by hand it runs on the one that SINTER_CUDA_LIBRARY names, by
+# ctest on the emulated one. Without either library it is only built.
+function(sinter_device_test program)
+  set(library "libsinter_cuda.so")
+  foreach(target sinter_cuda sinter_cuda_emulated)
+    if(TARGET ${target})
+      add_dependencies(${program} ${target})
+      set(library $<TARGET_FILE:${target}>)
+    endif()
+  endforeach()
+  target_compile_definitions(${program} PRIVATE SINTER_CUDA_LIBRARY_PATH="${library}")
+  if(TARGET sinter_cuda_emulated)
+    string(REGEX REPLACE "_test$" "" name ${program})
+    add_test(NAME ${name} COMMAND ${program})
+    sinter_on_emulated_device(${name})
+  endif()
 endfunction()

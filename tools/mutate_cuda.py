@@ -51,7 +51,7 @@ def prepare(presets, jobs):
     launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if builds.call(["which", "ccache"])[0] == 0 else []
     for preset in presets:
         for command in (["cmake", "--preset", preset] + launcher,
-                        ["cmake", "--build", f"build/{preset}", "-j", str(jobs), "--target", "sinter_cuda",
+                        ["cmake", "--build", f"build/{preset}", "-j", str(jobs), "--target", "sinter_cuda_emulated",
                          "cuda_kernels_test", "fused_run_test", "--", "--quiet"]):
             status, output = builds.call(command)
             if status != 0:

@@ -17,6 +17,7 @@ namespace sinter {
 namespace {
 
 constexpr std::string_view kPrefix = "SINTER_";
+constexpr std::string_view kEmulatedPrefix = "SINTER_EMULATED_";
 
 constexpr std::array<SwitchRow, 10> kTable = {{
     {"SINTER_CACHE", "a directory", "~/.cache/sinter",
@@ -167,6 +168,8 @@ std::vector<std::string> unknown_switches() {
     const std::string_view text = *entry;
     if (text.substr(0, kPrefix.size()) != kPrefix) continue;
     const std::string_view name = text.substr(0, text.find('='));
+    // What the emulated CUDA device is told is its own matter.
+    if (name.substr(0, kEmulatedPrefix.size()) == kEmulatedPrefix) continue;
     const bool known = std::any_of(kTable.begin(), kTable.end(),
                                    [&](const SwitchRow& row) { return row.name == name; });
     if (!known) names.emplace_back(name);

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <vector>
-
 #include "ir/internal_error.h"
 
 namespace sinter::ir {
@@ -14,6 +12,12 @@ constexpr std::int64_t kAlignment = 64;
 
 std::int64_t aligned(std::int64_t bytes) {
   return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+// Bytes from one step's part of an argument to the next one's; 0 where all steps share it.
+std::int64_t step_bytes(const Argument& argument, const TensorType& body_type) {
+  if (argument.layout.shape.rank() == body_type.shape.rank()) return 0;
+  return argument.layout.strides[0] * static_cast<std::int64_t>(size_of(argument.dtype));
 }
 
 std::string check_types(const Step& step, const ScanAttributes& scan) {
@@ -74,6 +78,42 @@ ScanWorkspace scan_workspace(const Program& body, std::size_t carries) {
     workspace.bytes += aligned(body.outputs[i].bytes());
   }
   return workspace;
+}
+
+ScanAddresses::ScanAddresses(const Step& step, std::byte* workspace)
+    : scan_(scan_attributes(step.attributes)),
+      inputs_(step.inputs.size()),
+      outputs_(step.outputs.size()) {
+  const Program& body = *step.body;
+  for (const std::int64_t offset : scan_workspace(body, scan_.carries).carries) {
+    carry_bytes_.push_back(static_cast<std::size_t>(body.outputs[second_.size()].bytes()));
+    second_.push_back(workspace + offset);
+  }
+  for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+    input_strides_.push_back(step_bytes(step.inputs[i], body.inputs[i]));
+  }
+  for (std::size_t i = 0; i < step.outputs.size(); ++i) {
+    output_strides_.push_back(step_bytes(step.outputs[i], body.outputs[i]));
+  }
+}
+
+void ScanAddresses::bind_step(std::int64_t step, void* const* inputs, void* const* outputs) {
+  const std::int64_t left = scan_.length - 1 - step;
+  const std::int64_t position = scan_.reverse ? left : step;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    if (i < scan_.carries && step > 0) {
+      inputs_[i] = outputs_[i];  // what the step before wrote
+    } else {
+      inputs_[i] = static_cast<std::byte*>(inputs[i]) + position * input_strides_[i];
+    }
+  }
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    if (i < scan_.carries) {
+      outputs_[i] = left % 2 == 0 ? outputs[i] : second_[i];
+    } else {
+      outputs_[i] = static_cast<std::byte*>(outputs[i]) + position * output_strides_[i];
+    }
+  }
 }
 
 std::string check_scan_step(const Step& step) {

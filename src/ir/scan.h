@@ -8,8 +8,10 @@
 #ifndef SINTER_IR_SCAN_H_
 #define SINTER_IR_SCAN_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "ir/program.h"
 
@@ -36,6 +38,33 @@ struct ScanWorkspace {
   std::int64_t bytes = 0;
 };
 ScanWorkspace scan_workspace(const Program& body, std::size_t carries);
+
+// Where each step of a scan reads and writes, for any back end.
+class ScanAddresses {
+ public:
+  // `workspace`: what scan_workspace() describes. REQUIRES: the step has a body and the attributes
+  // of a scan.
+  ScanAddresses(const Step& step, std::byte* workspace);
+
+  std::int64_t length() const { return scan_.length; }
+  // Addresses of the scan's inputs and outputs; the steps are then bound from the first to the
+  // last. Allocates nothing.
+  void bind_step(std::int64_t step, void* const* inputs, void* const* outputs);
+  // Of the step that was bound last.
+  const std::vector<void*>& inputs() const { return inputs_; }
+  const std::vector<void*>& outputs() const { return outputs_; }
+  // Bytes of each carry. A scan of no steps copies them from its inputs to its outputs.
+  const std::vector<std::size_t>& carry_bytes() const { return carry_bytes_; }
+
+ private:
+  ScanAttributes scan_;
+  std::vector<std::byte*> second_;  // the other buffer of each carry
+  std::vector<std::size_t> carry_bytes_;
+  std::vector<std::int64_t> input_strides_;  // bytes from step to step; 0: a carry or a constant
+  std::vector<std::int64_t> output_strides_;
+  std::vector<void*> inputs_;
+  std::vector<void*> outputs_;
+};
 
 // Empty when the step's arguments fit its body; otherwise what is wrong. REQUIRES: the step has a
 // body and the attributes of a scan.

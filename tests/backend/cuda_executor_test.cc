@@ -68,6 +68,9 @@ class CudaExecutorTest : public testing::Test {
   std::pair<Values, Values> expected(int runs) {
     cpu::CpuBackend cpu;
     auto program = std::make_shared<ir::Program>(ir::testing::small_program());
+    ir::Step& matmul = program->steps[2];
+    matmul.workspace_bytes = 1 << 16;  // enough for the CPU's kernel on any machine
+    program->arena_bytes = matmul.workspace.offset + matmul.workspace_bytes;
     const auto executable = cpu.prepare(program);
     Values state = state_;
     Values output{};

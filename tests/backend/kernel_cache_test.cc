@@ -81,6 +81,31 @@ TEST(KernelCacheOnDisk, KeepsWhatDependsOnOtherThingsApart) {
   EXPECT_EQ(folder.entries(), 4);
 }
 
+// A machine without NVRTC runs what was compiled before, by any version; but not other text,
+// another architecture's code or what is damaged.
+TEST(KernelCacheOnDisk, ServesWithoutACompiler) {
+  const TemporaryFolder folder;
+  Compiler compiler;
+  get_fresh(folder.path(), compiler);
+  Compiler none("compiled all the same");
+  KernelKey key = kKey;
+  key.compiler_version = "";
+  EXPECT_EQ(get_fresh(folder.path(), none, key), "machine code");
+  EXPECT_EQ(none.compiled(), 0);
+  for (KernelKey other : {KernelKey{"the text.", 900, ""}, KernelKey{"the text", 800, ""}}) {
+    const TemporaryFolder copy;
+    fs::copy(folder.path(), copy.path(), fs::copy_options::recursive);
+    const int before = none.compiled();
+    get_fresh(copy.path(), none, other);
+    EXPECT_EQ(none.compiled(), before + 1);
+  }
+  const std::string path = folder / KernelCache::file_name(kKey);
+  set_content(path, content_of(path).substr(0, 50));
+  const int before = none.compiled();
+  get_fresh(folder.path(), none, key);
+  EXPECT_EQ(none.compiled(), before + 1);
+}
+
 TEST(KernelCacheOnDisk, ReplacesEveryFileThatIsCutOrChanged) {
   const TemporaryFolder folder;
   Compiler compiler;

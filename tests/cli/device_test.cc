@@ -6,44 +6,15 @@
 #include <filesystem>
 
 #include "../base/temporary_folder.h"
-#include "run_command.h"
+#include "device_job.h"
 
 namespace sinter {
 namespace {
-
-using Words = std::vector<std::string>;
 
 RunningCommand::Options with_fake(const std::string& settings = "") {
   return {.input = {},
           .environment = {std::string("SINTER_CUDA_LIBRARY=") + SINTER_FAKE_CUDA,
                           "FAKE_CUDA=" + settings, "SINTER_DEVICE=", "SINTER_CACHE="}};
-}
-
-Words small_job(const std::string& device, const Words& more = {}) {
-  Words words = {"train",    "image",
-                 "--out",    "run",
-                 "--model",  "linear",
-                 "--steps",  "30",
-                 "--batch",  "32",
-                 "--device", device,
-                 "--set",    "embedded_train=500",
-                 "--set",    "embedded_test=50",
-                 "--set",    "checkpoint_steps=5"};
-  words.insert(words.end(), more.begin(), more.end());
-  return words;
-}
-
-void expect_one_line(const CommandResult& result, const Words& parts) {
-  EXPECT_EQ(result.status, 1) << result.err;
-  EXPECT_EQ(result.err.rfind("sinter: error: ", 0), 0u) << result.err;
-  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
-  for (const std::string& part : parts) {
-    EXPECT_NE(result.err.find(part), std::string::npos) << part << " in " << result.err;
-  }
-}
-
-bool holds(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 TEST(Device, NoLibrary) {

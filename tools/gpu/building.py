@@ -6,7 +6,7 @@ import time
 
 import check
 
-TARGETS = ["sinter_command", "sinter_cuda", "cuda_kernels_test", "device_parity_test", "cuda_bench"]
+TARGETS = ["sinter_command", "cuda_kernels_test", "device_parity_test", "cuda_bench"]
 # Test programs of layers that run on whatever device is the current one.
 LAYERS = ["tensor", "ops", "autograd", "compile", "nn", "optim"]
 TARGETS += [f"{layer}_test" for layer in LAYERS] + ["whole_step_test"]
@@ -25,14 +25,14 @@ def packages_settings(folder):
 
 
 def configure(run):
-    command = ["cmake", "-S", check.ROOT, "--preset", "emulated" if run.emulated else "release", "-B", run.build]
+    command = ["cmake", "-S", check.ROOT, "--preset", "release", "-B", run.build]
     if not shutil.which("ninja"):
         command += ["-G", "Unix Makefiles"]
     if shutil.which("ccache"):
         command += ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"]
     if not run.emulated:
         # Another compiler than the ones we build with may warn of more.
-        command += ["-DSINTER_CUDA=on", "-DSINTER_WERROR=OFF"]
+        command += ["-DSINTER_CUDA=on", "-DSINTER_EMULATED_CUDA=OFF", "-DSINTER_WERROR=OFF"]
     if run.options.packages:
         command += packages_settings(run.options.packages.resolve())
     return command
@@ -44,7 +44,8 @@ def build(run, part):
         part.fail("configure", done.why())
         return
     start = time.monotonic()
-    command = ["cmake", "--build", run.build, "-j", run.options.jobs, "--target", *TARGETS]
+    command = ["cmake", "--build", run.build, "-j", run.options.jobs, "--target", *TARGETS,
+               run.library]
     # What does not build is told apart from what does: the parts behind use what is there.
     if not run.emulated:
         command += ["--", "-k0" if shutil.which("ninja") else "-k"]
@@ -57,6 +58,6 @@ def build(run, part):
         errors = [line for line in done.output.splitlines() if re.search(r"\berror\b|^FAILED", line)]
         done.output = "\n".join(errors[:20]) or done.output
         part.fail("build", f"{done.why()} (all of it: {run.out / 'build.log'})")
-    library = run.build / "lib/libsinter_cuda.so"
+    library = run.build / f"lib/lib{run.library}.so"
     if library.exists():
         part.figures["library_bytes"] = library.stat().st_size

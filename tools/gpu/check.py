@@ -77,7 +77,8 @@ class Check:
         self.options = options
         self.emulated = options.emulated
         self.out = options.out.resolve()
-        self.build = (options.build or ROOT / "build" / ("emulated" if self.emulated else "gpu")).resolve()
+        self.build = (options.build or ROOT / "build" / ("release" if self.emulated else "gpu")).resolve()
+        self.library = "sinter_cuda_emulated" if self.emulated else "sinter_cuda"
         self.start = time.monotonic()
         self.part_end = None  # where the part in progress has to end
 
@@ -92,7 +93,8 @@ class Check:
     def environment(self, **more):
         """For programs of ours: kernels are kept beside the results, nothing else is taken over."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SINTER_")}
-        return kept | {"SINTER_CACHE": str(self.out / "kernels"), "GTEST_BRIEF": "1"} | more
+        return kept | {"SINTER_CACHE": str(self.out / "kernels"), "GTEST_BRIEF": "1",
+                       "SINTER_CUDA_LIBRARY": str(self.build / f"lib/lib{self.library}.so")} | more
 
     def run(self, command, limit=None, environment=None):
         """Runs a program within `limit` seconds and what is left of the budget."""

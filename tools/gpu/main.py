@@ -35,7 +35,7 @@ def parse():
     parser.add_argument("--data", metavar="FOLDER", help="MNIST's four files; without it the embedded set")
     parser.add_argument("--seconds", type=float, help="for all parts together (460; emulated: an hour)")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="of the build: all cores")
-    parser.add_argument("--build", type=pathlib.Path, metavar="FOLDER", help="build/gpu, or build/emulated")
+    parser.add_argument("--build", type=pathlib.Path, metavar="FOLDER", help="build/gpu, or build/release")
     parser.add_argument("--python", default=sys.executable, help="an interpreter that has torch")
     parser.add_argument("--commit", help="what the sources are, where there is no clone to ask")
     parser.add_argument("--emulated", action="store_true",

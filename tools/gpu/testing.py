@@ -121,7 +121,7 @@ SANITIZED = [("memcheck", "cuda_kernels_test", "*"),
 
 def sanitizer(run, part):
     if run.emulated:
-        part.skip("compute-sanitizer", "there is no GPU; the presets emulated-asan and emulated-tsan check instead")
+        part.skip("compute-sanitizer", "there is no GPU; the emulated device under the presets asan and tsan checks instead")
         return
     tool = find_sanitizer()
     if not tool:

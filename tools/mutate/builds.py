@@ -15,7 +15,8 @@ import time
 import points
 
 ROOT = points.ROOT
-PRESETS = ["emulated", "emulated-asan", "emulated-tsan"]
+PRESETS = ["release", "asan", "tsan"]
+LIBRARY = "lib/libsinter_cuda_emulated.so"
 WORK = ROOT / "build/mutants"
 TOOLS = pathlib.Path(__file__).resolve().parent
 # Of a test's processor time, above the longest by far: a machine that is busy, or a test that was stopped
@@ -47,7 +48,7 @@ class Build:
 
     def __init__(self, preset):
         self.preset, self.folder = preset, ROOT / "build" / preset
-        status, text = call(["ninja", "-t", "commands", "sinter_cuda"], cwd=self.folder)
+        status, text = call(["ninja", "-t", "commands", "sinter_cuda_emulated"], cwd=self.folder)
         assert status == 0, text
         lines = text.splitlines()
         self.compile = {}
@@ -55,7 +56,7 @@ class Build:
             found = re.search(r"-c \S*/backend/cuda/(\S+)\.cu$", line)
             if found:
                 self.compile[pathlib.Path(found.group(1)).name] = self._plain(line)
-        self.link = self._plain(next(line for line in lines if "-o lib/libsinter_cuda.so" in line))
+        self.link = self._plain(next(line for line in lines if f"-o {LIBRARY}" in line))
 
     @staticmethod
     def _plain(line):
@@ -97,7 +98,7 @@ class Build:
             objects.append(str(made))
         command = [word for word in self.link if word not in replaced]
         library = folder / f"libsinter_cuda-{self.preset}.so"
-        command[command.index("lib/libsinter_cuda.so")] = str(library)
+        command[command.index(LIBRARY)] = str(library)
         # First, so that its inline functions are the ones that are taken.
         first = next(i for i, word in enumerate(command) if word.endswith(".o"))
         command[first:first] = objects

@@ -1,5 +1,7 @@
 #include "backend/cpu/executor.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "backend/cpu/fused.h"
@@ -7,6 +9,18 @@
 #include "ir/internal_error.h"
 
 namespace sinter::backend::cpu {
+
+namespace {
+
+// What a kernel needs depends on the machine and on oneDNN: a program planned for less, by hand or
+// elsewhere, would write over its neighbours.
+void check_workspace(const ir::Step& step, std::int64_t needed) {
+  if (step.workspace_bytes >= needed) return;
+  throw ir::InternalError(fmt::format("step {} has a workspace of {} bytes, its kernel needs {}",
+                                      step.label, step.workspace_bytes, needed));
+}
+
+}  // namespace
 
 CpuExecutable::CpuExecutable(Backend& backend, std::shared_ptr<const ir::Program> program)
     : backend_(backend), program_(std::move(program)) {
@@ -69,6 +83,7 @@ void CpuExecutable::add_step(const ir::Step& step) {
   }
   if (step.group != nullptr) {
     ready.group = group_kernel(*step.group);
+    check_workspace(step, static_cast<std::int64_t>(ready.group->scratch_bytes()));
   } else if (step.body != nullptr) {
     ready.scan = std::make_unique<ScanRunner>(backend_, step, arena_ + step.workspace.offset);
   } else {
@@ -76,6 +91,7 @@ void CpuExecutable::add_step(const ir::Step& step) {
     if (kernel == nullptr) throw ir::InternalError("no kernel for step " + step.label);
     ready.kernel =
         kernel->prepare({step.op, step.attributes, input_dtypes, inputs, output_dtypes, outputs});
+    check_workspace(step, ready.kernel->workspace_bytes());
   }
   steps_.push_back(std::move(ready));
 }

@@ -39,7 +39,10 @@ Groups::Groups(CudaBackend& backend, const std::vector<const ir::Group*>& groups
 void Groups::load(const std::string& source) {
   const SinterCudaApi& api = backend_.api();
   std::array<char, 64> version{};
-  backend_.check(api.compiler_version(version.data(), version.size()), "compiling fused groups");
+  // Without a compiler, images from before serve; api.compile() says what is missing if there is
+  // none.
+  const std::int32_t status = api.compiler_version(version.data(), version.size());
+  if (status != kSinterCudaNoCompiler) backend_.check(status, "compiling fused groups");
   const KernelKey key{.source = source,
                       .architecture = backend_.architecture(),
                       .compiler_version = version.data()};

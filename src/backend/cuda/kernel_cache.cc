@@ -27,13 +27,23 @@ namespace fs = std::filesystem;
 // A file: this line, the length of the key, the key, the image, and the crc32 of all before it.
 // Another format, another line; files of another one are neither read nor removed sooner than
 // others.
-constexpr std::string_view kMagic = "sinter-kernel 1\n";
+constexpr std::string_view kMagic = "sinter-kernel 2\n";
 constexpr std::string_view kSuffix = ".kernel";
 constexpr std::size_t kLargestFile = std::size_t{256} << 20;
 
+// Its first line names the compiler, the rest is the same for any.
 std::string key_text_of(const KernelKey& key) {
-  return fmt::format("{}compiler {}\narchitecture {}\n{}", kMagic, key.compiler_version,
-                     key.architecture, key.source);
+  return fmt::format("compiler {}\narchitecture {}\n{}", key.compiler_version, key.architecture,
+                     key.source);
+}
+
+std::string_view without_compiler(std::string_view key_text) {
+  return key_text.substr(std::min(key_text.find('\n'), key_text.size()));
+}
+
+// What the names of files for this key begin with, whatever the compiler.
+std::string file_stem(const KernelKey& key) {
+  return content_hash(without_compiler(key_text_of(key)));
 }
 
 std::string little_endian(std::uint64_t value, int bytes) {
@@ -64,14 +74,20 @@ std::string pack(const std::string& key_text, const std::string& image) {
 }
 
 // The image; nothing when the file is not what pack() wrote for this key.
-std::optional<std::string> unpack(std::string_view content, const std::string& key_text) {
-  const std::size_t head = kMagic.size() + 8 + key_text.size();
+std::optional<std::string> unpack(std::string_view content, const KernelKey& key) {
+  const std::size_t head = kMagic.size() + 8;
   if (content.size() < head + 4 || content.substr(0, kMagic.size()) != kMagic) return {};
   const std::string_view body = content.substr(0, content.size() - 4);
   if (from_little_endian(content.substr(body.size())) != checksum(body)) return {};
-  if (from_little_endian(body.substr(kMagic.size(), 8)) != key_text.size()) return {};
-  if (body.substr(kMagic.size() + 8, key_text.size()) != key_text) return {};
-  return std::string(body.substr(head));
+  const std::uint64_t key_bytes = from_little_endian(body.substr(kMagic.size(), 8));
+  if (key_bytes > body.size() - head) return {};
+  const std::string_view found = body.substr(head, key_bytes);
+  const std::string wanted = key_text_of(key);
+  const bool is_same = key.compiler_version.empty()
+                           ? without_compiler(found) == without_compiler(wanted)
+                           : found == wanted;
+  if (!is_same) return {};
+  return std::string(body.substr(head + key_bytes));
 }
 
 }  // namespace
@@ -80,7 +96,8 @@ KernelCache::KernelCache(std::string folder, std::int64_t limit)
     : folder_(std::move(folder)), limit_(limit), writes_(!folder_.empty()) {}
 
 std::string KernelCache::file_name(const KernelKey& key) {
-  return content_hash(key_text_of(key)) + std::string(kSuffix);
+  return fmt::format("{}-{}{}", file_stem(key), content_hash(key.compiler_version).substr(0, 8),
+                     kSuffix);
 }
 
 std::string KernelCache::folder_of_environment() {
@@ -102,11 +119,10 @@ KernelImage KernelCache::get(const KernelKey& key, const std::function<std::stri
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto known = images_.find(key_text);
   if (known != images_.end()) return known->second;
-  const std::string name = content_hash(key_text) + std::string(kSuffix);
-  KernelImage image = read(key_text, name);
+  KernelImage image = key.compiler_version.empty() ? read_any(key) : read(key, file_name(key));
   if (image == nullptr) {
     image = std::make_shared<const std::string>(compile());
-    write(key_text, name, *image);
+    write(key, *image);
   }
   // Users hold what they need, and the folder has the rest: forgetting all is cheap and rare.
   if (images_.size() >= kImagesInProcess) images_.clear();
@@ -114,13 +130,13 @@ KernelImage KernelCache::get(const KernelKey& key, const std::function<std::stri
   return image;
 }
 
-KernelImage KernelCache::read(const std::string& key_text, const std::string& name) {
+KernelImage KernelCache::read(const KernelKey& key, const std::string& name) const {
   if (folder_.empty()) return nullptr;
   const std::string path = folder_ + "/" + name;
   std::error_code error;
   if (!fs::is_regular_file(path, error)) return nullptr;
   try {
-    std::optional<std::string> image = unpack(read_file(path, kLargestFile), key_text);
+    std::optional<std::string> image = unpack(read_file(path, kLargestFile), key);
     if (!image.has_value()) return nullptr;
     // What is used is young: make_room() removes the oldest.
     fs::last_write_time(path, fs::file_time_type::clock::now(), error);
@@ -130,14 +146,30 @@ KernelImage KernelCache::read(const std::string& key_text, const std::string& na
   }
 }
 
-void KernelCache::write(const std::string& key_text, const std::string& name,
-                        const std::string& image) {
+KernelImage KernelCache::read_any(const KernelKey& key) const {
+  const std::string stem = file_stem(key) + "-";
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator it(folder_, error), end; !error && it != end; it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (name.substr(0, stem.size()) == stem && it->path().extension() == kSuffix) {
+      names.push_back(name);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    if (KernelImage image = read(key, name)) return image;
+  }
+  return nullptr;
+}
+
+void KernelCache::write(const KernelKey& key, const std::string& image) {
   if (!writes_) return;
-  const std::string content = pack(key_text, image);
+  const std::string content = pack(key_text_of(key), image);
   try {
     create_directories(folder_);
     make_room(static_cast<std::int64_t>(content.size()));
-    write_file(folder_ + "/" + name, content);
+    write_file(folder_ + "/" + file_name(key), content);
     bytes_ += static_cast<std::int64_t>(content.size());
   } catch (const Error& error) {
     warn_once(error.what());

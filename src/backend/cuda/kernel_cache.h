@@ -2,11 +2,11 @@
 //
 // The folder is SINTER_CACHE, else $XDG_CACHE_HOME/sinter, else ~/.cache/sinter. A file holds one
 // image; its name is a hash of all that the image depends on, its head that text itself, its tail a
-// checksum. A file that is cut, changed or of something else counts as absent, and is replaced.
-// Files appear whole or not at all, so that any number of processes may use one folder at once;
-// each compiles what it does not find. Where the folder cannot be made or written, or SINTER_CACHE
-// is set to nothing, images are kept in the process only; the first failure is said once, on
-// standard error.
+// checksum. So a machine without a compiler runs what was compiled before, there or elsewhere. A
+// file that is cut, changed or of something else counts as absent, and is replaced. Files appear
+// whole or not at all, so that any number of processes may use one folder at once; each compiles
+// what it does not find. Where the folder cannot be made or written, or SINTER_CACHE is set to
+// nothing, images are kept in the process only; the first failure is said once, on standard error.
 #ifndef SINTER_BACKEND_CUDA_KERNEL_CACHE_H_
 #define SINTER_BACKEND_CUDA_KERNEL_CACHE_H_
 
@@ -27,7 +27,7 @@ using KernelImage = std::shared_ptr<const std::string>;
 struct KernelKey {
   std::string_view source;
   std::int32_t architecture = 0;      // 100 * major + 10 * minor
-  std::string_view compiler_version;  // "nvrtc 13.0"
+  std::string_view compiler_version;  // "nvrtc 13.0"; empty: there is none, any one's image serves
 };
 
 class KernelCache {
@@ -35,11 +35,12 @@ class KernelCache {
   // An empty folder name: none. `limit` is about how many bytes the folder may hold.
   explicit KernelCache(std::string folder, std::int64_t limit = kDefaultLimit);
 
-  // The image for `key`: of this process, of the folder, or from `compile`, which may throw. Safe
+  // The image for `key`: of this process, of the folder, or from `compile`, which may throw (and
+  // does where there is no compiler). Safe
   // to call from several threads; each image is compiled by one of them at a time.
   KernelImage get(const KernelKey& key, const std::function<std::string()>& compile);
 
-  // "HASH.kernel"
+  // "HASH-HASH.kernel": of all but the compiler, and of that
   static std::string file_name(const KernelKey& key);
 
   // The cache of this process, in the folder that the switches name.
@@ -51,8 +52,9 @@ class KernelCache {
   static constexpr std::size_t kImagesInProcess = 256;
 
  private:
-  KernelImage read(const std::string& key_text, const std::string& name);
-  void write(const std::string& key_text, const std::string& name, const std::string& image);
+  KernelImage read(const KernelKey& key, const std::string& name) const;
+  KernelImage read_any(const KernelKey& key) const;
+  void write(const KernelKey& key, const std::string& image);
   void make_room(std::int64_t bytes);
   void warn_once(const std::string& reason);
 
