@@ -42,6 +42,10 @@ endfunction()
 function(sinter_on_emulated_device test)
   set(variables "SINTER_CUDA_LIBRARY=$<TARGET_FILE:sinter_cuda_emulated>"
     "SINTER_CACHE=${CMAKE_BINARY_DIR}/kernel-cache" ${ARGN})
+  # ThreadSanitizer does not see how OpenMP's threads wait for each other in oneDNN.
+  if(SINTER_SANITIZE MATCHES thread)
+    list(APPEND variables SINTER_THREADS=1)
+  endif()
   set_tests_properties(${test} PROPERTIES LABELS emulated ENVIRONMENT "${variables}")
 endfunction()
 

@@ -301,11 +301,14 @@ void add_compositions(Rows& rows) {
     rows.add(op, "one class", {rows.real({3, 1})});
     rows.add(op, "no rows", {rows.real({0, 4})});
     rows.add(op, "vector", {rows.real({9})}).tolerance = 5e-6;
+    rows.add(op, "rows of several chunks", {rows.real({3, 17000}, -5, 5)}).tolerance = 1e-5;
   }
   rows.add_smooth(OpId::cross_entropy, "i32 labels",
                   {rows.real({5, 4}, -3, 3), rows.whole({5}, 0, 4, Dtype::i32)});
   rows.add_smooth(OpId::cross_entropy, "i64 labels",
                   {rows.real({3, 7}, -3, 3), rows.whole({3}, 0, 7, Dtype::i64)});
+  rows.add(OpId::cross_entropy, "rows of several chunks",
+           {rows.real({3, 17000}, -3, 3), rows.whole({3}, 0, 17000, Dtype::i64)});
   rows.add(OpId::cross_entropy, "a label outside",
            {rows.real({3, 4}), rows.given(Dtype::i64, {3}, {0, 4, 1})});
   rows.add(OpId::cross_entropy, "a negative label",

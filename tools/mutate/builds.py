@@ -107,7 +107,7 @@ class Build:
 
 
 def environment_of():
-    environment = dict(os.environ, GTEST_BRIEF="1", GTEST_FAIL_FAST="1", CCACHE_DISABLE="1")
+    environment = dict(os.environ, GTEST_BRIEF="1", GTEST_FAIL_FAST="1", CCACHE_DISABLE="1", SINTER_THREADS="1")
     environment["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=0"
     environment["TSAN_OPTIONS"] = "halt_on_error=1"
     return environment

@@ -128,7 +128,7 @@ x86::Mem BodyEmitter::address(int operand, const BlockPlace& place) {
   const OperandAccess& access = body_.operands[static_cast<std::size_t>(operand)];
   const int size = size_of_operand(access);
   const auto offset =
-      static_cast<std::int32_t>((access.inner * place.column + access.row * place.row) * size);
+      static_cast<std::int32_t>((access.inner * place.column + access.row * (place.row + row_)) * size);
   const int id = address_register_[static_cast<std::size_t>(operand)];
   x86::Gp base = x86::rax;
   if (id >= 0) {
@@ -222,7 +222,7 @@ void BodyEmitter::give_home(std::int32_t value) {
 }
 
 x86::Mem BodyEmitter::home(std::int32_t value) const {
-  const int tile = level(value) == 1 ? place_.tile : 0;
+  const int tile = level(value) == 1 ? place_.tile + row_ : 0;
   return frame(home_[static_cast<std::size_t>(value)] + 64 * tile);
 }
 

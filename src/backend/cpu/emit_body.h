@@ -84,6 +84,10 @@ class BodyEmitter {
     inner_start_ = inner_start;
   }
 
+  // From here on, everything is for the row `row` places after the current one; it has level 1
+  // homes of its own. REQUIRES: row + a place's tile is less than `tiles`.
+  void at_row(int row) { row_ = row; }
+
   // From here on, `value` in blocks means `other` (until redirected again).
   void redirect(std::int32_t value, std::int32_t other) {
     redirect_[static_cast<std::size_t>(value)] = other;
@@ -257,6 +261,7 @@ class BodyEmitter {
 
   const BlockPlan* plan_ = nullptr;
   BlockPlace place_;
+  int row_ = 0;
   std::vector<std::int32_t> cursor_;
 };
 

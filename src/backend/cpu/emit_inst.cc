@@ -517,7 +517,7 @@ void BodyEmitter::emit_index(std::int32_t value) {
     step = 1;
   } else {
     a_.mov(x86::rax, arg(at));
-    first = place_.row;  // zero but in kernels whose innermost loop is over rows
+    first = place_.row + row_;
   }
   const Vec to = vec(define(value), it.lane);
   if (is_avx512()) {

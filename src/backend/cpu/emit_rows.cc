@@ -19,6 +19,10 @@ constexpr std::size_t kUnrolledInstructions = 256;
 // accumulators in registers each time, rather than once with all of them in memory.
 constexpr std::size_t kSweptInstructions = 8;
 
+// Rows of several passes are taken together while they fit into the nearest cache by half.
+constexpr std::int64_t kTogetherBytes = 24 << 10;
+constexpr int kMostTogether = 4;
+
 // The estimate of a block's registers is on the safe side by about this.
 constexpr int kSlack = 1;
 
@@ -44,14 +48,31 @@ struct Folding {
   int width = 0;
 };
 
+// Elements from one row's saved values to the next one's: whole cache lines of any type.
+std::int64_t saved_stride(std::int64_t inner) { return (inner + 63) / 64 * 64; }
+
+// How many rows go through their passes together: a pass over one row hides what the next pass over
+// another has to wait for, such as the end of a reduction.
+int rows_together(const RowsSpec& spec, const RowsSchedule& schedule) {
+  if (schedule.pass_count == 1) return 1;
+  std::int64_t bytes = 0;
+  for (const OperandAccess& access : schedule.body.operands) {
+    if (access.inner != 0) bytes += spec.inner * static_cast<std::int64_t>(size_of(access.dtype));
+  }
+  int rows = kMostTogether;
+  while (rows > 1 && rows * bytes > kTogetherBytes) rows /= 2;
+  return rows;
+}
+
 // Emits the loops around the schedule's blocks.
 class RowsEmitter {
  public:
   RowsEmitter(const RowsSpec& spec, const RowsSchedule& schedule)
       : spec_(spec),
         schedule_(schedule),
-        emitter_(schedule.body, schedule.levels,
-                 static_cast<int>(spec.inner % schedule.body.lanes)),
+        together_(rows_together(spec, schedule)),
+        emitter_(schedule.body, schedule.levels, static_cast<int>(spec.inner % schedule.body.lanes),
+                 together_),
         a_(emitter_.assembler()),
         lanes_(schedule.body.lanes),
         full_(spec.inner / schedule.body.lanes),
@@ -70,9 +91,11 @@ class RowsEmitter {
                        });
   }
   void emit_values(int level, const std::vector<std::int32_t>& values);
-  void emit_row();
+  void emit_map_row(const PassPlan& plan);
+  void emit_rows(int count);
+  void advance(int rows);
   PassPlan plan_pass(int at);
-  void emit_pass(int at);
+  void emit_pass(int at, const PassPlan& plan);
   void emit_cut_pass(const PassPlan& plan);
   void emit_static_pass(const PassPlan& plan);
   Folding choose_folding(int at, const PassPlan& plan, int vectors) const;
@@ -96,6 +119,7 @@ class RowsEmitter {
 
   const RowsSpec& spec_;
   const RowsSchedule& schedule_;
+  const int together_;  // rows that go through their passes together
   BodyEmitter emitter_;
   x86::Assembler& a_;
   const int lanes_;
@@ -147,24 +171,29 @@ RowsCode RowsEmitter::emit() {
     pinned = emitter_.pin(plan.one, plan.pressure() + 6, 0);
   }
   a_.mov(x86::rsi, emitter_.arg(own_arg(RowsCode::rows)));
-  const asmjit::Label next_row = a_.newLabel();
-  a_.bind(next_row);
-  if (is_map_) {
-    emit_values(1, schedule_.row_values[0]);
-    if (spec_.cuts_rows) {
-      emit_cut_pass(plan);
-    } else if (!plan.empty()) {
-      a_.xor_(x86::ecx, x86::ecx);
-      emit_static_pass(plan);
-    }
-    emit_values(1, schedule_.row_stores);
-  } else {
-    emit_row();
+  const asmjit::Label single = a_.newLabel();
+  const asmjit::Label done = a_.newLabel();
+  if (together_ > 1) {
+    const asmjit::Label several = a_.newLabel();
+    a_.cmp(x86::rsi, together_);
+    a_.jl(single);
+    a_.bind(several);
+    emit_rows(together_);
+    advance(together_);
+    a_.cmp(x86::rsi, together_);
+    a_.jge(several);
+    a_.test(x86::rsi, x86::rsi);
+    a_.jz(done);
   }
-  for (int i = 0; i < emitter_.operand_count(); ++i) emitter_.advance_row(i, 1);
-  if (uses_row_index()) a_.inc(emitter_.arg(own_arg(RowsCode::row_start)));
-  a_.dec(x86::rsi);
-  a_.jnz(next_row);
+  a_.bind(single);
+  if (is_map_) {
+    emit_map_row(plan);
+  } else {
+    emit_rows(1);
+  }
+  advance(1);
+  a_.jnz(single);
+  a_.bind(done);
   emitter_.unpin(pinned);
   RowsCode result;
   result.code = emitter_.finish();
@@ -172,10 +201,19 @@ RowsCode RowsEmitter::emit() {
   result.lanes = lanes_;
   result.step = step_;
   for (const Saved& it : schedule_.saved) {
-    result.saved.push_back(
-        stored_type(schedule_.body.code[static_cast<std::size_t>(it.value)].lane));
+    const Dtype type = stored_type(schedule_.body.code[static_cast<std::size_t>(it.value)].lane);
+    result.saved_bytes.push_back(static_cast<std::size_t>(together_ * saved_stride(spec_.inner)) *
+                                 size_of(type));
   }
   return result;
+}
+
+// To the next rows; the flags are zero when there are none.
+void RowsEmitter::advance(int rows) {
+  const auto own = static_cast<int>(spec_.body.operands.size());  // saved values stay
+  for (int i = 0; i < own; ++i) emitter_.advance_row(i, rows);
+  if (uses_row_index()) a_.add(emitter_.arg(own_arg(RowsCode::row_start)), rows);
+  a_.sub(x86::rsi, rows);
 }
 
 PassPlan RowsEmitter::plan_pass(int at) {
@@ -239,21 +277,45 @@ void RowsEmitter::emit_cut_pass(const PassPlan& plan) {
   emitter_.unpin(pinned);
 }
 
-void RowsEmitter::emit_row() {
-  for (int at = 0; at < schedule_.pass_count; ++at) {
-    emit_values(1, schedule_.row_values[static_cast<std::size_t>(at)]);
-    emit_pass(at);
+void RowsEmitter::emit_map_row(const PassPlan& plan) {
+  emit_values(1, schedule_.row_values[0]);
+  if (spec_.cuts_rows) {
+    emit_cut_pass(plan);
+  } else if (!plan.empty()) {
+    a_.xor_(x86::ecx, x86::ecx);
+    emit_static_pass(plan);
   }
-  emit_values(1, schedule_.row_values.back());
   emit_values(1, schedule_.row_stores);
 }
 
-// One pass over a row of known length.
-void RowsEmitter::emit_pass(int at) {
-  for (const Saved& it : schedule_.saved) {
-    emitter_.redirect(it.value, it.pass < at ? it.load : it.value);
+// `count` rows, pass by pass.
+void RowsEmitter::emit_rows(int count) {
+  const auto each = [&](const auto& emit) {
+    for (int row = 0; row < count; ++row) {
+      emitter_.at_row(row);
+      emit();
+    }
+    emitter_.at_row(0);
+  };
+  for (int at = 0; at < schedule_.pass_count; ++at) {
+    for (const Saved& it : schedule_.saved) {
+      emitter_.redirect(it.value, it.pass < at ? it.load : it.value);
+    }
+    for (const std::int32_t reduction : reductions_of(at)) emitter_.give_home(reduction);
+    const PassPlan plan = plan_pass(at);
+    each([&] {
+      emit_values(1, schedule_.row_values[static_cast<std::size_t>(at)]);
+      emit_pass(at, plan);
+    });
   }
-  const PassPlan plan = plan_pass(at);
+  each([&] {
+    emit_values(1, schedule_.row_values.back());
+    emit_values(1, schedule_.row_stores);
+  });
+}
+
+// One pass over a row of known length.
+void RowsEmitter::emit_pass(int at, const PassPlan& plan) {
   if (plan.empty()) return;
   a_.xor_(x86::ecx, x86::ecx);
   if (reductions_of(at).empty()) {
@@ -262,7 +324,6 @@ void RowsEmitter::emit_pass(int at) {
   }
   const auto present =
       static_cast<int>(std::min<std::int64_t>(vectors_of_tree(), full_ + (has_tail_ ? 1 : 0)));
-  for (const std::int32_t reduction : reductions_of(at)) emitter_.give_home(reduction);
   const Folding folding = choose_folding(at, plan, present);
   switch (folding.kind) {
     case Folding::registers:
@@ -468,7 +529,12 @@ void RowsEmitter::emit_static_pass(const PassPlan& plan) {
 }  // namespace
 
 RowsCode emit_rows(const RowsSpec& spec) {
-  const RowsSchedule schedule(spec);
+  RowsSchedule schedule(spec);
+  for (const Saved& it : schedule.saved) {
+    const auto operand =
+        static_cast<std::size_t>(schedule.body.code[static_cast<std::size_t>(it.store)].imm);
+    schedule.body.operands[operand].row = saved_stride(spec.inner);
+  }
   return RowsEmitter(spec, schedule).emit();
 }
 

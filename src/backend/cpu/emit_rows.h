@@ -37,9 +37,9 @@ struct RowsCode {
   std::shared_ptr<CodeMemory> code;
   int lanes = 1;
   std::int64_t step = 1;
-  // Values kept between passes: operands after the group's own, each a row of `inner` elements
-  // that the caller lends to a call.
-  std::vector<Dtype> saved;
+  // Values kept between passes: operands after the group's own. The caller lends a call this many
+  // bytes for each, with every row's at a multiple of 64.
+  std::vector<std::size_t> saved_bytes;
   std::string listing;
 };
 

@@ -133,13 +133,17 @@ std::unique_ptr<GroupKernel> ChunkedKernel::make(const ir::Group& original, Isa 
       pass_count = std::max(pass_count, kernel->passes_[i] + 1);
     }
     if (!ir::is_reduction(inst.op)) continue;
+    const auto take = [&](std::int64_t values) {
+      const auto offset = static_cast<std::int64_t>(kernel->shared_bytes_);
+      kernel->shared_bytes_ += cache_lines(static_cast<std::size_t>(values) * size_of(inst.type));
+      return offset;
+    };
     kernel->partials_.push_back({.reduction = static_cast<std::int32_t>(i),
-                                 .offset = static_cast<std::int64_t>(kernel->shared_bytes_),
+                                 .offset = take(kernel->rows_ * kernel->chunks_),
+                                 .result = take(kernel->rows_),
                                  .op = inst.op,
                                  .type = inst.type,
                                  .pass = kernel->passes_[i]});
-    kernel->shared_bytes_ +=
-        cache_lines(static_cast<std::size_t>(kernel->rows_ * kernel->chunks_) * size_of(inst.type));
   }
   for (int at = 0; at < pass_count; ++at) {
     if (!kernel->add_pass(at, isa, listing)) return nullptr;

@@ -76,15 +76,14 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
                 .cuts_rows = stage->may_cut_rows_,
                 .listing = listing != nullptr};
   stage->code_ = emit_rows(spec);
-  const std::size_t addresses = group.operands.size() + stage->code_.saved.size();
+  const std::size_t addresses = group.operands.size() + stage->code_.saved_bytes.size();
   if (2 * static_cast<int>(addresses) + RowsCode::axis_start + rank > kMaxArgs) {
     throw NotEmitted{"it has too many operands and values saved from pass to pass"};
   }
   if (listing != nullptr) *listing += stage->code_.listing;
-  for (const Dtype type : stage->code_.saved) {
+  for (const std::size_t bytes : stage->code_.saved_bytes) {
     stage->saved_offsets_.push_back(stage->slot_bytes_);
-    // Whole cache lines, and one more between threads.
-    stage->slot_bytes_ += (static_cast<std::size_t>(stage->inner_) * size_of(type) + 127) / 64 * 64;
+    stage->slot_bytes_ += bytes + 64;  // a cache line between threads
   }
   return stage;
 }
