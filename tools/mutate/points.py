@@ -23,8 +23,8 @@ OWN = {
     "segment_sum.cu": (["segment_sum"], "CudaSegmentSum.*:CudaReports.*"),
     "device/contraction.h": (["matmul"], "CudaMatmul.*"),
     "device/index.h": (["copy"], "CudaCopy.*"),
-    "device/error_slot.h": (["error_slot", "gather"], "CudaReports.*:CudaGather.*"),
-    "device/error_slot.cu": (["error_slot"], "CudaReports.*"),
+    "device/ids.h": (["ids", "gather", "segment_sum"], "CudaReports.*:CudaGather.*:CudaSegmentSum.*"),
+    "device/ids.cu": (["ids"], "CudaReports.*"),
 }
 FUSED = {
     "adamw.cu": "*OutputsMayBe*:*TrainingSteps*",
@@ -64,7 +64,7 @@ OWN_RACES = [
     ("segment_sum.cu", "atomicAdd(&counts.at[digit_of(p.from[i], p.shift)], 1U);",
      "counts.at[digit_of(p.from[i], p.shift)] += 1U;"),
     ("gather.cu", "    settle_ids(", "    if (count_ < 0) settle_ids("),
-    ("device/error_slot.h", "atomicMin(&slot->key, ", "(void)(slot->key = "),
+    ("device/ids.h", "atomicMin(&slot->key, ", "(void)(slot->key = "),
 ]
 # file, kernel, old (a pattern), new.
 FUSED_RACES = [
