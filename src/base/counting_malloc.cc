@@ -1,12 +1,9 @@
 #include "base/counting_malloc.h"
 
-#include <dlfcn.h>
-
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
-#include <cstring>
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define SINTER_COUNTS_ALLOCATIONS 1
@@ -23,21 +20,14 @@
 namespace {
 
 std::atomic<std::int64_t> large{0};
-std::atomic<std::int64_t> large_of_onednn{0};
 std::atomic<std::size_t> largest{0};
 
 #if SINTER_COUNTS_ALLOCATIONS
 constexpr std::size_t kLarge = 4096;
 
-void count(std::size_t bytes, const void* caller) {
+void count(std::size_t bytes) {
   if (bytes < kLarge) return;
   large.fetch_add(1, std::memory_order_relaxed);
-  Dl_info info{};
-  if (dladdr(caller, &info) != 0 && info.dli_fname != nullptr &&
-      std::strstr(info.dli_fname, "libdnnl") != nullptr) {
-    large_of_onednn.fetch_add(1, std::memory_order_relaxed);
-    return;
-  }
   std::size_t seen = largest;
   while (bytes > seen && !largest.compare_exchange_weak(seen, bytes)) {
   }
@@ -56,27 +46,27 @@ void* __libc_realloc(void* memory, std::size_t bytes);
 void* __libc_memalign(std::size_t alignment, std::size_t bytes);
 
 void* malloc(std::size_t bytes) {
-  count(bytes, __builtin_return_address(0));
+  count(bytes);
   return __libc_malloc(bytes);
 }
 void* calloc(std::size_t number, std::size_t bytes) {
-  count(number * bytes, __builtin_return_address(0));
+  count(number * bytes);
   return __libc_calloc(number, bytes);
 }
 void* realloc(void* memory, std::size_t bytes) {
-  count(bytes, __builtin_return_address(0));
+  count(bytes);
   return __libc_realloc(memory, bytes);
 }
 void* memalign(std::size_t alignment, std::size_t bytes) {
-  count(bytes, __builtin_return_address(0));
+  count(bytes);
   return __libc_memalign(alignment, bytes);
 }
 void* aligned_alloc(std::size_t alignment, std::size_t bytes) {
-  count(bytes, __builtin_return_address(0));
+  count(bytes);
   return __libc_memalign(alignment, bytes);
 }
 int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) {
-  count(bytes, __builtin_return_address(0));
+  count(bytes);
   *memory = __libc_memalign(alignment, bytes);
   return *memory == nullptr ? ENOMEM : 0;
 }
@@ -86,10 +76,6 @@ int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) {
 namespace sinter {
 
 std::int64_t large_allocations() { return SINTER_COUNTS_ALLOCATIONS ? large.load() : -1; }
-
-std::int64_t large_allocations_of_onednn() {
-  return SINTER_COUNTS_ALLOCATIONS ? large_of_onednn.load() : -1;
-}
 
 std::size_t take_largest_allocation() { return largest.exchange(0); }
 

@@ -13,10 +13,7 @@ namespace sinter {
 // other C libraries).
 std::int64_t large_allocations();
 
-// How many of them oneDNN's own code made.
-std::int64_t large_allocations_of_onednn();
-
-// The bytes of the largest of the others since the last call of this; 0: none.
+// The bytes of the largest of them since the last call of this; 0: none.
 std::size_t take_largest_allocation();
 
 }  // namespace sinter

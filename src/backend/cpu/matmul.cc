@@ -1,4 +1,5 @@
-// Matrix products (B..., M, K) x (B..., K, N): oneDNN in f32, blocked loops in f64.
+// Matrix products (B..., M, K) x (B..., K, N): oneDNN in f32 (or matmul_avx2.cc), blocked loops
+// in f64.
 //
 // f32 matrices are read as they lie, plain or transposed. oneDNN could choose a blocked layout for
 // b
@@ -13,6 +14,8 @@
 #include <vector>
 
 #include "backend/cpu/kernel.h"
+#include "backend/cpu/matmul_avx2.h"
+#include "backend/cpu/matrices.h"
 #include "backend/cpu/onednn.h"
 #include "base/parallel.h"
 #include "sinter/error.h"
@@ -22,10 +25,6 @@ namespace {
 
 using dnnl::memory;
 using onednn::Place;
-
-struct Axis {
-  std::int64_t length, stride;
-};
 
 // oneDNN takes strides that count apart all elements (none is 0, no two places coincide) when one
 // of the last two axes has stride 1. Our own loops take everything.
@@ -53,36 +52,6 @@ bool accepts_matmul(const KernelCall& call, int input) {
     extent = axes[axis].stride * axes[axis].length;
   }
   return contiguous;
-}
-
-// The axes of both inputs with batch axes of length 1 left out and neighbours merged where the
-// strides of both allow it. Batch axes first, then rows and columns.
-struct Operands {
-  std::vector<Axis> a, b;
-};
-
-Operands operands_of(const KernelCall& call) {
-  const ir::Layout& a = call.inputs[0];
-  const ir::Layout& b = call.inputs[1];
-  const int rank = a.shape.rank();
-  Operands result;
-  for (int axis = 0; axis < rank; ++axis) {
-    const auto i = static_cast<std::size_t>(axis);
-    const Axis next_a{a.shape[axis], a.strides[i]};
-    const Axis next_b{b.shape[axis], b.strides[i]};
-    if (axis < rank - 2) {
-      if (next_a.length == 1) continue;
-      if (!result.a.empty() && result.a.back().stride == next_a.stride * next_a.length &&
-          result.b.back().stride == next_b.stride * next_b.length) {
-        result.a.back() = {result.a.back().length * next_a.length, next_a.stride};
-        result.b.back() = {result.b.back().length * next_b.length, next_b.stride};
-        continue;
-      }
-    }
-    result.a.push_back(next_a);
-    result.b.push_back(next_b);
-  }
-  return result;
 }
 
 // ---- f32 ----
@@ -129,11 +98,6 @@ constexpr std::int64_t kDepth = 256;  // k per panel
 constexpr std::int64_t kColumns = 8;  // columns per panel: 16 KiB on the stack
 constexpr std::int64_t kRows = 4;     // rows per register tile
 
-struct Matrices {
-  std::int64_t m, k, n;
-  std::int64_t a_row, a_column, b_row, b_column;  // strides
-};
-
 // Adds a panel's products to rows [row, row + rows) of y; `y` points at the panel's first column.
 void add_tile(const Matrices& s, const double* a, const double (*panel)[kColumns],
               std::int64_t depth, std::int64_t rows, std::int64_t columns, double* y) {
@@ -176,17 +140,10 @@ void multiply_rows(const Matrices& s, const double* a, const double* b, double* 
 
 class LoopKernel final : public PreparedKernel {
  public:
-  explicit LoopKernel(const KernelCall& call) : operands_(operands_of(call)) {
-    const Axis& rows = operands_.a[operands_.a.size() - 2];
-    const Axis& inner = operands_.a.back();
-    const Axis& columns = operands_.b.back();
-    matrices_ = {rows.length,   inner.length, columns.length,
-                 rows.stride,   inner.stride, operands_.b[operands_.b.size() - 2].stride,
-                 columns.stride};
-    for (std::size_t axis = 0; axis + 2 < operands_.a.size(); ++axis) {
-      batch_ *= operands_.a[axis].length;
-    }
-  }
+  explicit LoopKernel(const KernelCall& call)
+      : operands_(operands_of(call)),
+        matrices_(matrices_of(operands_)),
+        batch_(batch_of(operands_)) {}
 
   void run(void* const* inputs, void* const* outputs, void*) const override {
     const auto* a = static_cast<const double*>(inputs[0]);
@@ -199,8 +156,8 @@ class LoopKernel final : public PreparedKernel {
                    while (begin < end) {
                      const std::int64_t item = begin / m;
                      const std::int64_t stop = std::min(end, (item + 1) * m);
-                     multiply_rows(matrices_, a + offset(operands_.a, item),
-                                   b + offset(operands_.b, item), y + item * m * matrices_.n,
+                     multiply_rows(matrices_, a + batch_offset(operands_.a, item),
+                                   b + batch_offset(operands_.b, item), y + item * m * matrices_.n,
                                    begin - item * m, stop - item * m);
                      begin = stop;
                    }
@@ -208,18 +165,9 @@ class LoopKernel final : public PreparedKernel {
   }
 
  private:
-  static std::int64_t offset(const std::vector<Axis>& axes, std::int64_t item) {
-    std::int64_t result = 0;
-    for (std::size_t axis = axes.size() - 2; axis-- > 0;) {
-      result += item % axes[axis].length * axes[axis].stride;
-      item /= axes[axis].length;
-    }
-    return result;
-  }
-
   Operands operands_;
-  Matrices matrices_{};
-  std::int64_t batch_ = 1;
+  Matrices matrices_;
+  std::int64_t batch_;
 };
 
 // K == 0, or an empty result.
@@ -248,6 +196,7 @@ std::unique_ptr<PreparedKernel> prepare_matmul(const KernelCall& call) {
                                         static_cast<std::int64_t>(size_of(dtype)));
   }
   if (dtype == Dtype::f64) return std::make_unique<LoopKernel>(call);
+  if (uses_matmul_avx2()) return prepare_matmul_avx2(call);
   return onednn::prepare("matmul", call, make_matmul);
 }
 
