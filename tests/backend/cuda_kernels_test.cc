@@ -224,6 +224,41 @@ void expect_convolutions() {
 TEST(CudaConv2d, AndItsGradientsInF32) { expect_convolutions<float>(); }
 TEST(CudaConv2d, AndItsGradientsInF64) { expect_convolutions<double>(); }
 
+// An infinity reaches the results whose windows hold it and no others: nothing else is read, not
+// even to be multiplied by zero.
+TEST(CudaConv2d, InfinitiesStayInTheirWindows) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const Convolution& s : kConvolutions) {
+    const ir::Attributes window{{"stride", Integers{s.stride_h, s.stride_w}},
+                                {"padding", Integers{s.padding_h, s.padding_w}},
+                                {"dilation", Integers{s.dilation_h, s.dilation_w}}};
+    const Shape shape{s.n, s.ho(), s.wo(), s.o};
+    const std::int64_t row = s.h / 2, column = s.w / 2;
+    std::vector<float> image(static_cast<std::size_t>(s.n * s.h * s.w * s.c), 0.5F);
+    for (std::int64_t c = 0; c < s.c; ++c) {
+      image[static_cast<std::size_t>((row * s.w + column) * s.c + c)] = infinity;
+    }
+    const std::vector<float> ones(static_cast<std::size_t>(s.o * s.kh * s.kw * s.c), 1.0F);
+    const Value images = make_value<float>({s.n, s.h, s.w, s.c}, image);
+    const Value weights = make_value<float>({s.o, s.kh, s.kw, s.c}, ones);
+    const Value y =
+        run_on_cuda(ir::OpId::conv2d, window, {images, weights}, {{Dtype::f32, shape}})[0];
+    const auto covers = [](std::int64_t at, std::int64_t first, std::int64_t count,
+                           std::int64_t dilation) {
+      return at >= first && (at - first) % dilation == 0 && (at - first) / dilation < count;
+    };
+    for (std::int64_t i = 0; i < shape.elements(); ++i) {
+      const std::int64_t place = i / s.o, image_row = place / s.wo() % s.ho();
+      const bool holds =
+          place / s.wo() / s.ho() == 0 &&
+          covers(row, image_row * s.stride_h - s.padding_h, s.kh, s.dilation_h) &&
+          covers(column, place % s.wo() * s.stride_w - s.padding_w, s.kw, s.dilation_w);
+      ASSERT_EQ(std::isinf(y.data<float>()[i]), holds) << shape.to_string() << " at " << i;
+      ASSERT_FALSE(std::isnan(y.data<float>()[i])) << shape.to_string() << " at " << i;
+    }
+  }
+}
+
 TEST(CudaConv2d, GivesZerosWhereNothingIsSummed) {
   const ir::Attributes window{
       {"stride", Integers{1, 1}}, {"padding", Integers{0, 0}}, {"dilation", Integers{1, 1}}};

@@ -364,8 +364,9 @@ TEST(FusedOnTheDevice, OutputsMayBeTheMemoryOfInputsAtAnyAlignment) {
 // A row's value in the place of one that every thread of the row reads, in every kind of kernel.
 TEST(FusedOnTheDevice, RowValuesMayBeStoredOverRowValues) {
   std::vector<Group> groups;
-  for (const std::int64_t columns : {10, 300, 40000}) {
+  for (const std::int64_t columns : {10, 300, 40000, 16384 * 9 + 5}) {
     for (const std::int64_t rows : {3, 4, 65, 68}) {
+      if (rows * columns > 3000000) continue;
       Group group;
       group.kind = GroupKind::inner;
       group.space = Shape{rows, columns};

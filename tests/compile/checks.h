@@ -93,14 +93,6 @@ class SwitchScope {
   std::string before_;
 };
 
-// What SINTER_DISABLE must hold so that a compiled function runs the very contractions that the ops
-// run when called directly: (a b)^T and b^T a^T, or a matrix and its transposed view, may be
-// different algorithms of the vendor's library, which round differently (on AVX2 they do).
-inline std::string with_direct_contractions() {
-  const char* const given = std::getenv("SINTER_DISABLE");
-  return (given != nullptr ? std::string(given) + "," : "") + "turn_products,strides";
-}
-
 }  // namespace sinter
 
 #endif  // SINTER_TESTS_COMPILE_CHECKS_H_

@@ -310,7 +310,6 @@ int count_of_functions() {
 
 TEST(RandomFunctions, HaveTheSameBitsCompiledAndOpByOp) {
   const SwitchScope check("SINTER_CHECK", "1");
-  const SwitchScope disable("SINTER_DISABLE", with_direct_contractions());
   for (int seed = first_function(); seed <= count_of_functions(); ++seed) {
     expect_same_bits(static_cast<std::uint64_t>(seed), false);
     if (HasFatalFailure()) break;
@@ -319,7 +318,6 @@ TEST(RandomFunctions, HaveTheSameBitsCompiledAndOpByOp) {
 
 TEST(RandomFunctions, HaveTheSameBitsWithTheirGradientsCompiledAndOpByOp) {
   const SwitchScope check("SINTER_CHECK", "1");
-  const SwitchScope disable("SINTER_DISABLE", with_direct_contractions());
   for (int seed = first_function(); seed <= count_of_functions(); ++seed) {
     expect_same_bits(static_cast<std::uint64_t>(seed), true);
     if (HasFatalFailure()) break;

@@ -30,7 +30,6 @@ void expect_same_states(const TrainingStep& a, const TrainingStep& b, int call) 
 
 // The last batch of each "epoch" of four is smaller; the learning rate changes in the middle.
 void expect_same_bits(MakeStep make, MakeBatch batch, int steps) {
-  const SwitchScope disable("SINTER_DISABLE", with_direct_contractions());
   const TrainingStep compiled = make();
   const TrainingStep eager = make();
   CompiledFunction step([&](const std::vector<Tensor>& arguments) { return compiled(arguments); });
@@ -144,7 +143,6 @@ TEST(WholeStep, TrainsOneBatchByHeart) {
 }
 
 TEST(WholeStep, TwoOptimizersTrainTwoPartsAndOneStateInBothIsAnError) {
-  const SwitchScope disable("SINTER_DISABLE", with_direct_contractions());
   const auto train = [](bool compiled) {
     manual_seed(1);
     const nn::Linear body(6, 8), head(8, 3);
@@ -178,7 +176,6 @@ TEST(WholeStep, TwoOptimizersTrainTwoPartsAndOneStateInBothIsAnError) {
 }
 
 TEST(WholeStep, TwoFunctionsShareParametersAndOneEvaluates) {
-  const SwitchScope disable("SINTER_DISABLE", with_direct_contractions());
   const TrainingStep model = mlp_step();
   CompiledFunction train([&](const std::vector<Tensor>& arguments) { return model(arguments); });
   CompiledFunction evaluate(

@@ -6,6 +6,7 @@ NOTHING_LEFT = "one more round, for which nothing is left"
 
 # (a pattern of "file: kind: old -> new", why it is equivalent)
 REASONS = [
+    (r"conv2d\.cu: index: if \(place < -1\)", "the line behind it gives -1 for the place -1 too"),
     (r"contraction\.h: index: .*begin \+ p\.slice_depth <= p\.k", SAME),
     (r"contraction\.h: index: .*k \+ kStep <= end", "fetches a step of zeros that is not multiplied"),
     (r"index\.h: index: .*i >= 0; --i", "the outermost axis is divided too, by which its number stays"),

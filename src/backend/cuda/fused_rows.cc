@@ -96,10 +96,11 @@ void RowsWriter::write_loop(KernelText& text, int pass, const std::string& begin
 }
 
 // Row stores come last: they may be in the place of row values that any thread of the row loads.
+// `barrier` stands between; null where a reduction's does.
 void RowsWriter::write_row_stores(KernelText& text, const char* barrier,
                                   const std::string& condition) {
   if (!body_.has_row_stores()) return;
-  text.line("{};", barrier);
+  if (barrier != nullptr) text.line("{};", barrier);
   text.open("if ({}) {{", condition);
   body_.write_row_stores(text);
   text.close();
@@ -212,6 +213,7 @@ GroupSource RowsWriter::rows_of_blocks() {
   text.line("{}", position("row", "blockIdx.x"));
   text.line("{}", position("lane", "threadIdx.x % 32u"));
   body_.write_addresses(text, all_work(), values);
+  bool has_barrier = false;
   for (int pass = 0; pass < body_.pass_count(); ++pass) {
     body_.write_row_values(text, values, pass, "");
     if (!FusedBody::any(body_.point_work(pass))) continue;
@@ -232,12 +234,13 @@ GroupSource RowsWriter::rows_of_blocks() {
     text.close();
     if (reductions.empty()) continue;
     text.line("__syncthreads();");
+    has_barrier = true;
     for (const std::size_t i : reductions) {
       text.line("const {} v{} = {};", value_type(body_.inst(i).type), i,
                 warp_fold(i, fmt::format("shared.r{}", i)));
     }
   }
-  write_row_stores(text, "__syncthreads()", "threadIdx.x == 0u");
+  write_row_stores(text, has_barrier ? nullptr : "__syncthreads()", "threadIdx.x == 0u");
   GroupSource source;
   source.launches.push_back(
       make_launch(body_, "rows", body_.rows(), static_cast<std::uint32_t>(warps * kWarp), text));

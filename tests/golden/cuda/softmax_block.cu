@@ -1,6 +1,6 @@
 // workspace 0
 // grid 128 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_rows_eae366e245eded40(const SinterArguments<3> arguments) {
+extern "C" __global__ void __launch_bounds__(128) fused_rows_c6f58dc79030b56e(const SinterArguments<3> arguments) {
   struct Shared {
     float r1[4];
     float r7[4];
@@ -74,7 +74,6 @@ extern "C" __global__ void __launch_bounds__(128) fused_rows_eae366e245eded40(co
       sinter_store(x1 + p, out9, count);
     }
   }
-  __syncthreads();
   if (threadIdx.x == 0u) {
     *x2 = v7;
   }
