@@ -1,5 +1,5 @@
 // The CUDA runtime (13.0) as far as Sinter uses it, on the CPU: found before CUDA's own header when
-// the device half of the CUDA back end is built with SINTER_CUDA=emulated. Its purpose is to run
+// libsinter_cuda_emulated.so is built. Its purpose is to run
 // every line of GPU code without a GPU and to be less forgiving than one. sinter_emulated/device.h
 // is the device language; this is the host's side.
 //
