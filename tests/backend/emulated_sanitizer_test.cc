@@ -152,6 +152,7 @@ __global__ void shift_in_warp(Values p) {
   }
   const int next = threadIdx.x + 1 < blockDim.x ? values[threadIdx.x + 1] : 0;
   const unsigned all = __ballot_sync(0xFFFFFFFFU, next != 0);
+  if (p.offset != 2) __syncwarp();
   values[threadIdx.x] = static_cast<int>(all);
 }
 // Every block writes at an offset that only a stride of 64 keeps apart.
@@ -213,6 +214,12 @@ TEST_F(EmulatedDeath, MissingBarriers) {
 
 TEST_F(EmulatedDeath, AMaskThatDoesNotHoldAllThatRead) {
   EXPECT_EXIT(run_and_exit(shift_in_warp, 1, 32, 1), testing::ExitedWithCode(kRaceFound),
+              "data race(.|\n)*shift_in_warp");
+}
+
+// All lanes wait for each other in it, but for nothing that they have read or written.
+TEST_F(EmulatedDeath, AVoteDoesNotOrderMemory) {
+  EXPECT_EXIT(run_and_exit(shift_in_warp, 1, 32, 2), testing::ExitedWithCode(kRaceFound),
               "data race(.|\n)*shift_in_warp");
 }
 

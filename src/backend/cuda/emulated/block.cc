@@ -274,7 +274,10 @@ unsigned long long BlockRunner::collective(Collective kind, unsigned mask, unsig
   here.kind = kind;
   here.arrived |= 1U << lane;
   void* sync = here.sync[here.generation % 2];
-  release(sync);
+  // Only __syncwarp orders memory; shuffles and votes promise their own results and no more (CUDA
+  // C++ Programming Guide, "Warp Shuffle Functions" and "Warp Vote Functions").
+  const bool orders = kind == Collective::kSync;
+  if (orders) release(sync);
   if (((here.arrived | warp.exited) & mask) == mask) {
     here.arrived &= ~(1U << lane);
     finish(at / 32, here);
@@ -282,7 +285,7 @@ unsigned long long BlockRunner::collective(Collective kind, unsigned mask, unsig
     self.state = State::kAtCollective;
     park();
   }
-  acquire(sync);
+  if (orders) acquire(sync);
   return self.result;
 }
 
