@@ -65,6 +65,12 @@ check-all: $(PRESETS:%=check-%)
 	@python3 tools/mutate_cuda.py --jobs $(JOBS)
 
 check-clang: deps-optional
+check-all: check-order
+
+.PHONY: check-order
+check-order: check-clang
+	@echo "sinter: looking for ops whose order the compiler chooses"
+	@tools/check_order.py build/clang
 
 .PHONY: $(PRESETS:%=check-%)
 $(PRESETS:%=check-%): check-%: deps

@@ -14,7 +14,8 @@ int main() {
     const si::Tensor logits = model(points);
     const si::Tensor loss = si::cross_entropy(logits, labels);
     optimizer.step(si::gradients(loss, model.parameters()));
-    const si::Tensor guesses = si::slice(logits, 1, 0, 1) < si::slice(logits, 1, 1, 2);
+    const si::Tensor outside = si::slice(logits, 1, 0, 1);
+    const si::Tensor guesses = outside < si::slice(logits, 1, 1, 2);
     const si::Tensor right = si::equal(si::cast(si::flatten(guesses, 0), si::Dtype::i32), labels);
     return std::tuple(loss, si::mean(si::cast(right, si::Dtype::f32)));
   });

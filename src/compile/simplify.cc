@@ -95,7 +95,8 @@ ir::Graph turn_products(const ir::Graph& graph, ir::OpList ops) {
     const std::int32_t producer = graph.values[static_cast<std::size_t>(product)].node;
     const std::vector<Tensor> factors =
         rewriter.inputs_of(graph.nodes[static_cast<std::size_t>(producer)]);
-    rewriter.set_results(node, {matmul(transpose(factors[1]), transpose(factors[0]))});
+    const Tensor left = transpose(factors[1]);
+    rewriter.set_results(node, {matmul(left, transpose(factors[0]))});
   }
   return rewriter.finish();
 }

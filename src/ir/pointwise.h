@@ -125,8 +125,12 @@ struct Pow : OnFloats {
   // The gradient of b is 0 where a = 0 and b >= 0, and NaN where a < 0.
   template <class V>
   static std::array<V, 2> backward(const V& g, const V& a, const V& b, const V& y) {
-    const V da = where(equal(b, b * 0.0), b * 0.0, g * b * pow(a, b - 1.0));
-    const V flat = where(equal(a, a * 0.0), b * 0.0, y * log(a));
+    const V zero = b * 0.0;
+    const V is_constant = equal(b, zero);
+    const V scaled = g * b;
+    const V da = where(is_constant, zero, scaled * pow(a, b - 1.0));
+    const V is_zero = equal(a, a * 0.0);
+    const V flat = where(is_zero, zero, y * log(a));
     return {da, g * flat};
   }
 };
@@ -218,7 +222,8 @@ struct Rsqrt : OnFloats {
   }
   template <class V>
   static V backward(const V& g, const V& x, const V& y) {
-    return g * -0.5 * (y / x);
+    const V half = g * -0.5;
+    return half * (y / x);
   }
 };
 
@@ -416,7 +421,9 @@ struct GeluTanh : OnFloats {
     const V inner = x * (square * (0.044715 * 0.79788456080286535588) + 0.79788456080286535588);
     const V slope = square * (3 * 0.044715 * 0.79788456080286535588) + 0.79788456080286535588;
     const V t = tanh(inner);
-    return g * 0.5 * ((t + 1.0) + x * (1.0 - t * t) * slope);
+    const V half = g * 0.5;
+    const V first = t + 1.0;
+    return half * (first + x * (1.0 - t * t) * slope);
   }
 };
 

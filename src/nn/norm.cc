@@ -32,7 +32,8 @@ Tensor BatchNorm::forward(const Tensor& x) const {
   if (!is_training()) {
     const Tensor mean = detach(running_mean_);
     const Tensor variance = detach(running_variance_);
-    return (x - mean) / sqrt(variance + options_.epsilon) * weight_ + bias_;
+    const Tensor centered = x - mean;
+    return centered / sqrt(variance + options_.epsilon) * weight_ + bias_;
   }
   const std::int64_t count = x.elements() / channels_;
   if (count < 2) {
@@ -43,9 +44,12 @@ Tensor BatchNorm::forward(const Tensor& x) const {
   const NoGradScope statistics;
   const double momentum = options_.momentum;
   const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);
-  running_mean_.assign(running_mean_ * (1 - momentum) + result.mean * momentum);
-  running_variance_.assign(running_variance_ * (1 - momentum) +
-                           result.variance * (momentum * unbiased));
+  const auto update = [&](const State& running, const Tensor& now, double share) {
+    const Tensor kept = running * (1 - momentum);
+    running.assign(kept + now * share);
+  };
+  update(running_mean_, result.mean, momentum);
+  update(running_variance_, result.variance, momentum * unbiased);
   return result.y;
 }
 

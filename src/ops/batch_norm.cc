@@ -80,7 +80,8 @@ std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
     gradients[2] = dbias;
     if (is_needed(call, 0)) {
       const Tensor along_x = centered * (inverse * (dweight / count));
-      accumulate((dy - dbias / count - along_x) * (weight * inverse));
+      const Tensor across_x = dy - dbias / count - along_x;
+      accumulate(across_x * (weight * inverse));
     }
   }
   if (is_needed(call, 0)) {

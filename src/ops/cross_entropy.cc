@@ -41,7 +41,8 @@ Tensor is_label(const Tensor& logits, const Tensor& column) {
 
 // (N, 1): whether the label is one of the C classes.
 Tensor is_class(const Tensor& logits, const Tensor& column) {
-  return logical_and(column >= 0.0, column < static_cast<double>(logits.dim(1)));
+  const Tensor is_positive = column >= 0.0;
+  return logical_and(is_positive, column < static_cast<double>(logits.dim(1)));
 }
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
@@ -49,8 +50,10 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 std::vector<Tensor> compose(std::span<const Tensor> inputs, const ir::Attributes&) {
   const Tensor& logits = inputs[0];
   const Tensor column = as_column(inputs[1]);
-  const Tensor picked = sum(where(is_label(logits, column), log_softmax(logits), 0.0), {1}, true);
-  return {mean(where(is_class(logits, column), -picked, kNan))};
+  const Tensor log_p = log_softmax(logits);
+  const Tensor picked = sum(where(is_label(logits, column), log_p, 0.0), {1}, true);
+  const Tensor loss = -picked;
+  return {mean(where(is_class(logits, column), loss, kNan))};
 }
 
 // (softmax(logits) - one at the label) * dy / N.
@@ -59,7 +62,8 @@ std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
   const Tensor column = as_column(call.inputs[1]);
   const Tensor scale = *call.dy[0] / static_cast<double>(logits.dim(0));
   const Tensor p = softmax(logits);
-  const Tensor difference = where(is_label(logits, column), p - 1.0, p);
+  const Tensor at_label = is_label(logits, column);
+  const Tensor difference = where(at_label, p - 1.0, p);
   return {difference * where(is_class(logits, column), scale, kNan), std::nullopt};
 }
 

@@ -57,7 +57,8 @@ Gradients softmax_gradient(const ir::GradientCall& call) {
 
 Gradients log_softmax_gradient(const ir::GradientCall& call) {
   const Tensor& dy = *call.dy[0];
-  return {dy - exp(call.results[0]) * sum(dy, {-1}, true)};
+  const Tensor p = exp(call.results[0]);
+  return {dy - p * sum(dy, {-1}, true)};
 }
 
 // max, subtract, exp, sum, divide.

@@ -45,7 +45,8 @@ Optimizer::Piece AdamW::updated(const Piece& piece, const Tensor& gradient,
 
   const Tensor& old_m = piece.moments[0];
   const Tensor m = old_m + (gradient - old_m) * (1 - beta1);
-  const Tensor v = piece.moments[1] * beta2 + gradient * gradient * (1 - beta2);
+  const Tensor kept = piece.moments[1] * beta2;
+  const Tensor v = kept + gradient * gradient * (1 - beta2);
   const Tensor denominator = sqrt(v) * root + options_.epsilon;
   Tensor p = piece.parameters;
   if (update.weight_decay != 0) {

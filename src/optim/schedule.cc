@@ -42,7 +42,8 @@ LinearWarmup::LinearWarmup(std::int64_t warmup, Schedule next)
 Tensor LinearWarmup::operator()(const Tensor& step) const {
   const auto warmup = static_cast<double>(warmup_);
   const Tensor rising = (as_f64(step) + 1.0) / warmup;
-  return where(step < warmup, rising, next_(maximum(step - warmup, 0.0)));
+  const Tensor is_rising = step < warmup;
+  return where(is_rising, rising, next_(maximum(step - warmup, 0.0)));
 }
 
 Cosine::Cosine(std::int64_t steps, double last) : steps_(steps), last_(last) {

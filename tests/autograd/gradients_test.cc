@@ -214,8 +214,9 @@ TEST(Gradients, NeedOneFloatingNumber) {
   const State w(tensor(std::vector<float>{1, 2}, {2}), "w");
   const std::string wrong = "not one floating-point number";
   EXPECT_TRUE(says(message_of([&] { gradients(w * 1.0, std::vector<State>{w}); }), wrong));
-  EXPECT_TRUE(says(message_of([&] { gradients(w * 1.0, std::vector<State>{w}); }),
-                   "gradients_test.cc:" + std::to_string(__LINE__ - 1)));
+  const int line = __LINE__ + 1;
+  const std::string message = message_of([&] { gradients(w * 1.0, std::vector<State>{w}); });
+  EXPECT_TRUE(says(message, "gradients_test.cc:" + std::to_string(line))) << message;
   EXPECT_TRUE(
       says(message_of([&] { gradients(sum(cast(w, Dtype::i64)), std::vector<State>{w}); }), wrong));
 }

@@ -30,7 +30,6 @@ constexpr std::int64_t kDepth =
     256;  // steps of k for which a panel's part stays in the nearest cache
 constexpr std::int64_t kRowBlock =
     96;  // rows whose part of a stays in the next one; a multiple of kRows
-constexpr std::int64_t kGroup = 8;  // panels that read it meanwhile
 // With no more rows than this, packing b would cost about what it saves.
 constexpr std::int64_t kFewRows = 12;
 // Multiplications below which a thread is not worth its start.
