@@ -127,8 +127,8 @@ std::shared_ptr<CodeMemory> BodyEmitter::finish() {
 x86::Mem BodyEmitter::address(int operand, const BlockPlace& place) {
   const OperandAccess& access = body_.operands[static_cast<std::size_t>(operand)];
   const int size = size_of_operand(access);
-  const auto offset =
-      static_cast<std::int32_t>((access.inner * place.column + access.row * (place.row + row_)) * size);
+  const auto offset = static_cast<std::int32_t>(
+      (access.inner * place.column + access.row * (place.row + row_)) * size);
   const int id = address_register_[static_cast<std::size_t>(operand)];
   x86::Gp base = x86::rax;
   if (id >= 0) {
