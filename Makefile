@@ -18,9 +18,9 @@ endef
 
 help:
 	@echo "make demo       install what is missing, build, train on the embedded data, show the result"
-	@echo "make test       install what is missing, build, run all tests but the next ones"
+	@echo "make test       install what is missing, build, run all tests"
 	@echo "make test-emulated"
-	@echo "                the tests of the CUDA back end, on an emulated device"
+	@echo "                of these the ones of the CUDA back end, on an emulated device"
 	@echo "make deps       install the packages that the build needs (SINTER_INSTALL=0: never)"
 	@echo "make build      the release build: build/release/bin/sinter"
 	@echo "make bench      the workloads beside PyTorch, which goes into a virtual environment under build/"
@@ -50,7 +50,7 @@ demo: build
 
 test: build
 	@echo "sinter: testing (release)"
-	@ctest --test-dir build/release --output-on-failure -LE emulated
+	@ctest --test-dir build/release --output-on-failure
 
 test-emulated: build
 	@echo "sinter: testing on the emulated CUDA device (release)"
