@@ -1,6 +1,5 @@
 // How fast the emulated device is: a tiled matmul, a switch between fibers, threads without
-// barriers. cmake --build build/emulated --target emulated_bench &&
-// build/emulated/bin/emulated_bench
+// barriers. cmake --build build/release --target emulated_bench && build/release/bin/emulated_bench
 #include <algorithm>
 #include <chrono>
 #include <cstdint>

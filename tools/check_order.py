@@ -14,33 +14,54 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDERS = ["src/ops", "src/autograd", "src/compile", "src/nn", "src/optim", "src/recipes", "src/train", "cli", "examples"]
-RECORDS = """let made callExpr(callee(functionDecl(returns(hasDeclaration(cxxRecordDecl(hasName("::sinter::Tensor")))),
- unless(returns(referenceType())), unless(hasAnyName("value", "move", "forward")))))
+# A call that makes a Tensor, or several.
+RECORDS = """let made callExpr(callee(functionDecl(unless(returns(referenceType())), \
+unless(hasAnyName("value", "move", "forward", "get", "inputs_of", "states")), \
+returns(anyOf(hasDeclaration(cxxRecordDecl(hasName("::sinter::Tensor"))), \
+asString("std::vector<Tensor>"), asString("std::vector<sinter::Tensor>"))))))
 let records anyOf(made, hasDescendant(made))
-""".replace("\n unless", " unless")
-PAIRS = [(0, 1), (0, 2), (1, 2)]
+""".replace("\\\n", "")
+PAIRS = [(a, b) for b in range(5) for a in range(b)]
 QUERY = "set output diag\nset traversal AsIs\n" + RECORDS + "".join(
     f"m callExpr(hasArgument({a}, records), hasArgument({b}, records))\n" for a, b in PAIRS)
+# What must be found, line by line, or the search itself is broken.
+CONTROL = """#include "sinter/sinter.h"
+sinter::Tensor three(const sinter::Tensor& x) { return sinter::where(x > 0.0, x, sinter::exp(x)); }
+sinter::Tensor two(const sinter::Tensor& x) { return sinter::sin(x) + sinter::cos(x); }
+sinter::Tensor one(const sinter::Tensor& x) { return sinter::sin(x) + x; }
+"""
+CONTROL_LINES = {2, 3}
 PLACE = re.compile(r"^(\S+?):(\d+):\d+: note: .*binds here", re.M)
 
 
-def places_in(source, build):
-    done = subprocess.run(["clang-query-14", "-p", str(build), "-f", "/dev/stdin", str(source)], input=QUERY,
-                          text=True, capture_output=True)
+def places_in(source, *options):
+    done = subprocess.run(["clang-query-14", "-f", "/dev/stdin", str(source), *options], input=QUERY, text=True,
+                          capture_output=True)
     if done.returncode != 0 or "error:" in done.stderr + done.stdout:
         sys.exit(f"check_order: {source}: {(done.stderr + done.stdout)[:2000]}")
     return {(pathlib.Path(file), int(line)) for file, line in PLACE.findall(done.stdout)}
 
 
+def check_control():
+    with tempfile.TemporaryDirectory() as folder:
+        source = pathlib.Path(folder) / "control.cc"
+        source.write_text(CONTROL)
+        found = {line for file, line in places_in(source, "--", "-std=c++20", f"-I{ROOT}/include") if file == source}
+    if found != CONTROL_LINES:
+        sys.exit(f"check_order: of a file with places in lines {CONTROL_LINES} the search finds {found or 'none'}")
+
+
 def main():
+    check_control()
     build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build/clang")
     sources = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.cc"))]
     found = set()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for places in pool.map(lambda source: places_in(source, build), sources):
+        for places in pool.map(lambda source: places_in(source, "-p", str(build)), sources):
             found |= {(file, line) for file, line in places if ROOT in file.parents}
     for file, line in sorted(found):
         text = file.read_text().splitlines()[line - 1].strip()

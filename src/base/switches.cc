@@ -41,7 +41,8 @@ constexpr std::array<SwitchRow, 10> kTable = {{
      "write there: the graph after each pass, the program, its arena as a picture, a step's trace"},
     {"SINTER_INSTALL", "0 or 1", "1", "0: make never installs packages (read by make only)"},
     {"SINTER_ISA", "auto, interpreter, avx2 or avx512", "auto",
-     "what runs fused groups on the CPU; auto takes the widest instructions that it has"},
+     "what runs fused groups on the CPU, and with avx2 f32 matrix products; auto takes the widest "
+     "instructions that it has"},
     {"SINTER_THREADS", "1 to 1024", "",
      "CPU threads to use; without it, all that the process may run on"},
 }};

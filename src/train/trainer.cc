@@ -63,7 +63,8 @@ struct Trainer::Impl {
 
   std::vector<Tensor> train_step(const std::vector<Tensor>& batch) const {
     const Tensor loss = job.loss(batch[0], batch[1]);
-    job.optimizer->step(gradients(loss, job.optimizer->parameters()), isfinite(loss));
+    const std::vector<Tensor> dx = gradients(loss, job.optimizer->parameters());
+    job.optimizer->step(dx, isfinite(loss));
     return {loss};
   }
 

@@ -39,5 +39,35 @@ TEST(CpuExecutor, RefusesAWorkspaceThatIsTooSmall) {
   EXPECT_THROW(cpu.prepare(program), ir::InternalError);
 }
 
+TEST(CpuExecutor, RefusesAWorkspaceThatIsTooSmallForAGroup) {
+  // Two passes with a value between them.
+  const Shape rows{4, 5};
+  ir::Group group;
+  group.kind = ir::GroupKind::inner;
+  group.space = rows;
+  group.reduced_axes = 1;
+  group.operands = {{Dtype::f32, false, {5, 1}}, {Dtype::f32, true, {5, 1}}};
+  group.body = {{ir::ScalarOp::load, Dtype::f32, -1, -1, -1, 0},
+                {ir::ScalarOp::sqrt, Dtype::f32, 0, -1, -1, 0},
+                {ir::ScalarOp::reduce_sum, Dtype::f32, 1, -1, -1, 0},
+                {ir::ScalarOp::div, Dtype::f32, 1, 2, -1, 0},
+                {ir::ScalarOp::store, Dtype::f32, 3, -1, -1, 1}};
+  CpuBackend cpu;
+  const std::int64_t needed = cpu.workspace_bytes(group);
+  if (needed == 0) GTEST_SKIP() << "groups are interpreted here, without a workspace";
+  ir::Step step;
+  step.group = std::make_shared<const ir::Group>(group);
+  step.inputs = {argument(arena(0), rows)};
+  step.outputs = {argument(arena(128), rows)};
+  step.workspace = arena(256);
+  step.workspace_bytes = needed;
+  auto program = std::make_shared<ir::Program>();
+  program->arena_bytes = 256 + needed;
+  program->steps = {step};
+  EXPECT_NO_THROW(cpu.prepare(program));
+  program->steps[0].workspace_bytes = needed - 1;
+  EXPECT_THROW(cpu.prepare(program), ir::InternalError);
+}
+
 }  // namespace
 }  // namespace sinter::backend::cpu

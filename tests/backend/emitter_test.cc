@@ -428,6 +428,51 @@ TEST_P(EmitterTest, OutputsMayBeTheMemoryOfInputsAtAnyAlignment) {
   }
 }
 
+// Rows that go through their passes together are addressed by offsets of 32 bits.
+TEST_P(EmitterTest, RowsTooFarApartForAnOffsetAreTakenOneByOne) {
+  const auto length_of = [](std::int64_t stride) {
+    Group group = softmax(8, 512);
+    for (ir::GroupOperand& operand : group.operands) {
+      if (operand.strides[1] == 1) operand.strides[0] = stride;
+    }
+    std::string listing;
+    EXPECT_NE(emit_group_listing(group, GetParam(), &listing), nullptr);
+    return listing.size();
+  };
+  EXPECT_LT(length_of(std::int64_t{1} << 29), length_of(512) * 2 / 3);
+}
+
+// A row's results over its own operands, where other rows are under way with it.
+TEST_P(EmitterTest, RowsOfSeveralPassesMayBeStoredOverThemselves) {
+  for (std::int64_t rows = 1; rows <= 11; ++rows) {
+    for (const std::int64_t columns : {5, 64, 700}) {
+      Group group = softmax(rows, columns);
+      BodyBuilder body(group);
+      const std::int32_t scale = body.load(Dtype::f32, {1, 0});
+      // The row's sum, as softmax() has it.
+      const auto found = std::find_if(group.body.begin(), group.body.end(),
+                                      [](const auto& it) { return it.op == ScalarOp::reduce_sum; });
+      const auto sum = static_cast<std::int32_t>(found - group.body.begin());
+      body.store(body.emit(ScalarOp::mul, Dtype::f32, scale, sum), {1, 0});
+      ir::verify(group);
+      const std::unique_ptr<GroupKernel> kernel = emit_group(group, GetParam());
+      ASSERT_NE(kernel, nullptr);
+      GroupMemory expected(group, random_, false);
+      GroupMemory got = expected;
+      // The matrix over itself, the second row result over the scale.
+      const auto in_place = [](GroupMemory& memory) {
+        std::vector<void*> addresses = memory.addresses();
+        addresses[1] = addresses[0];
+        addresses[4] = addresses[3];
+        return addresses;
+      };
+      run(*interpret_group(group), in_place(expected).data());
+      run(*kernel, in_place(got).data());
+      EXPECT_EQ(GroupMemory::difference(expected, got), "") << rows << " x " << columns;
+    }
+  }
+}
+
 TEST_P(EmitterTest, ALargeMapGivesTheSameBitsWithOneAndTwoThreads) {
   for (const int threads : {1, 2}) {
     set_thread_count(threads);

@@ -92,7 +92,13 @@ TEST(KernelCacheOnDisk, ServesWithoutACompiler) {
   key.compiler_version = "";
   EXPECT_EQ(get_fresh(folder.path(), none, key), "machine code");
   EXPECT_EQ(none.compiled(), 0);
-  for (KernelKey other : {KernelKey{"the text.", 900, ""}, KernelKey{"the text", 800, ""}}) {
+  for (const KernelKey& other :
+       {KernelKey{.source = "the text.", .architecture = 900, .compiler_version = ""},
+        KernelKey{.source = "the text", .architecture = 800, .compiler_version = ""},
+        KernelKey{.source = "the text",
+        .architecture = 900,
+        .is_emulated = true,
+        .compiler_version = ""}}) {
     const TemporaryFolder copy;
     fs::copy(folder.path(), copy.path(), fs::copy_options::recursive);
     const int before = none.compiled();

@@ -93,8 +93,10 @@ class Check:
     def environment(self, **more):
         """For programs of ours: kernels are kept beside the results, nothing else is taken over."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("SINTER_")}
-        return kept | {"SINTER_CACHE": str(self.out / "kernels"), "GTEST_BRIEF": "1",
-                       "SINTER_CUDA_LIBRARY": str(self.build / f"lib/lib{self.library}.so")} | more
+        kept |= {"SINTER_CACHE": str(self.out / "kernels"), "GTEST_BRIEF": "1"}
+        if self.emulated:  # the real one is found as users find it
+            kept["SINTER_CUDA_LIBRARY"] = str(self.build / f"lib/lib{self.library}.so")
+        return kept | more
 
     def run(self, command, limit=None, environment=None):
         """Runs a program within `limit` seconds and what is left of the budget."""

@@ -141,14 +141,6 @@ x86::Mem BodyEmitter::address(int operand, const BlockPlace& place) {
   return x86::ptr(base, x86::rcx, shift, offset);
 }
 
-bool BodyEmitter::fits(const BlockPlace& furthest) const {
-  return std::all_of(
-      body_.operands.begin(), body_.operands.end(), [&](const OperandAccess& access) {
-        const std::int64_t offset = access.inner * furthest.column + access.row * furthest.row;
-        return std::abs(offset) * 8 <= std::numeric_limits<std::int32_t>::max();
-      });
-}
-
 void BodyEmitter::advance_row(int operand, std::int64_t rows) {
   const OperandAccess& access = body_.operands[static_cast<std::size_t>(operand)];
   const std::int64_t bytes = access.row * rows * size_of_operand(access);

@@ -135,8 +135,6 @@ class BodyEmitter {
   // The address of the element of `operand` at `place`. May use rax.
   asmjit::x86::Mem address(int operand, const BlockPlace& place);
   void advance_row(int operand, std::int64_t rows);
-  // True when the offsets of all operands at `furthest` fit into instructions.
-  bool fits(const BlockPlace& furthest) const;
 
  private:
   using Vec = asmjit::x86::Vec;

@@ -517,7 +517,7 @@ void BodyEmitter::emit_index(std::int32_t value) {
     step = 1;
   } else {
     a_.mov(x86::rax, arg(at));
-    first = place_.row + row_;
+    first = place_.row + row_;  // along the row axis; the other axes are read once, at row 0
   }
   const Vec to = vec(define(value), it.lane);
   if (is_avx512()) {

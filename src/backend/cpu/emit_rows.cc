@@ -1,6 +1,8 @@
 #include "backend/cpu/emit_rows.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <limits>
 
 #include "backend/cpu/emit_body.h"
 #include "backend/cpu/rows_schedule.h"
@@ -19,7 +21,8 @@ constexpr std::size_t kUnrolledInstructions = 256;
 // accumulators in registers each time, rather than once with all of them in memory.
 constexpr std::size_t kSweptInstructions = 8;
 
-// Rows of several passes are taken together while they fit into the nearest cache by half.
+// Rows of several passes are taken together as long as they fit into three quarters of a nearest
+// cache of 32 KiB.
 constexpr std::int64_t kTogetherBytes = 24 << 10;
 constexpr int kMostTogether = 4;
 
@@ -56,11 +59,19 @@ std::int64_t saved_stride(std::int64_t inner) { return (inner + 63) / 64 * 64; }
 int rows_together(const RowsSpec& spec, const RowsSchedule& schedule) {
   if (schedule.pass_count == 1) return 1;
   std::int64_t bytes = 0;
+  std::int64_t furthest = 0;  // from one row to the next
   for (const OperandAccess& access : schedule.body.operands) {
-    if (access.inner != 0) bytes += spec.inner * static_cast<std::int64_t>(size_of(access.dtype));
+    const auto size = static_cast<std::int64_t>(size_of(access.dtype));
+    if (access.inner != 0) bytes += spec.inner * size;
+    furthest = std::max(furthest, std::abs(access.row) * size);
   }
+  // Rows after the first are addressed by offsets within instructions.
+  constexpr std::int64_t kFarthestOffset = std::numeric_limits<std::int32_t>::max() / 2;
   int rows = kMostTogether;
-  while (rows > 1 && rows * bytes > kTogetherBytes) rows /= 2;
+  while (rows > 1 && (rows > spec.rows || rows * bytes > kTogetherBytes ||
+                      (rows - 1) * furthest > kFarthestOffset)) {
+    rows /= 2;
+  }
   return rows;
 }
 

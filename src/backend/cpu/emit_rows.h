@@ -17,6 +17,7 @@ namespace sinter::backend::cpu {
 struct RowsSpec {
   LoweredBody body;
   std::int64_t inner = 1;  // elements of a row; of an inner group at most kInnerChunk
+  std::int64_t rows = 1;   // length of the axis before that
   int rank = 0;            // axes of the space: inner is the last, rows the one before (if any)
   bool cuts_rows = false;  // a call may be for a piece of a row; else always for whole rows
   bool listing = false;

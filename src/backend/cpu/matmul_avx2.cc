@@ -151,25 +151,39 @@ class Avx2Kernel final : public PreparedKernel {
         panels_((s_.n + kColumns - 1) / kColumns),
         packs_a_(s_.m > kFewRows && s_.a_row != 1),
         packs_b_(s_.m > kFewRows || s_.b_column != 1 || s_.n % kColumns != 0),
+        by_item_(batch_ > 1 && s_.m * s_.n * s_.k < 2 * kGrain),
         slots_(std::max(thread_count(), static_cast<int>(std::thread::hardware_concurrency()))) {}
 
   std::int64_t workspace_bytes() const override {
     const std::int64_t floats =
-        (packs_b_ ? panels_ * panel_size() : 0) + (packs_a_ ? slots_ * kSlot : 0);
+        by_item_ ? slots_ * (panels_size() + slot_size()) : panels_size() + slots_ * slot_size();
     return floats * static_cast<std::int64_t>(sizeof(float));
   }
 
   void run(void* const* inputs, void* const* outputs, void* workspace) const override {
-    const auto* const a = static_cast<const float*>(inputs[0]);
-    const auto* const b = static_cast<const float*>(inputs[1]);
-    auto* const packed = static_cast<float*>(workspace);
-    for (std::int64_t item = 0; item < batch_; ++item) {
-      run_product({.a = a + batch_offset(operands_.a, item),
-                   .b = b + batch_offset(operands_.b, item),
-                   .y = static_cast<float*>(outputs[0]) + item * s_.m * s_.n,
-                   .panels = packed,
-                   .slots = packed + (packs_b_ ? panels_ * panel_size() : 0)});
+    const Places at{.a = static_cast<const float*>(inputs[0]),
+                    .b = static_cast<const float*>(inputs[1]),
+                    .y = static_cast<float*>(outputs[0]),
+                    .panels = static_cast<float*>(workspace),
+                    .slots = static_cast<float*>(workspace) + panels_size()};
+    if (!by_item_) {
+      for (std::int64_t item = 0; item < batch_; ++item) run_product(place_of(at, item));
+      return;
     }
+    // Small products: whole ones for each thread, which has panels of its own.
+    const std::int64_t pieces = parallel::piece_count(batch_, kGrain / (s_.m * s_.n * s_.k) + 1,
+                                                      std::min(thread_count(), slots_));
+    parallel_for(pieces, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t piece = begin; piece < end; ++piece) {
+        const parallel::Range items = parallel::piece_range(batch_, pieces, piece);
+        for (std::int64_t item = items.begin; item < items.end; ++item) {
+          Places own = place_of(at, item);
+          own.panels = at.panels + piece * (panels_size() + slot_size());
+          own.slots = own.panels + panels_size();
+          run_product(own);
+        }
+      }
+    });
   }
 
  private:
@@ -185,6 +199,16 @@ class Avx2Kernel final : public PreparedKernel {
   };
 
   std::int64_t panel_size() const { return s_.k * kColumns; }
+  std::int64_t panels_size() const { return packs_b_ ? panels_ * panel_size() : 0; }
+  std::int64_t slot_size() const { return packs_a_ ? kSlot : 0; }
+
+  Places place_of(const Places& first, std::int64_t item) const {
+    return {.a = first.a + batch_offset(operands_.a, item),
+            .b = first.b + batch_offset(operands_.b, item),
+            .y = first.y + item * s_.m * s_.n,
+            .panels = first.panels,
+            .slots = first.slots};
+  }
 
   void run_product(const Places& at) const {
     if (packs_b_) {
@@ -212,7 +236,7 @@ class Avx2Kernel final : public PreparedKernel {
           const parallel::Range rows = parallel::piece_range(tiles, row_blocks, block / groups);
           run_block({{rows.begin * kRows, std::min(rows.end * kRows, s_.m)},
                      parallel::piece_range(panels_, groups, block % groups)},
-                    at, at.slots + piece * kSlot);
+                    at, at.slots + piece * slot_size());
         }
       }
     });
@@ -260,6 +284,7 @@ class Avx2Kernel final : public PreparedKernel {
   std::int64_t panels_;
   bool packs_a_;
   bool packs_b_;  // else it is read where it lies
+  bool by_item_;  // threads share out the batch; else each product
   int slots_;     // threads that there is workspace for
 };
 

@@ -72,6 +72,7 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
 
   RowsSpec spec{.body = std::move(*body),
                 .inner = stage->inner_,
+                .rows = stage->rows_,
                 .rank = rank,
                 .cuts_rows = stage->may_cut_rows_,
                 .listing = listing != nullptr};

@@ -49,6 +49,7 @@ class CudaBackend : public Backend {
   const SinterCudaDevice& device() const { return device_; }
   // 100 * major + 10 * minor
   int architecture() const { return 100 * device_.major + 10 * device_.minor; }
+  bool is_emulated() const { return device_.is_emulated != 0; }
 
   // For executables, which hold the mutex while they use the context.
   std::recursive_mutex& mutex() { return mutex_; }

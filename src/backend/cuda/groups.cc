@@ -45,6 +45,7 @@ void Groups::load(const std::string& source) {
   if (status != kSinterCudaNoCompiler) backend_.check(status, "compiling fused groups");
   const KernelKey key{.source = source,
                       .architecture = backend_.architecture(),
+                      .is_emulated = backend_.is_emulated(),
                       .compiler_version = version.data()};
   const KernelImage image = KernelCache::instance().get(key, [&] {
     const void* made = nullptr;

@@ -33,8 +33,8 @@ constexpr std::size_t kLargestFile = std::size_t{256} << 20;
 
 // Its first line names the compiler, the rest is the same for any.
 std::string key_text_of(const KernelKey& key) {
-  return fmt::format("compiler {}\narchitecture {}\n{}", key.compiler_version, key.architecture,
-                     key.source);
+  return fmt::format("compiler {}\narchitecture {}{}\n{}", key.compiler_version, key.architecture,
+                     key.is_emulated ? ", emulated" : "", key.source);
 }
 
 std::string_view without_compiler(std::string_view key_text) {

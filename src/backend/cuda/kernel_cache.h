@@ -1,12 +1,13 @@
 // Compiled fused groups, kept from run to run in a folder, by content.
 //
 // The folder is SINTER_CACHE, else $XDG_CACHE_HOME/sinter, else ~/.cache/sinter. A file holds one
-// image; its name is a hash of all that the image depends on, its head that text itself, its tail a
-// checksum. So a machine without a compiler runs what was compiled before, there or elsewhere. A
-// file that is cut, changed or of something else counts as absent, and is replaced. Files appear
-// whole or not at all, so that any number of processes may use one folder at once; each compiles
-// what it does not find. Where the folder cannot be made or written, or SINTER_CACHE is set to
-// nothing, images are kept in the process only; the first failure is said once, on standard error.
+// image; its name is made of hashes of all that the image depends on, its head is that text itself,
+// its tail a checksum. So a machine without a compiler runs what was compiled before, there or
+// elsewhere. A file that is cut, changed or of something else counts as absent, and is replaced.
+// Files appear whole or not at all, so that any number of processes may use one folder at once;
+// each compiles what it does not find. Where the folder cannot be made or written, or SINTER_CACHE
+// is set to nothing, images are kept in the process only; the first failure is said once, on
+// standard error.
 #ifndef SINTER_BACKEND_CUDA_KERNEL_CACHE_H_
 #define SINTER_BACKEND_CUDA_KERNEL_CACHE_H_
 
@@ -27,6 +28,7 @@ using KernelImage = std::shared_ptr<const std::string>;
 struct KernelKey {
   std::string_view source;
   std::int32_t architecture = 0;      // 100 * major + 10 * minor
+  bool is_emulated = false;           // its images are for the emulated device
   std::string_view compiler_version;  // "nvrtc 13.0"; empty: there is none, any one's image serves
 };
 
@@ -36,8 +38,8 @@ class KernelCache {
   explicit KernelCache(std::string folder, std::int64_t limit = kDefaultLimit);
 
   // The image for `key`: of this process, of the folder, or from `compile`, which may throw (and
-  // does where there is no compiler). Safe
-  // to call from several threads; each image is compiled by one of them at a time.
+  // does where there is no compiler). Safe to call from several threads; each image is compiled by
+  // one of them at a time.
   KernelImage get(const KernelKey& key, const std::function<std::string()>& compile);
 
   // "HASH-HASH.kernel": of all but the compiler, and of that

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -273,9 +274,10 @@ const NvrtcFunctions* nvrtc_functions() {
 }
 
 const char* compiler_version() {
-  static const std::string text = "emulated " + compiler_line() +
-                                  (kAddressSanitizer ? " address" : "") +
-                                  (kThreadSanitizer ? " thread" : "");
+  // What is compiled into every module is part of what an image depends on.
+  static const std::string text =
+      "emulated " + std::to_string(std::hash<std::string_view>{}(kDeviceText) % 1000000) + " " +
+      compiler_line() + (kAddressSanitizer ? " address" : "") + (kThreadSanitizer ? " thread" : "");
   return text.c_str();
 }
 
