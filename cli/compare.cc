@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "base/file.h"
 #include "commands.h"
@@ -79,6 +80,27 @@ std::map<std::string, double> parse_prices(const std::vector<std::string>& texts
   return prices;
 }
 
+// Each device once, and a price for none but them.
+void check_devices(const std::vector<std::string>& devices,
+                   const std::map<std::string, double>& prices) {
+  const std::set<std::string> given(devices.begin(), devices.end());
+  if (given.size() < devices.size()) {
+    raise({.where = "--devices",
+           .what = "a device is given twice",
+           .got = fmt::format("{}", fmt::join(devices, ",")),
+           .expected = "each once",
+           .hint = {}});
+  }
+  for (const auto& [device, price] : prices) {
+    if (given.count(device) != 0) continue;
+    raise({.where = "--price",
+           .what = "this device is not compared",
+           .got = "'" + device + "'",
+           .expected = fmt::format("{}", fmt::join(devices, ",")),
+           .hint = {}});
+  }
+}
+
 std::string folder_of(const CompareCommand& command) {
   if (!command.request.folder.empty()) return command.request.folder;
   int number = 1;
@@ -140,6 +162,7 @@ int run(const CompareCommand& command) {
   std::map<std::string, double> prices;
   try {
     prices = parse_prices(command.prices);
+    check_devices(command.devices, prices);
     comparison.title = title_of(command);
   } catch (const Error& error) {
     fmt::print(stderr, "sinter: error: {}\n", error.what());

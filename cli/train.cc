@@ -59,9 +59,12 @@ int run(const TrainCommand& command) {
                                          frozen.tensors, frozen.tensors == 1 ? "" : "s")));
   ProgressBar bar(command.quiet);
   const train::Result result = run->train(bar);
-  say(fmt::format("{} steps in {:.1f} s, {:.0f} samples/s; the model is {}/model.safetensors",
-                  result.steps_run, result.train_seconds, result.samples_per_second,
-                  run->folder()));
+  const std::string done =
+      result.steps_run == 0
+          ? "no steps were left"
+          : fmt::format("{} steps in {:.1f} s, {:.0f} samples/s", result.steps_run,
+                        result.seconds_run, result.samples_per_second);
+  say(fmt::format("{}; the model is {}/model.safetensors", done, run->folder()));
   return kDone;
 }
 

@@ -83,6 +83,7 @@ struct Result {
   std::int64_t epochs = 0;
   std::optional<std::int64_t> resumed_from = {};
   double train_seconds = 0;  // of all processes that worked on the run
+  double seconds_run = 0;    // of this one
   double samples_per_second = 0;
   double first_step_ms = 0;
   std::int64_t planned_bytes = 0;

@@ -129,6 +129,26 @@ void create_directories(const std::string& path) {
   if (error) raise_system(path, "the folder cannot be created", error.value());
 }
 
+FolderLock::FolderLock(const std::string& folder)
+    : descriptor_(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  if (descriptor_ < 0) raise_system(folder, "the folder cannot be opened", errno);
+  if (flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  const int error = errno;
+  close(descriptor_);
+  // File systems without locks: better an unlocked run than none.
+  descriptor_ = -1;
+  if (error != EWOULDBLOCK) return;
+  raise({.where = folder,
+         .what = "another process is at work in this folder",
+         .got = {},
+         .expected = {},
+         .hint = "wait for it, or name another folder"});
+}
+
+FolderLock::~FolderLock() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   const std::string name = split(path_).second;
   if (name.empty() || name == "." || name == "..") {

@@ -16,6 +16,20 @@ std::string read_file(const std::string& path, std::size_t limit);
 // Creates a folder and those above it, as far as they do not exist.
 void create_directories(const std::string& path);
 
+// Keeps a folder for this process while it lives, also against others that ask for it this way;
+// nothing is left behind however the process ends. Throws Error where another process has it.
+// REQUIRES: the folder exists.
+class FolderLock {
+ public:
+  explicit FolderLock(const std::string& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
 // Replaces a file in one step: other processes, and this machine after a crash, see the old content
 // or the new one, never a part. The new content is written to a temporary file in the same folder
 // (`NAME.tmp-...`), which commit() syncs and renames. A path that is a symbolic link is replaced,

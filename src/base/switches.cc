@@ -26,7 +26,8 @@ constexpr std::array<SwitchRow, 10> kTable = {{
      "1: verify after every pass; 2: compare compiled with eager too; 3: stop at the first NaN and "
      "name its op"},
     {"SINTER_CUDA_LIBRARY", "a file", "",
-     "the CUDA library to load; without it, libsinter_cuda.so beside the program or in ../lib"},
+     "the CUDA library to load; without it, libsinter_cuda.so beside the program, in ../lib or in "
+     "../lib/sinter"},
     {"SINTER_DEBUG", "0 to 5", "0",
      "print, each level adding: 1 kernels with their time, groups that are interpreted; 2 passes; "
      "3 fused groups; 4 the graph "

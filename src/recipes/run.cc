@@ -152,7 +152,11 @@ void Run::settle_folder(const std::function<void(const std::string&)>& say) {
     if (!goes_on_) say(folder_ + " has no checkpoint yet: starting afresh");
     return;
   }
-  if (!holds_run(folder_) || request_.force) return;
+  refuse_existing();
+}
+
+void Run::refuse_existing() const {
+  if (request_.resume || request_.force || !holds_run(folder_)) return;
   raise({.where = folder_,
          .what = "there is a run already",
          .got = {},
@@ -209,10 +213,12 @@ ProgramReport Run::plan() {
 
 train::Result Run::train(train::Observer& observer) {
   train::Trainer trainer(prepared_->job(), options());
+  create_directories(folder_);
+  const FolderLock lock(folder_);
+  refuse_existing();  // it may have been made while this one prepared itself
   if (!goes_on_) {
     for (const char* name : kFiles) fs::remove_all(folder_ + "/" + name);
   }
-  create_directories(folder_);
   // A run that goes on in the environment that it began in has its record; when it is refused, the
   // record stays.
   const std::string path = folder_ + "/config.toml";

@@ -49,6 +49,7 @@ class Run {
 
  private:
   void settle_folder(const std::function<void(const std::string&)>& say);
+  void refuse_existing() const;
   void settle_config();
   train::Options options() const;
   void write_summary(const train::Result& result) const;

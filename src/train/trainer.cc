@@ -272,6 +272,7 @@ Result Trainer::run(Observer& observer) {
   result.steps = impl.progress.step;
   result.epochs = impl.progress.epochs;
   result.train_seconds = impl.earlier_seconds + seconds;
+  result.seconds_run = seconds;
   result.peak_bytes = peak_resident_bytes();
   return result;
 }

@@ -48,7 +48,9 @@ TEST_F(CudaLibraryTest, IsLoadedWhenItIsThere) {
 TEST_F(CudaLibraryTest, NoLibrary) {
   const Library library = load_library({"/nowhere/libsinter_cuda.so", "/lib/x/libsinter_cuda.so"});
   EXPECT_EQ(library.api, nullptr);
-  EXPECT_EQ(library.problem, "libsinter_cuda.so was not found in /nowhere, /lib/x");
+  EXPECT_EQ(library.problem,
+            "libsinter_cuda.so was not found in /nowhere, /lib/x (SINTER_CUDA_LIBRARY names it "
+            "elsewhere)");
   EXPECT_EQ(list_devices(library).problem, library.problem);
   EXPECT_EQ(load_library({"/nowhere/my.so"}).problem, "/nowhere/my.so: there is no such file");
 }

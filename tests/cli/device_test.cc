@@ -138,6 +138,7 @@ TEST(Device, CompareDoesTheCpusHalfWhereThereIsNoGpu) {
 
   Words alone = words;
   *std::find(alone.begin(), alone.end(), "cpu,cuda") = "cuda";
+  *std::find(alone.begin(), alone.end(), "cpu=0.2") = "cuda=3";
   expect_one_line(run_command(folder.path(), alone, with_fake("count_status=1")),
                   {"none of the devices can be used", "there is no NVIDIA driver"});
 }

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <random>
@@ -144,6 +145,24 @@ TEST(Resume, a_full_disk_is_one_clear_line_and_leaves_the_last_checkpoint) {
   EXPECT_EQ(content_of(folder / "run/checkpoints/last.safetensors"), before);
   ASSERT_EQ(run_command(folder.path(), resume).status, 0);
   expect_same_end(folder, "run");
+}
+
+TEST(Resume, two_processes_cannot_work_in_one_folder) {
+  const TemporaryFolder folder;
+  std::vector<std::string> words = short_job("run");
+  *std::find(words.begin(), words.end(), "3") = "2000";  // epochs
+  RunningCommand first(folder.path(), words, {});
+  wait_for_lines(first, folder / "run/timing.jsonl", 1);
+  for (const std::string option : {"--force", "--resume"}) {
+    const CommandResult second = run_command(folder.path(), with(words, option));
+    EXPECT_EQ(second.status, 1);
+    EXPECT_NE(second.err.find("run: another process is at work in this folder"), std::string::npos)
+        << option << ": " << second.err;
+  }
+  first.send(SIGKILL);
+  first.wait();
+  // Killed, it holds the folder no more.
+  EXPECT_EQ(run_command(folder.path(), with(short_job("run"), "--force")).status, 0);
 }
 
 }  // namespace

@@ -151,5 +151,41 @@ TEST(Usage, help_version_and_unknown_switches) {
   EXPECT_NE(info.err.find("SINTER_DEBUGG"), std::string::npos) << info.err;
 }
 
+// The disk behind standard output is full.
+TEST(Output, that_cannot_be_written_is_an_error) {
+  const TemporaryFolder folder;
+  for (const char* arguments : {"--help", "info", "train image --plan"}) {
+    const std::string command = std::string("cd ") + folder.path() + " && " + SINTER_COMMAND + " " +
+                                arguments + " > /dev/full 2> err";
+    const int status = std::system(command.c_str());
+    EXPECT_EQ(WEXITSTATUS(status), 1) << arguments;
+    EXPECT_NE(content_of(folder / "err").find("standard output: cannot be written"),
+              std::string::npos)
+        << arguments << ": " << content_of(folder / "err");
+  }
+}
+
+TEST(Folder, below_a_file_is_one_clear_line) {
+  const TemporaryFolder folder;
+  std::ofstream(folder / "file") << "text";
+  const CommandResult result =
+      run_command(folder.path(), {"train", "image", "--steps", "1", "--out", "file/run"});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_EQ(result.err.rfind("sinter: error: file/run", 0), 0u) << result.err;
+  EXPECT_NE(result.err.find("cannot be created"), std::string::npos) << result.err;
+}
+
+TEST(Compare, refuses_a_device_given_twice_and_a_price_of_none) {
+  const TemporaryFolder folder;
+  const CommandResult twice =
+      run_command(folder.path(), {"compare", "image", "--devices", "cpu,cpu"});
+  EXPECT_EQ(twice.status, 2);
+  EXPECT_NE(twice.err.find("given twice"), std::string::npos) << twice.err;
+  const CommandResult price =
+      run_command(folder.path(), {"compare", "image", "--devices", "cpu", "--price", "gpu=1"});
+  EXPECT_EQ(price.status, 2);
+  EXPECT_NE(price.err.find("'gpu'"), std::string::npos) << price.err;
+}
+
 }  // namespace
 }  // namespace sinter

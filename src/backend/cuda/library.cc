@@ -93,7 +93,8 @@ Library load_library(const std::vector<std::string>& paths) {
   for (const std::string& path : paths) folders.push_back(path.substr(0, path.rfind('/')));
   return {.api = nullptr,
           .path = {},
-          .problem = std::string(kFileName) + " was not found in " + joined(folders)};
+          .problem = std::string(kFileName) + " was not found in " + joined(folders) +
+                     " (SINTER_CUDA_LIBRARY names it elsewhere)"};
 }
 
 // Never destroyed: Tensors with static storage may outlive it.
