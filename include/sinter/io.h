@@ -27,10 +27,11 @@ void load_weights(const std::string& path, std::span<const NamedState> states);
 // The metadata entries of a safetensors file. Throws Error as load_weights.
 Texts read_texts(const std::string& path);
 
-// All of `states` bit for bit as they lie in memory, for going on later.
+// All of `states` bit for bit as they lie in memory, for going on later, with a checksum.
 void save_checkpoint(const std::string& path, std::span<const NamedState> states,
                      const Texts& texts);
-// The inverse; gives the texts. Throws Error as load_weights; then no State has changed.
+// The inverse; gives the texts. Throws Error as load_weights, and where the checksum is not that of
+// the tensors; then no State has changed.
 Texts load_checkpoint(const std::string& path, std::span<const NamedState> states);
 
 }  // namespace sinter::io

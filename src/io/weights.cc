@@ -1,4 +1,8 @@
+#include <zlib.h>
+
 #include <cstring>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "io/safetensors.h"
@@ -19,8 +23,25 @@ std::vector<NamedState> chosen(std::span<const NamedState> states, Content conte
   return result;
 }
 
+// Of all tensors' bytes, in the order of their names: weights are exchanged with other programs,
+// but a checkpoint is read by this one alone, which can tell whether a bit has changed since.
+constexpr const char* kChecksum = "crc32";
+
+std::string checksum_of(std::map<std::string, std::pair<const void*, std::size_t>> tensors) {
+  uLong sum = crc32_z(0, nullptr, 0);
+  for (const auto& [name, memory] : tensors) {
+    if (memory.second == 0) continue;
+    sum = crc32_z(sum, static_cast<const unsigned char*>(memory.first), memory.second);
+  }
+  std::string text(8, '0');
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    text[i] = "0123456789abcdef"[(sum >> (28 - 4 * i)) & 0xfU];
+  }
+  return text;
+}
+
 void write(const std::string& path, std::span<const NamedState> states, Content content,
-           const Texts& texts) {
+           Texts texts) {
   const std::vector<NamedState> list = chosen(states, content);
   std::vector<Tensor> values;  // keeps the memory that the views show
   std::vector<NamedTensor> tensors;
@@ -34,11 +55,33 @@ void write(const std::string& path, std::span<const NamedState> states, Content 
                   .data = value.data(),
                   .bytes = static_cast<std::size_t>(value.elements()) * size_of(value.dtype())}});
   }
+  if (content == Content::everything) {
+    std::map<std::string, std::pair<const void*, std::size_t>> memory;
+    for (const NamedTensor& it : tensors) memory[it.name] = {it.view.data, it.view.bytes};
+    texts[kChecksum] = checksum_of(std::move(memory));
+  }
   write_safetensors(path, tensors, texts);
 }
 
 std::string type_text(Dtype dtype, const Shape& shape) {
   return std::string(name_of(dtype)) + shape.to_string();
+}
+
+void check_checksum(const SafetensorsFile& file) {
+  const auto given = file.metadata().find(kChecksum);
+  if (given == file.metadata().end()) return;  // of an older version
+  std::map<std::string, std::pair<const void*, std::size_t>> memory;
+  for (const std::string& name : file.names()) {
+    const TensorView view = file.get(name);
+    memory[name] = {view.data, view.bytes};
+  }
+  const std::string found = checksum_of(std::move(memory));
+  if (found == given->second) return;
+  raise({.where = file.path(),
+         .what = "the checkpoint is damaged: its bytes are not those that were written",
+         .got = "checksum " + found,
+         .expected = given->second,
+         .hint = "--force begins the run anew"});
 }
 
 // All checks, and all the copies that can fail, come before the first assignment.
@@ -101,8 +144,11 @@ void save_checkpoint(const std::string& path, std::span<const NamedState> states
 
 Texts load_checkpoint(const std::string& path, std::span<const NamedState> states) {
   const SafetensorsFile file(path);
+  check_checksum(file);
   read(file, states, Content::everything);
-  return file.metadata();
+  Texts texts = file.metadata();
+  texts.erase(kChecksum);
+  return texts;
 }
 
 }  // namespace sinter::io
