@@ -10,8 +10,10 @@
 namespace sinter::cli {
 namespace {
 
-void print_plan(recipes::Run& run) {
+void print_plan(recipes::Run& run, const std::string& recipe) {
   const ProgramReport report = run.plan();
+  fmt::print("{}: {}, {} parameters, batches of {}, on {}\n", recipe, run.config().text("model"),
+             run.parameter_count(), run.config().integer("batch"), current_device());
   const MemoryReport& memory = report.memory;
   const auto line = [](const char* name, std::int64_t bytes) {
     fmt::print("{:<12}{:>16} bytes\n", name, bytes);
@@ -48,7 +50,7 @@ int run(const TrainCommand& command) {
   catch_interrupts();
   run->prepare();
   if (command.plan) {
-    print_plan(*run);
+    print_plan(*run, request.recipe);
     return kDone;
   }
   const recipes::Prepared::Frozen frozen = run->frozen();
