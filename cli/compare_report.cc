@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "train/quote.h"
 
@@ -62,53 +63,99 @@ std::string json_number(const std::optional<double>& value) {
   return value ? fmt::format("{:.6g}", *value) : "null";
 }
 
-// Accuracy over seconds, a line for each device.
+// Round numbers, about five of them, from at most `least` to at least `most`.
+struct Ticks {
+  double first = 0;
+  double step = 1;
+  int count = 0;  // steps
+
+  Ticks(double least, double most) {
+    const double rough = std::max(most - least, 1e-9) / 5;
+    step = std::pow(10.0, std::floor(std::log10(rough)));
+    for (const double factor : {2.0, 2.5, 2.0}) {
+      if (step < rough) step *= factor;  // 1, 2, 5, 10
+    }
+    first = std::floor(least / step) * step;
+    count = std::max(1, static_cast<int>(std::ceil((most - first) / step - 1e-9)));
+  }
+  double at(int i) const { return first + step * i; }
+  double last() const { return at(count); }
+  int decimals() const {
+    return std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
+  }
+};
+
+// Accuracy over seconds, a line for each device that ran.
 std::string chart(const Comparison& comparison) {
-  constexpr double kWidth = 760;
-  constexpr double kHeight = 320;
-  constexpr double kEdge = 50;
+  constexpr double kWidth = 760, kHeight = 340, kLeft = 60, kRight = 20, kTop = 30, kBottom = 50;
   double most_seconds = 1e-3;
-  double least = 1;
+  double least = comparison.target;
+  double most = comparison.target;
   for (const DeviceRun& run : comparison.runs) {
     for (const DeviceRun::Point& point : run.curve) {
       most_seconds = std::max(most_seconds, point.seconds);
       least = std::min(least, point.accuracy);
+      most = std::max(most, point.accuracy);
     }
   }
-  least = std::min(least, comparison.target) - 0.01;
-  const auto x = [&](double seconds) {
-    return kEdge + seconds / most_seconds * (kWidth - 2 * kEdge);
+  const Ticks seconds(0, most_seconds);
+  const Ticks accuracy(least, most);
+  const auto x = [&](double value) {
+    return kLeft + value / seconds.last() * (kWidth - kLeft - kRight);
   };
-  const auto y = [&](double accuracy) {
-    return kHeight - kEdge - (accuracy - least) / (1 - least) * (kHeight - 2 * kEdge);
+  const auto y = [&](double value) {
+    const double share = (value - accuracy.first) / (accuracy.last() - accuracy.first);
+    return kHeight - kBottom - share * (kHeight - kTop - kBottom);
   };
   std::string svg = fmt::format(
       "<svg viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\">\n"
       "<rect width=\"{0}\" height=\"{1}\" fill=\"#fff\"/>\n",
       kWidth, kHeight);
-  svg += fmt::format(
-      "<line x1=\"{0:.1f}\" x2=\"{1:.1f}\" y1=\"{2:.1f}\" y2=\"{2:.1f}\" stroke=\"#999\" "
-      "stroke-dasharray=\"4\"/>\n<text x=\"{0:.1f}\" y=\"{3:.1f}\">target {4:.4f}</text>\n",
-      x(0), x(most_seconds), y(comparison.target), y(comparison.target) - 4, comparison.target);
+  const auto line = [&](double x1, double y1, double x2, double y2, const char* style) {
+    svg += fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" {}/>\n", x1,
+                       y1, x2, y2, style);
+  };
+  const auto text = [&](double at_x, double at_y, const char* style, const std::string& words) {
+    svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" {}>{}</text>\n", at_x, at_y, style, words);
+  };
+  constexpr const char* kGrid = "stroke=\"#e4e4e4\"";
+  for (int i = 0; i <= seconds.count; ++i) {
+    line(x(seconds.at(i)), y(accuracy.first), x(seconds.at(i)), y(accuracy.last()), kGrid);
+    text(x(seconds.at(i)), kHeight - kBottom + 18, "text-anchor=\"middle\"",
+         fmt::format("{:.{}f}", seconds.at(i), seconds.decimals()));
+  }
+  for (int i = 0; i <= accuracy.count; ++i) {
+    line(x(0), y(accuracy.at(i)), x(seconds.last()), y(accuracy.at(i)), kGrid);
+    text(kLeft - 8, y(accuracy.at(i)) + 4, "text-anchor=\"end\"",
+         fmt::format("{:.{}f}", accuracy.at(i), accuracy.decimals()));
+  }
+  line(x(0), y(accuracy.first), x(seconds.last()), y(accuracy.first), "stroke=\"#666\"");
+  line(x(0), y(accuracy.first), x(0), y(accuracy.last()), "stroke=\"#666\"");
+  text((kLeft + kWidth - kRight) / 2, kHeight - 10, "text-anchor=\"middle\"",
+       "seconds of training");
+  line(x(0), y(comparison.target), x(seconds.last()), y(comparison.target),
+       "stroke=\"#999\" stroke-dasharray=\"4\"");
+  text(x(seconds.last()), y(comparison.target) - 5, "text-anchor=\"end\" fill=\"#666\"",
+       fmt::format("target {:.4f}", comparison.target));
+  double legend = kLeft;
   for (std::size_t i = 0; i < comparison.runs.size(); ++i) {
     const DeviceRun& run = comparison.runs[i];
+    if (!run.has_run()) continue;
     const char* const color = kColors.at(i % kColors.size());
-    std::string line;
+    std::string points;
     for (const DeviceRun::Point& point : run.curve) {
-      line += fmt::format("{:.1f},{:.1f} ", x(point.seconds), y(point.accuracy));
+      points += fmt::format("{:.1f},{:.1f} ", x(point.seconds), y(point.accuracy));
       svg += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" fill=\"{}\"/>\n",
                          x(point.seconds), y(point.accuracy), color);
     }
     svg += fmt::format("<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"2\"/>\n",
-                       line, color);
-    svg += fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" fill=\"{}\">{}</text>\n", kEdge,
-                       20 + 16.0 * static_cast<double>(i), color, escaped(run.device));
+                       points, color);
+    line(legend, 14, legend + 18, 14,
+         fmt::format("stroke=\"{}\" stroke-width=\"3\"", color).c_str());
+    text(legend + 24, 18, "", escaped(run.device));
+    legend += 60 + 8 * static_cast<double>(run.device.size());
   }
-  svg += fmt::format(
-      "<text x=\"{:.1f}\" y=\"{:.1f}\">seconds of training (0 to {:.1f})</text>\n"
-      "<text x=\"4\" y=\"{:.1f}\">{:.3f}</text><text x=\"4\" y=\"{:.1f}\">1.000</text>\n</svg>\n",
-      kWidth / 2 - 80, kHeight - 14, most_seconds, y(least), least, y(1.0));
-  return svg;
+  return svg + "</svg>\n";
 }
 
 std::string table_row(const DeviceRun& run, double target) {
