@@ -80,7 +80,7 @@ def run_all(run, part, works):
 
 def ops(run, part):
     device = {"SINTER_DEVICE": "cuda"}
-    few = {"SINTER_TEST_FUNCTIONS": "3" if run.emulated else "100"}
+    few = {"SINTER_TEST_FUNCTIONS": "3" if run.emulated else "30"}
     # The long lists of samples: each op is compiled on its own, for an emulated device by the compiler of
     # the system, so a rehearsal takes one test in SHARE.
     share = {"GTEST_TOTAL_SHARDS": str(SHARE), "GTEST_SHARD_INDEX": "3"} if run.emulated else {}

@@ -26,16 +26,17 @@ namespace {
 
 constexpr int kRows = 6;
 constexpr std::int64_t kColumns = 16;  // of a panel
-constexpr std::int64_t kDepth =
-    256;  // steps of k for which a panel's part stays in the nearest cache
-constexpr std::int64_t kRowBlock =
-    96;  // rows whose part of a stays in the next one; a multiple of kRows
+// Steps of k for which a panel's part stays in the nearest cache.
+constexpr std::int64_t kDepth = 256;
+// Rows whose part of a stays in the next one; a multiple of kRows.
+constexpr std::int64_t kRowBlock = 96;
 // With no more rows than this, packing b would cost about what it saves.
 constexpr std::int64_t kFewRows = 12;
 // Multiplications below which a thread is not worth its start.
 constexpr std::int64_t kGrain = 1 << 18;
 
-// Adds to the 16 columns of `rows` rows of y, or, when `fresh`, sets them.
+// Adds to the 16 columns of `rows` rows of y, or, when `fresh`, sets them. Without the pragmas g++
+// keeps the sums in memory.
 template <int rows>
 [[gnu::target("avx2,fma")]] void multiply_tile(const float* a, std::int64_t a_row,
                                                std::int64_t a_column, const float* b,

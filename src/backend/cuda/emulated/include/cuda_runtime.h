@@ -1,7 +1,7 @@
 // The CUDA runtime (13.0) as far as Sinter uses it, on the CPU: found before CUDA's own header when
-// libsinter_cuda_emulated.so is built. Its purpose is to run
-// every line of GPU code without a GPU and to be less forgiving than one. sinter_emulated/device.h
-// is the device language; this is the host's side.
+// libsinter_cuda_emulated.so is built. Its purpose is to run every line of GPU code without a GPU
+// and to be less forgiving than one. sinter_emulated/device.h is the device language; this is the
+// host's side.
 //
 // Streams are lazy. A launch or an asynchronous copy is a closure in its stream's queue, and runs
 // when somebody waits for it: cudaStreamSynchronize, cudaEventSynchronize, cudaDeviceSynchronize, a
