@@ -32,8 +32,8 @@ endfunction()
 function(sinter_test layer)
   cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${layer}_test ${arg_SOURCES})
-  target_link_libraries(${layer}_test PRIVATE sinter_${layer} ${arg_LINK} GTest::gtest GTest::gtest_main)
-  target_compile_definitions(${layer}_test PRIVATE SINTER_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${layer}_test PRIVATE sinter_${layer} ${arg_LINK} sinter_source_path GTest::gtest
+    GTest::gtest_main)
   add_test(NAME ${layer} COMMAND ${layer}_test)
 endfunction()
 

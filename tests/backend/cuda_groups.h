@@ -9,6 +9,7 @@
 
 #include "ir/group.h"
 #include "random_group.h"
+#include "source_path.h"
 
 namespace sinter::testing {
 
@@ -97,7 +98,7 @@ inline ir::Group bias_gradient(std::int64_t rows, std::int64_t columns) {
 // The fused groups of the training steps of `mlp` and `cnn`, with 8 rows. Made by
 //   SINTER_DUMP=folder sinter bench --batch 8;  cuda_groups --list folder/*program.txt
 inline std::vector<ir::Group> step_groups() {
-  std::ifstream file(SINTER_SOURCE_DIR "/tests/golden/cuda/step_groups.txt");
+  std::ifstream file(tests::source_path("tests/golden/cuda/step_groups.txt"));
   std::vector<ir::Group> groups;
   std::string text;
   for (std::string line; std::getline(file, line);) {

@@ -8,6 +8,7 @@
 #include "backend/cuda/fused.h"
 #include "cuda_groups.h"
 #include "nvrtc.h"
+#include "source_path.h"
 
 namespace sinter::backend::cuda {
 namespace {
@@ -26,7 +27,7 @@ std::string text_of(const ir::Group& group) {
 
 void expect_golden(const std::string& name, const std::string& text) {
   // After a meant change: SINTER_UPDATE_GOLDEN=1 backend_test
-  const std::string path = SINTER_SOURCE_DIR "/tests/golden/cuda/" + name + ".cu";
+  const std::string path = tests::source_path("tests/golden/cuda/" + name + ".cu");
   if (std::getenv("SINTER_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << text;
   std::ostringstream golden;
   golden << std::ifstream(path).rdbuf();

@@ -16,6 +16,7 @@
 #include "sinter/autograd.h"
 #include "sinter/compile.h"
 #include "sinter/ops.h"
+#include "source_path.h"
 
 namespace sinter {
 namespace {
@@ -93,7 +94,7 @@ TEST(Passes, GiveTheSameTextEveryTimeAndThatOfTheGoldenFile) {
   const std::string text = graphs_of(dumps_of_tiny_step(first));
   EXPECT_EQ(text, graphs_of(dumps_of_tiny_step(second)));
   // After a meant change: SINTER_UPDATE_GOLDEN=1 compile_test
-  const std::string path = std::string(SINTER_SOURCE_DIR) + "/tests/golden/passes.txt";
+  const std::string path = tests::source_path("tests/golden/passes.txt");
   if (std::getenv("SINTER_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << text;
   EXPECT_EQ(text, contents(path));
 }

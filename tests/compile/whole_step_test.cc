@@ -10,6 +10,7 @@
 #include "compile/checks.h"
 #include "compile/training_steps.h"
 #include "sinter/compile.h"
+#include "source_path.h"
 
 namespace sinter {
 namespace {
@@ -233,7 +234,7 @@ TEST(WholeStep, HasThePlanOfTheGoldenFile) {
   };
   describe("mlp", mlp_step, mlp_batch);
   describe("cnn", cnn_step, cnn_batch);
-  const std::string path = std::string(SINTER_SOURCE_DIR) + "/tests/golden/plans.txt";
+  const std::string path = tests::source_path("tests/golden/plans.txt");
   if (std::getenv("SINTER_UPDATE_GOLDEN") != nullptr) std::ofstream(path) << text.str();
   std::ostringstream golden;
   golden << std::ifstream(path).rdbuf();

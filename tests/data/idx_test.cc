@@ -11,6 +11,7 @@
 
 #include "../base/damaged_file.h"
 #include "sinter/error.h"
+#include "source_path.h"
 
 namespace sinter::data {
 namespace {
@@ -184,7 +185,7 @@ TEST_F(Idx, NeverCrashesOnDamage) {
 }
 
 TEST_F(Idx, ReadsMnist) {
-  const std::string folder = SINTER_SOURCE_DIR "/../shared/data/mnist/";
+  const std::string folder = tests::source_path("../shared/data/mnist/");
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "MNIST is not on this machine: " << folder;
   const IdxArray images = read_idx(folder + "train-images-idx3-ubyte.gz");
   EXPECT_EQ(images.dtype, Dtype::u8);

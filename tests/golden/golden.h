@@ -11,13 +11,14 @@
 #include <vector>
 
 #include "sinter/tensor.h"
+#include "source_path.h"
 
 namespace sinter::golden {
 
 using Json = nlohmann::json;
 
 inline Json read(const std::string& name) {
-  std::ifstream file(SINTER_SOURCE_DIR "/tests/golden/" + name + ".json");
+  std::ifstream file(tests::source_path("tests/golden/" + name + ".json"));
   return Json::parse(file);
 }
 
