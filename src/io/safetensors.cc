@@ -32,6 +32,11 @@ std::uint64_t bytes_of(Dtype dtype, const Shape& shape) {
   return static_cast<std::uint64_t>(shape.elements()) * size_of(dtype);
 }
 
+std::string type_text(const FileDtype& dtype, const Shape& shape) {
+  return std::string(dtype.computed ? name_of(*dtype.computed) : dtype.name) + " " +
+         shape.to_string();
+}
+
 // The length of the header; all of it lies in the file.
 std::size_t header_length(const MappedFile& file) {
   if (file.size() < kLengthBytes) {
@@ -63,12 +68,15 @@ void check_places(const std::string& path, const std::vector<HeaderEntry>& entri
       refuse(path, tensor + " goes beyond the end of the file", place,
              "at most " + std::to_string(data_bytes));
     }
-    const std::uint64_t bytes = bytes_of(entry.dtype, entry.shape);
-    if (entry.end - entry.begin != bytes) {
+    const std::uint64_t bits = static_cast<std::uint64_t>(entry.shape.elements()) *
+                               static_cast<unsigned>(entry.dtype.bits);
+    if (bits % 8 != 0) {
+      refuse(path, tensor + " does not end with a whole byte", type_text(entry.dtype, entry.shape));
+    }
+    if (entry.end - entry.begin != bits / 8) {
       refuse(path, tensor + " has a size that does not fit its dtype and shape",
              bytes_text(entry.end - entry.begin),
-             std::to_string(bytes) + " for " + std::string(name_of(entry.dtype)) + " " +
-                 entry.shape.to_string());
+             std::to_string(bits / 8) + " for " + type_text(entry.dtype, entry.shape));
     }
     order.push_back(&entry);
   }
@@ -92,11 +100,11 @@ void check_places(const std::string& path, const std::vector<HeaderEntry>& entri
 }
 
 // Other values than 0 and 1 would be read as neither true nor false.
-void check_booleans(const std::string& path, const std::string& name, const TensorView& view,
-                    const std::byte* file) {
-  if (view.dtype != Dtype::boolean) return;
-  const std::byte* end = view.data + view.bytes;
-  const std::byte* bad = std::find_if(view.data, end, [](std::byte b) { return b > std::byte{1}; });
+void check_booleans(const std::string& path, const std::string& name, const TensorInfo& info,
+                    const std::byte* data, const std::byte* file) {
+  if (info.computed != Dtype::boolean) return;
+  const std::byte* end = data + info.bytes;
+  const std::byte* bad = std::find_if(data, end, [](std::byte b) { return b > std::byte{1}; });
   if (bad == end) return;
   refuse(path,
          "tensor " + quote_name(name) + " holds what is no truth value, at byte " +
@@ -136,12 +144,13 @@ SafetensorsFile::SafetensorsFile(std::string path) : file_(std::move(path)) {
   const std::size_t data_start = kLengthBytes + length;
   check_places(file_.path(), header.entries, file_.size() - data_start);
   for (HeaderEntry& entry : header.entries) {
-    const TensorView view{.dtype = entry.dtype,
-                          .shape = entry.shape,
-                          .data = file_.data() + data_start + entry.begin,
-                          .bytes = static_cast<std::size_t>(entry.end - entry.begin)};
-    check_booleans(file_.path(), entry.name, view, file_.data());
-    tensors_.emplace(entry.name, view);
+    const Stored stored{.info = {.dtype = entry.dtype.name,
+                                 .computed = entry.dtype.computed,
+                                 .shape = entry.shape,
+                                 .bytes = static_cast<std::size_t>(entry.end - entry.begin)},
+                        .data = file_.data() + data_start + entry.begin};
+    check_booleans(file_.path(), entry.name, stored.info, stored.data, file_.data());
+    tensors_.emplace(entry.name, stored);
     names_.push_back(std::move(entry.name));
   }
   metadata_ = std::move(header.metadata);
@@ -152,6 +161,15 @@ bool SafetensorsFile::contains(std::string_view name) const {
 }
 
 TensorView SafetensorsFile::get(std::string_view name) const {
+  const auto& [info, data] = find(name);
+  if (!info.computed) {
+    refuse(path(), "tensor " + quote_name(name) + " has a dtype that Sinter cannot read",
+           std::string(info.dtype), "F64, F32, F16, BF16, I64, I32, U8 or BOOL");
+  }
+  return {.dtype = *info.computed, .shape = info.shape, .data = data, .bytes = info.bytes};
+}
+
+const SafetensorsFile::Stored& SafetensorsFile::find(std::string_view name) const {
   const auto found = tensors_.find(name);
   if (found != tensors_.end()) return found->second;
   std::string some;
@@ -168,7 +186,7 @@ void write_safetensors(const std::string& path, std::span<const NamedTensor> ten
   check_arguments(path, tensors);
   Header header{.entries = {}, .metadata = metadata};
   for (const auto& [name, view] : tensors) {
-    header.entries.push_back({.name = name, .dtype = view.dtype, .shape = view.shape});
+    header.entries.push_back({.name = name, .dtype = file_dtype(view.dtype), .shape = view.shape});
   }
   const std::vector<std::size_t> order = data_order(tensors);
   std::uint64_t end = 0;

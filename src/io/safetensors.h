@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,6 +27,14 @@ struct TensorView {
   std::size_t bytes = 0;  // shape.elements() * size_of(dtype)
 };
 
+// What a file says of a tensor, also of one whose values Sinter cannot hold.
+struct TensorInfo {
+  std::string_view dtype;         // the format's name: "F32", "F8_E4M3"; lives for ever
+  std::optional<Dtype> computed;  // the Dtype of that name; nothing where there is none
+  Shape shape;
+  std::size_t bytes = 0;
+};
+
 struct NamedTensor {
   std::string name;
   TensorView view;
@@ -39,22 +48,32 @@ using Metadata = std::map<std::string, std::string>;
 // The file is not trusted: whatever the header says is checked before anything believes it.
 class SafetensorsFile {
  public:
-  // Throws Error, naming the file and the tensor or byte, for anything that the format forbids,
-  // more than 8 axes, and a dtype that Sinter does not have.
+  // Throws Error, naming the file and the tensor or byte, for anything that the format forbids, and
+  // for more than 8 axes. A tensor of a dtype that the format has and Sinter does not (I8, U16, the
+  // 8-bit floats ...) hinders nobody who reads the others.
   explicit SafetensorsFile(std::string path);
 
   // In the order of the header.
   const std::vector<std::string>& names() const { return names_; }
   bool contains(std::string_view name) const;
-  // Good as long as this object. Throws Error when there is no such tensor.
+  // Throws Error when there is no such tensor.
+  TensorInfo info(std::string_view name) const { return find(name).info; }
+  // Good as long as this object. Throws Error when there is no such tensor, and when Sinter does
+  // not have its dtype.
   TensorView get(std::string_view name) const;
   const Metadata& metadata() const { return metadata_; }
   const std::string& path() const { return file_.path(); }
 
  private:
+  struct Stored {
+    TensorInfo info;
+    const std::byte* data = nullptr;
+  };
+  const Stored& find(std::string_view name) const;
+
   MappedFile file_;
   std::vector<std::string> names_;
-  std::map<std::string, TensorView, std::less<>> tensors_;
+  std::map<std::string, Stored, std::less<>> tensors_;
   Metadata metadata_;
 };
 

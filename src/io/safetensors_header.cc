@@ -1,43 +1,34 @@
 #include "io/safetensors_header.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
+#include "base/json.h"
 #include "sinter/error.h"
 
 namespace sinter::io {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::string_view kMetadataName = "__metadata__";
 constexpr std::size_t kHeaderStart = 8;
 
-// The format's names of the dtypes that there are in both worlds.
-struct DtypeName {
-  Dtype dtype;
-  std::string_view name;
-};
-constexpr std::array<DtypeName, kDtypeCount> kDtypeNames = {{
-    {Dtype::f32, "F32"},
-    {Dtype::f64, "F64"},
-    {Dtype::bf16, "BF16"},
-    {Dtype::f16, "F16"},
-    {Dtype::i32, "I32"},
-    {Dtype::i64, "I64"},
-    {Dtype::u8, "U8"},
-    {Dtype::boolean, "BOOL"},
+// All that the format has.
+constexpr std::array<FileDtype, 22> kDtypes = {{
+    {"F64", 64, Dtype::f64}, {"F32", 32, Dtype::f32},
+    {"F16", 16, Dtype::f16}, {"BF16", 16, Dtype::bf16},
+    {"I64", 64, Dtype::i64}, {"I32", 32, Dtype::i32},
+    {"U8", 8, Dtype::u8},    {"BOOL", 8, Dtype::boolean},
+    {"C64", 64, {}},         {"U64", 64, {}},
+    {"U32", 32, {}},         {"I16", 16, {}},
+    {"U16", 16, {}},         {"I8", 8, {}},
+    {"F8_E4M3", 8, {}},      {"F8_E5M2", 8, {}},
+    {"F8_E8M0", 8, {}},      {"F8_E4M3FNUZ", 8, {}},
+    {"F8_E5M2FNUZ", 8, {}},  {"F6_E2M3", 6, {}},
+    {"F6_E3M2", 6, {}},      {"F4", 4, {}},
 }};
-
-std::string_view file_name_of(Dtype dtype) {
-  for (const DtypeName& row : kDtypeNames) {
-    if (row.dtype == dtype) return row.name;
-  }
-  return "";
-}
 
 [[noreturn]] void refuse(const std::string& path, std::string what, std::string got = {},
                          std::string expected = {}) {
@@ -94,14 +85,14 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
       return true;
     }
     if (depth_ != 2 || in_array_ || field_ != "dtype") unexpected("a string");
-    for (const DtypeName& row : kDtypeNames) {
+    for (const FileDtype& row : kDtypes) {
       if (row.name == text) {
-        header_.entries.back().dtype = row.dtype;
+        header_.entries.back().dtype = row;
         return true;
       }
     }
-    refuse(path_, "tensor " + quote_name(tensor_) + " has a dtype that Sinter does not have",
-           quote_name(text), "F64, F32, F16, BF16, I64, I32, U8 or BOOL");
+    refuse(path_, "tensor " + quote_name(tensor_) + " has a dtype that the format does not have",
+           quote_name(text), "F32, BF16 or another of its names");
   }
 
   bool start_array(std::size_t) override {
@@ -135,7 +126,11 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool null() override { unexpected("null"); }
+  // Some programs write null for metadata that there are none of.
+  bool null() override {
+    if (depth_ != 1 || !in_metadata_) unexpected("null");
+    return true;
+  }
   bool boolean(bool) override { unexpected("a truth value"); }
   bool binary(binary_t&) override { unexpected("binary data"); }
   bool number_integer(number_integer_t number) override { unexpected(std::to_string(number)); }
@@ -226,15 +221,26 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   std::vector<std::uint64_t> numbers_;
 };
 
-std::string json_string(const std::string& path, const std::string& text) {
+void check_utf8(const std::string& path, const std::string& text) {
   try {
-    return Json(text).dump();
+    static_cast<void>(Json(text).dump());
   } catch (const Json::exception&) {
     refuse(path, "a name or metadata value is not UTF-8", quote_name(text));
   }
 }
 
+// Appends a member. Names differ, and looking for each among those before would take quadratic
+// time.
+void add(OrderedJson& object, const std::string& name, OrderedJson value) {
+  object.get_ref<OrderedJson::object_t&>().emplace_back(name, std::move(value));
+}
+
 }  // namespace
+
+const FileDtype& file_dtype(Dtype dtype) {
+  return *std::find_if(kDtypes.begin(), kDtypes.end(),
+                       [&](const FileDtype& row) { return row.computed == dtype; });
+}
 
 std::string quote_name(std::string_view name) {
   constexpr std::size_t kMost = 80;
@@ -266,32 +272,27 @@ Header parse_header(const std::string& path, std::string_view text) {
 }
 
 std::string print_header(const std::string& path, const Header& header) {
-  std::string text = "{";
-  const auto member = [&](const std::string& name) {
-    if (text.back() != '{') text += ",";
-    text += json_string(path, name) + ":";
-  };
+  OrderedJson json = OrderedJson::object();
   if (!header.metadata.empty()) {
-    member(std::string(kMetadataName));
-    text += "{";
+    OrderedJson metadata = OrderedJson::object();
     for (const auto& [name, value] : header.metadata) {
-      member(name);
-      text += json_string(path, value);
+      check_utf8(path, name);
+      check_utf8(path, value);
+      add(metadata, name, value);
     }
-    text += "}";
+    add(json, std::string(kMetadataName), std::move(metadata));
   }
   for (const HeaderEntry& entry : header.entries) {
-    if (entry.name == kMetadataName)
+    if (entry.name == kMetadataName) {
       refuse(path, "no tensor may be named " + quote_name(entry.name));
-    member(entry.name);
-    text += "{\"dtype\":\"" + std::string(file_name_of(entry.dtype)) + "\",\"shape\":[";
-    for (int axis = 0; axis < entry.shape.rank(); ++axis) {
-      text += (axis > 0 ? "," : "") + std::to_string(entry.shape[axis]);
     }
-    text += "],\"data_offsets\":[" + std::to_string(entry.begin) + "," + std::to_string(entry.end) +
-            "]}";
+    check_utf8(path, entry.name);
+    add(json, entry.name,
+        {{"dtype", entry.dtype.name},
+         {"shape", entry.shape.to_vector()},
+         {"data_offsets", {entry.begin, entry.end}}});
   }
-  return text + "}";
+  return json_text(json);
 }
 
 }  // namespace sinter::io

@@ -3,6 +3,7 @@
 #define SINTER_IO_SAFETENSORS_HEADER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,10 +15,19 @@ namespace sinter::io {
 // The format's own bound.
 inline constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;
 
+// An element type of the format.
+struct FileDtype {
+  std::string_view name;
+  int bits = 0;  // of one element; those of a tensor follow each other without gaps
+  std::optional<Dtype> computed;
+};
+
+const FileDtype& file_dtype(Dtype dtype);
+
 // What a header says of one tensor; `begin` and `end` count from the end of the header.
 struct HeaderEntry {
   std::string name;
-  Dtype dtype = Dtype::f32;
+  FileDtype dtype;
   Shape shape;
   std::uint64_t begin = 0;
   std::uint64_t end = 0;

@@ -62,6 +62,16 @@ void write_tensors(const std::filesystem::path& path) {
   io::write_safetensors(path.string(), tensors, {{"format", "pt"}});
 }
 
+// A tensor that can be listed, not read, after metadata that there are none of.
+std::string eight_bit_tensor() {
+  const std::string header =
+      R"({"__metadata__":null,"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}})";
+  const std::uint64_t length = header.size();
+  std::string file(sizeof(length), '\0');
+  std::memcpy(file.data(), &length, sizeof(length));
+  return file + header + "xx";
+}
+
 void write_all(const std::filesystem::path& folder) {
   const std::string plain = idx(0x0C, {2, 3}, std::string(24, 'x'));
   write(folder / "idx/plain", plain);
@@ -69,6 +79,11 @@ void write_all(const std::filesystem::path& folder) {
   write(folder / "idx/packed", gzip(plain));
   write(folder / "idx/two-members", gzip(plain.substr(0, 5)) + gzip(plain.substr(5)));
   write_tensors(folder / "safetensors/small");
+  write(folder / "safetensors/eight-bits", eight_bit_tensor());
+  write(folder / "json/small", R"({"a": [1, -2.5e3, "\u00e4\n", null], "b": {"c": [[]]}})");
+  write(folder / "json/deep", std::string(70, '[') + std::string(70, ']'));
+  write(folder / "toml/tables", "[a.b]\nc.d = {e = [1, 0x2, 1979-05-27]}\n[[f]]\ng = '''[\n''''\n");
+  write(folder / "toml/keys", "\"a.b\".c . d = \"\\\"[\" # [\nx = [\n  1.5,\n  [inf],\n]\n");
   write(folder / "graph_text/layer", to_text(ir::testing::layer_graph(), ir::testing::test_ops()));
   write(folder / "graph_text/scan", to_text(ir::testing::scan_graph(), ir::testing::test_ops()));
   write(folder / "group_text/sum", to_text(ir::testing::sum_group(64)));
