@@ -7,7 +7,8 @@
 #include <variant>
 #include <vector>
 
-#include "recipes/run.h"
+#include "sinter/command.h"
+#include "sinter/run.h"
 
 namespace sinter::cli {
 
@@ -16,8 +17,14 @@ inline constexpr int kFailed = 1;
 inline constexpr int kWrongUsage = 2;
 inline constexpr int kInterrupted = 130;
 
+// What commands are run with.
+struct Context {
+  const train::Recipes& recipes;
+  const CommandHooks& hooks;
+};
+
 struct TrainCommand {
-  recipes::RunRequest request;
+  train::RunRequest request;
   bool plan = false;
   bool quiet = false;
 };
@@ -28,6 +35,7 @@ struct EvalCommand {
   std::string split = "test";
   std::string device = "auto";
   int threads = 0;
+  int bootstrap = 0;  // resamplings; 0: no intervals
 };
 
 struct PredictCommand {
@@ -55,22 +63,23 @@ struct BenchCommand {
 };
 
 struct CompareCommand {
-  recipes::RunRequest request;       // `folder`: where all goes; empty: runs/compare-RECIPE-N
+  train::RunRequest request;         // `folder`: where all goes; empty: runs/compare-RECIPE-N
   std::vector<std::string> devices;  // "cpu", "cuda"
   std::vector<std::string> prices;   // "cuda=3.5": of an hour
-  double target = 0;                 // accuracy; 0: the lowest of the best ones
+  std::string currency;
+  std::optional<double> target;  // of the objective; none: the worst of the best values
   bool quiet = false;
 };
 
 using Command = std::variant<TrainCommand, EvalCommand, PredictCommand, InfoCommand, BenchCommand,
                              CompareCommand>;
 
-int run(const TrainCommand& command);
-int run(const EvalCommand& command);
-int run(const PredictCommand& command);
-int run(const InfoCommand& command);
-int run(const BenchCommand& command);
-int run(const CompareCommand& command);
+int run(const TrainCommand& command, const Context& context);
+int run(const EvalCommand& command, const Context& context);
+int run(const PredictCommand& command, const Context& context);
+int run(const InfoCommand& command, const Context& context);
+int run(const BenchCommand& command, const Context& context);
+int run(const CompareCommand& command, const Context& context);
 
 }  // namespace sinter::cli
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "sinter/metric.h"
+
 namespace sinter::cli {
 
 // A job on one device. What could not be found out is missing, with the reason.
@@ -18,35 +20,50 @@ struct DeviceRun {
   struct Point {
     double seconds = 0;  // since training began
     std::int64_t step = 0;
-    double accuracy = 0;  // of the validation
+    double value = 0;  // of the objective in validation
   };
   std::vector<Point> curve;
   double train_seconds = 0;
-  double samples_per_second = 0;
+  double units_per_second = 0;
   double first_step_ms = 0;
-  double test_accuracy = 0;
+  std::optional<double> test;    // of the objective
   std::optional<double> joules;  // of the whole run
   std::string why_no_joules;
   std::optional<double> price;  // of an hour
 
   bool has_run() const { return why_not_run.empty(); }
-  double best_accuracy() const;
-  // Seconds until the accuracy was first reached; nothing when it never was.
-  std::optional<double> seconds_to(double accuracy) const;
 };
 
 struct Comparison {
-  std::string title;  // "image, cnn, embedded data, seed 1"
-  double target = 0;  // accuracy
+  std::string title;      // "image: cnn, embedded data, seed 1"
+  std::string objective;  // "accuracy"
+  train::Better better = train::Better::higher;
+  std::string unit;      // of rates: "samples"
+  std::string currency;  // of prices; empty: not said
+  double target = 0;     // of the objective
   std::vector<DeviceRun> runs;
+
+  bool reaches(double value, double wanted) const {
+    return better == train::Better::higher ? value >= wanted : value <= wanted;
+  }
+  // The best value of the validation; nothing when there was none.
+  std::optional<double> best(const DeviceRun& run) const;
+  // Seconds until the target was first reached; nothing when it never was.
+  std::optional<double> seconds_to_target(const DeviceRun& run) const;
+  std::optional<double> cost_to_target(const DeviceRun& run) const;
 };
 
-// The lowest of the best accuracies: what every device that ran has reached.
-double common_accuracy(const std::vector<DeviceRun>& runs);
+// The worst of the best values: what every device that ran has reached.
+double common_target(const Comparison& comparison);
 
 std::string to_text(const Comparison& comparison);
 std::string to_json(const Comparison& comparison);
 std::string to_html(const Comparison& comparison);
+
+// The objective over seconds, a line for each device that ran, as SVG.
+std::string chart(const Comparison& comparison);
+// A text within HTML.
+std::string escaped(const std::string& text);
 
 }  // namespace sinter::cli
 

@@ -54,9 +54,9 @@ void print_file(const std::string& path) {
   for (const auto& [key, text] : file.metadata()) fmt::print("{} = {}\n", key, text);
 }
 
-void print_run(const std::string& folder) {
+void print_run(const std::string& folder, const train::Recipes& recipes) {
   std::string recipe;
-  recipes::read_run_config(folder, &recipe);
+  train::read_run_config(recipes, folder, &recipe);
   constexpr std::size_t kMostBytes = 1 << 20;
   fmt::print("{}", read_file(folder + "/config.toml", kMostBytes));
   struct stat status {};
@@ -70,12 +70,12 @@ void print_run(const std::string& folder) {
 
 }  // namespace
 
-int run(const InfoCommand& command) {
+int run(const InfoCommand& command, const Context& context) {
   struct stat status {};
   if (command.path.empty()) {
     print_system();
   } else if (stat(command.path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
-    print_run(command.path);
+    print_run(command.path, context.recipes);
   } else {
     print_file(command.path);
   }

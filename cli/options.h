@@ -10,7 +10,7 @@ namespace sinter::cli {
 
 // The command that was typed, or the exit status when there is nothing to do: 0 after printing
 // help, 2 after printing what is wrong.
-std::variant<Command, int> parse(int argc, const char* const* argv);
+std::variant<Command, int> parse(int argc, const char* const* argv, const train::Recipes& recipes);
 
 }  // namespace sinter::cli
 

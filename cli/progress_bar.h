@@ -10,20 +10,27 @@
 
 namespace sinter::cli {
 
+// The parts of a progress line that fit into `columns`, the most important ones first; never
+// longer.
+std::string progress_line(const train::Observer::Step& step, const std::string& unit,
+                          double seconds_left, int columns);
+
 class ProgressBar : public train::Observer {
  public:
-  explicit ProgressBar(bool quiet);
+  // `unit`: what rates count, "samples".
+  ProgressBar(bool quiet, std::string unit);
   ~ProgressBar() override;
 
   void on_start(std::optional<std::int64_t> resumed_from) override;
   void on_step(const Step& step) override;
   void on_evaluation(const Step& step, const std::string& split,
-                     const train::Metrics& metrics) override;
+                     const train::MetricValues& metrics) override;
 
  private:
   void clear();
 
   bool quiet_;
+  std::string unit_;
   bool terminal_;
   bool drawn_ = false;
   std::chrono::steady_clock::time_point start_;

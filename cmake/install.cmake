@@ -5,7 +5,7 @@
 include(GNUInstallDirs)
 
 set(SINTER_LIBRARIES)  # from right to left
-foreach(layer recipes train io data optim nn compile autograd ops tensor backend ir base)
+foreach(layer cli recipes train io data optim nn compile autograd ops tensor backend ir base)
   if(TARGET sinter_${layer})
     install(TARGETS sinter_${layer} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
     list(APPEND SINTER_LIBRARIES sinter_${layer})

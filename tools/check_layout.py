@@ -24,8 +24,11 @@ PUBLIC = {
     "tensor.h": "tensor", "state_arena.h": "tensor",
     "ops.h": "ops", "named_state.h": "autograd", "random.h": "ops", "scan.h": "compile",
     "autograd.h": "autograd", "compile.h": "compile",
-    "nn.h": "nn", "optim.h": "optim", "data.h": "data", "io.h": "io",
-    "train.h": "train", "recipes.h": "recipes", "sinter.h": "recipes",
+    "nn.h": "nn", "optim.h": "optim", "io.h": "io",
+    "batch.h": "data", "collate.h": "data", "data.h": "data", "images.h": "data",
+    "config.h": "train", "metric.h": "train", "recipe.h": "train", "run.h": "train",
+    "settings.h": "train", "step.h": "train", "train.h": "train",
+    "recipes.h": "recipes", "command.h": "cli", "sinter.h": "cli",
 }
 # What layers above compile may include besides public headers.
 INNER_FOR_ALL = {"base"}

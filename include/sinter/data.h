@@ -8,14 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "sinter/tensor.h"
+#include "sinter/batch.h"
 
 namespace sinter::data {
 
-struct Batch {
-  Tensor inputs;   // images: f32 (N, H, W, C)
-  Tensor targets;  // labels: i32 (N,)
-};
+using sinter::Batch;
 
 // Where a row's random numbers come from: the same seed, epoch and row give the same numbers,
 // whatever was drawn before.
@@ -29,67 +26,28 @@ class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual std::int64_t size() const = 0;
+  // The memory that it holds, for the memory plan.
+  virtual std::int64_t bytes() const { return 0; }
   // A batch of these rows. The same arguments give the same bits.
   virtual Batch batch(std::span<const std::int32_t> rows, const Draw& draw) const = 0;
 };
 
-// Images as they are stored, all of one size.
-struct Images {
-  std::vector<std::uint8_t> pixels;  // (N, height, width, channels)
-  std::vector<std::int32_t> labels;  // (N,), in [0, classes)
-  std::int64_t height = 0;
-  std::int64_t width = 0;
-  std::int64_t channels = 1;
-  std::int64_t classes = 0;
-
-  std::int64_t size() const { return static_cast<std::int64_t>(labels.size()); }
-  std::int64_t image_bytes() const { return height * width * channels; }
-  // Rows [begin, end). REQUIRES: 0 <= begin <= end <= size().
-  Images part(std::int64_t begin, std::int64_t end) const;
-};
-
-// The files of MNIST and its relatives: FOLDER/PREFIX-images-idx3-ubyte and
-// FOLDER/PREFIX-labels-idx1-ubyte, plain or with .gz; PREFIX is "train" or "t10k". Throws Error,
-// naming the file, when one is missing, damaged, or does not fit the other.
-Images read_idx_images(const std::string& folder, const std::string& prefix);
-
-// The rows of `images` in an order drawn from `seed`: for splitting off a part.
-Images shuffled(const Images& images, std::uint64_t seed);
-
-// Pixels become (pixel / 255 - mean) / deviation.
-struct Normalization {
-  double mean = 0;
-  double deviation = 1;
-};
-// Mean and standard deviation of all pixels; a deviation of 0 becomes 1.
-Normalization measure_normalization(const Images& images);
-
-// Small random changes of an image: each amount is drawn uniformly from [-limit, limit], the image
-// sampled bilinearly, with black outside. Good for digits and letters, which mean the same after.
-struct Augmentation {
-  double shift = 0;   // pixels, each way
-  double rotate = 0;  // radians
-  double scale = 0;   // of the size
-  double shear = 0;   // pixels per pixel
-
-  bool is_identity() const { return shift == 0 && rotate == 0 && scale == 0 && shear == 0; }
-};
-
-class ImageDataset : public Dataset {
+// Rows of tensors in host memory, one's own arrays for example: row i of the set is row i of each,
+// along its first axis.
+//
+//   const auto set = std::make_shared<data::TensorDataset>(
+//       Batch{{"x", tensor(values, {1000, 8})}, {"y", tensor(labels, {1000})}});
+class TensorDataset : public Dataset {
  public:
-  ImageDataset(std::shared_ptr<const Images> images, const Normalization& normalization,
-               const Augmentation& augmentation = {});
-  std::int64_t size() const override { return images_->size(); }
+  // Throws Error when there is no tensor, for a scalar, and for tensors of different lengths.
+  explicit TensorDataset(const Batch& all);
+  std::int64_t size() const override { return size_; }
+  std::int64_t bytes() const override { return all_.bytes(); }
   Batch batch(std::span<const std::int32_t> rows, const Draw& draw) const override;
 
  private:
-  void copy_image(std::int64_t row, float* to) const;
-  void copy_augmented(std::int64_t row, const Draw& draw, float* to) const;
-
-  std::shared_ptr<const Images> images_;
-  Augmentation augmentation_;
-  float scale_;  // a pixel p becomes p * scale_ + offset_
-  float offset_;
+  Batch all_;
+  std::int64_t size_ = 0;
 };
 
 // The next batch that a loader gives: batch `batch` of epoch `epoch`, both from 0.
@@ -112,8 +70,7 @@ struct LoaderOptions {
 
 // Batches of a data set, epoch after epoch, made ahead by a thread of its own:
 //
-//   for (auto& [images, labels] : loader) step(images, labels);  // one epoch, or what is left of
-//   it
+//   for (const Batch& batch : loader) step(batch);  // one epoch, or what is left of it
 //
 // What a batch holds follows from (data set, seed, epoch, batch) alone, so a loader that starts at
 // another's position() continues with the same bits.

@@ -112,8 +112,9 @@ class Optimizer {
   // changes, the step counter included: pass isfinite(loss) to survive a loss that is not a number.
   // Throws Error for a wrong number, shape or dtype of gradients; then nothing has changed.
   // The step counter, which corrects AdamW's bias, is one for all parameters.
-  void step(const std::vector<Tensor>& gradients, const Tensor& guard = Tensor());
-  void step(const ClippedGradients& clipped, const Tensor& guard = Tensor());
+  // Gives whether the update took place, a boolean scalar; undefined without a guard: then it did.
+  Tensor step(const std::vector<Tensor>& gradients, const Tensor& guard = Tensor());
+  Tensor step(const ClippedGradients& clipped, const Tensor& guard = Tensor());
 
   // The learning rate before schedule and group scale. A State, so that setting it between calls of
   // a compiled step takes effect.
@@ -125,6 +126,8 @@ class Optimizer {
   Tensor scheduled_learning_rate() const;
   // The number of updates done.
   std::int64_t step_count() const;
+  // The State that counts them, an i64 scalar, for use inside a step.
+  const State& step_counter() const { return step_; }
 
   std::vector<State> parameters() const;
   // What a checkpoint holds besides the parameters: "optimizer.step", "optimizer.learning_rate",
@@ -165,7 +168,7 @@ class Optimizer {
     std::vector<State> moments;
   };
 
-  void step(const std::vector<Tensor>& gradients, const Tensor& scale, const Tensor& guard);
+  Tensor step(const std::vector<Tensor>& gradients, const Tensor& scale, const Tensor& guard);
   void check(const std::vector<Tensor>& gradients, const Tensor& guard) const;
   void update_group(const Group& group, const std::vector<Tensor>& gradients, const Tensor& scale,
                     const Tensor& guard, const Update& update) const;

@@ -5,44 +5,33 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "sinter/compile.h"
-#include "sinter/data.h"
-#include "sinter/named_state.h"
+#include "sinter/config.h"
+#include "sinter/metric.h"
 #include "sinter/optim.h"
+#include "sinter/recipe.h"
+#include "sinter/step.h"
 
 namespace sinter::train {
 
-struct Metric {
-  std::string name = {};
-  double value = 0;
-};
-using Metrics = std::vector<Metric>;
-
 // What is trained on what.
 struct Job {
-  std::vector<NamedState> states = {};    // the model's: Module::states()
-  optim::Optimizer* optimizer = nullptr;  // over the model's parameters
-  // The scalar loss of a batch; traced once.
-  std::function<Tensor(const Tensor& inputs, const Tensor& targets)> loss = {};
-  std::shared_ptr<const data::Dataset> data = {};
+  Task task;
+  std::shared_ptr<optim::Optimizer> optimizer = {};  // over parameters of the task's network
+  StepOptions step = {};
   std::int64_t batch = 128;
   std::uint64_t seed = 0;  // of the order of rows and their augmentation
   std::int64_t steps = 0;  // updates in all
-  // The loss first, then others. `validate` chooses the model; `test` is called once, at the end.
-  std::function<Metrics()> validate = {};
-  std::function<Metrics()> test = {};
-  std::string objective = "accuracy";  // the metric of validate that chooses; larger is better
 };
 
 struct Options {
   std::string folder = {};       // the run directory; made when it does not exist
-  std::string config = {};       // the text of config.toml: all that determines the result
+  Config config = {};            // what determines the result
   std::string description = {};  // the "sinter" entry of model.safetensors
   std::string environment = {};  // device, instruction set, threads, versions: see resume
   double checkpoint_seconds = 30;
@@ -53,6 +42,9 @@ struct Options {
   bool resume = false;
   bool force = false;
   const std::atomic<bool>* stop = nullptr;  // when it becomes true: a checkpoint, then Interrupted
+  // Losses are looked at when so many steps have been made; 0: after every step on the CPU, where
+  // they are there already, and every 16 on a device, which is not waited for in between.
+  std::int64_t look_every = 0;
 };
 
 // What a run tells while it goes on. All calls come from the thread that trains.
@@ -63,13 +55,14 @@ class Observer {
     std::int64_t steps = 0;  // of so many
     std::int64_t epoch = 0;  // from 1
     double loss = 0;
-    double samples_per_second = 0;  // of this process
+    double units_per_second = 0;  // of this process, in the task's unit
   };
   virtual ~Observer() = default;
   // `resumed_from`: the step of the checkpoint that the run goes on from.
   virtual void on_start(std::optional<std::int64_t> resumed_from) { (void)resumed_from; }
   virtual void on_step(const Step& step) { (void)step; }
-  virtual void on_evaluation(const Step& step, const std::string& split, const Metrics& metrics) {
+  virtual void on_evaluation(const Step& step, const std::string& split,
+                             const MetricValues& metrics) {
     (void)step;
     (void)split;
     (void)metrics;
@@ -77,14 +70,14 @@ class Observer {
 };
 
 struct Result {
-  Metrics test;
+  MetricValues test;
   std::int64_t steps = 0;
   std::int64_t steps_run = 0;  // by this process
   std::int64_t epochs = 0;
   std::optional<std::int64_t> resumed_from = {};
   double train_seconds = 0;  // of all processes that worked on the run
   double seconds_run = 0;    // of this one
-  double samples_per_second = 0;
+  double units_per_second = 0;
   double first_step_ms = 0;
   std::int64_t planned_bytes = 0;
   std::int64_t peak_bytes = 0;
@@ -108,8 +101,8 @@ class Trainer {
 
   // Trains, writes metrics.jsonl, timing.jsonl, checkpoints/ and model.safetensors, and tests the
   // model that did best in validation. Throws Error when something cannot be written (the last
-  // checkpoint stays good) and when the loss is not finite: the message then names the step and the
-  // op that gave the first such value, and the weights are those before that step.
+  // checkpoint stays good) and when loss or gradients are not finite: the message then names the
+  // step and the op that gave the first such value, and the weights are those before that step.
   Result run(Observer& observer);
 
  private:

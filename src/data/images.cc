@@ -1,3 +1,5 @@
+#include "sinter/images.h"
+
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -7,7 +9,6 @@
 #include "base/philox.h"
 #include "data/idx.h"
 #include "data/permutation.h"
-#include "sinter/data.h"
 
 namespace sinter::data {
 namespace {
@@ -185,24 +186,23 @@ void ImageDataset::copy_augmented(std::int64_t row, const Draw& draw, float* to)
 Batch ImageDataset::batch(std::span<const std::int32_t> rows, const Draw& draw) const {
   const auto count = static_cast<std::int64_t>(rows.size());
   const std::int64_t elements = images_->image_bytes();
-  Batch batch;
-  batch.inputs = filled({count, images_->height, images_->width, images_->channels}, Dtype::f32,
-                        [&](std::byte* memory) {
-                          auto* to = reinterpret_cast<float*>(memory);
-                          for (const std::int32_t row : rows) {
-                            if (augmentation_.is_identity()) {
-                              copy_image(row, to);
-                            } else {
-                              copy_augmented(row, draw, to);
-                            }
-                            to += elements;
-                          }
-                        });
-  batch.targets = filled({count}, Dtype::i32, [&](std::byte* memory) {
+  const Tensor images = filled({count, images_->height, images_->width, images_->channels},
+                               Dtype::f32, [&](std::byte* memory) {
+                                 auto* to = reinterpret_cast<float*>(memory);
+                                 for (const std::int32_t row : rows) {
+                                   if (augmentation_.is_identity()) {
+                                     copy_image(row, to);
+                                   } else {
+                                     copy_augmented(row, draw, to);
+                                   }
+                                   to += elements;
+                                 }
+                               });
+  const Tensor labels = filled({count}, Dtype::i32, [&](std::byte* memory) {
     auto* to = reinterpret_cast<std::int32_t*>(memory);
     for (const std::int32_t row : rows) *to++ = images_->labels[static_cast<std::size_t>(row)];
   });
-  return batch;
+  return {{"images", images}, {"labels", labels}};
 }
 
 }  // namespace sinter::data

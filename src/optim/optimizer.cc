@@ -121,16 +121,16 @@ Optimizer::Optimizer(const char* name, std::vector<ParameterGroup> groups, doubl
   }
 }
 
-void Optimizer::step(const std::vector<Tensor>& gradients, const Tensor& guard) {
-  step(gradients, Tensor(), guard);
+Tensor Optimizer::step(const std::vector<Tensor>& gradients, const Tensor& guard) {
+  return step(gradients, Tensor(), guard);
 }
 
-void Optimizer::step(const ClippedGradients& clipped, const Tensor& guard) {
-  step(clipped.gradients, clipped.scale, guard);
+Tensor Optimizer::step(const ClippedGradients& clipped, const Tensor& guard) {
+  return step(clipped.gradients, clipped.scale, guard);
 }
 
-void Optimizer::step(const std::vector<Tensor>& gradients, const Tensor& scale,
-                     const Tensor& guard) {
+Tensor Optimizer::step(const std::vector<Tensor>& gradients, const Tensor& scale,
+                       const Tensor& guard) {
   const NoGradScope untracked;
   const ModuleScope scope("optimizer");
   check(gradients, guard);
@@ -147,6 +147,7 @@ void Optimizer::step(const std::vector<Tensor>& gradients, const Tensor& scale,
     next = end;
   }
   step_.assign(guard.defined() ? where(guard, count, done) : count);
+  return guard;
 }
 
 void Optimizer::check(const std::vector<Tensor>& gradients, const Tensor& guard) const {

@@ -1,4 +1,4 @@
-#include "train/config.h"
+#include "sinter/config.h"
 
 #include <fmt/format.h>
 
@@ -57,20 +57,42 @@ Config::Value parsed(const Config::Value& like, std::string_view text, const std
 
 }  // namespace
 
-void Config::add(Entry entry) { entries_.push_back(std::move(entry)); }
+void Config::add(Setting setting) {
+  defaults_.push_back(setting.value);
+  settings_.push_back(std::move(setting));
+}
 
-const Config::Entry& Config::find(std::string_view key) const {
-  for (const Entry& entry : entries_) {
-    if (entry.key == key) return entry;
+bool Config::has(std::string_view key) const {
+  for (const Setting& setting : settings_) {
+    if (setting.key == key) return true;
+  }
+  return false;
+}
+
+void Config::set_default(std::string_view key, const Value& value) {
+  for (std::size_t i = 0; i < settings_.size(); ++i) {
+    if (settings_[i].key == key) settings_[i].value = defaults_[i] = value;
+  }
+}
+
+Config Config::defaults() const {
+  Config config = *this;
+  for (std::size_t i = 0; i < settings_.size(); ++i) config.settings_[i].value = defaults_[i];
+  return config;
+}
+
+const Setting& Config::find(std::string_view key) const {
+  for (const Setting& setting : settings_) {
+    if (setting.key == key) return setting;
   }
   throw std::logic_error("internal: no setting " + std::string(key));
 }
 
-Config::Entry& Config::find_for_user(const std::string& key, const std::string& where) {
+Setting& Config::find_for_user(const std::string& key, const std::string& where) {
   std::vector<std::string> keys;
-  for (Entry& entry : entries_) {
-    if (entry.key == key) return entry;
-    keys.push_back(entry.key);
+  for (Setting& setting : settings_) {
+    if (setting.key == key) return setting;
+    keys.push_back(setting.key);
   }
   const std::string near = suggestion(key, keys);
   raise({.where = where,
@@ -80,34 +102,34 @@ Config::Entry& Config::find_for_user(const std::string& key, const std::string& 
          .hint = near});
 }
 
-void Config::check(const Entry& entry, const std::string& where) const {
-  if (entry.range) {
-    const double number = std::holds_alternative<std::int64_t>(entry.value)
-                              ? static_cast<double>(std::get<std::int64_t>(entry.value))
-                              : std::get<double>(entry.value);
-    if (number < entry.range->least || number > entry.range->most) {
-      refuse(where, "'" + entry.key + "' is out of range", to_text(entry.value),
-             fmt::format("{} to {}", entry.range->least, entry.range->most));
+void Config::check(const Setting& setting, const std::string& where) const {
+  if (setting.range) {
+    const double number = std::holds_alternative<std::int64_t>(setting.value)
+                              ? static_cast<double>(std::get<std::int64_t>(setting.value))
+                              : std::get<double>(setting.value);
+    if (number < setting.range->least || number > setting.range->most) {
+      refuse(where, "'" + setting.key + "' is out of range", to_text(setting.value),
+             fmt::format("{} to {}", setting.range->least, setting.range->most));
     }
   }
-  if (entry.names.empty()) return;
-  const auto& text = std::get<std::string>(entry.value);
-  for (const std::string& name : entry.names) {
+  if (setting.choices.empty()) return;
+  const auto& text = std::get<std::string>(setting.value);
+  for (const std::string& name : setting.choices) {
     if (name == text) return;
   }
   raise({.where = where,
-         .what = "there is no " + entry.key + " '" + text + "'",
+         .what = "there is no " + setting.key + " '" + text + "'",
          .got = {},
-         .expected = list_text(entry.names),
-         .hint = suggestion(text, entry.names)});
+         .expected = list_text(setting.choices),
+         .hint = suggestion(text, setting.choices)});
 }
 
 void Config::set(const std::string& key, std::string_view text, const std::string& where) {
-  Entry& entry = find_for_user(key, where);
-  Entry changed = entry;
-  changed.value = parsed(entry.value, text, where);
+  Setting& setting = find_for_user(key, where);
+  Setting changed = setting;
+  changed.value = parsed(setting.value, text, where);
   check(changed, where);
-  entry = std::move(changed);
+  setting = std::move(changed);
 }
 
 void Config::set_pair(std::string_view pair) {
@@ -128,20 +150,22 @@ const std::string& Config::text(std::string_view key) const {
 }
 
 std::string Config::value_text(std::string_view key) const { return to_text(find(key).value); }
+std::string Config::text_of(const Value& value) { return to_text(value); }
 
 std::string Config::to_toml() const {
   std::string text;
-  for (const Entry& entry : entries_) {
-    if (!entry.determines_result) continue;
-    const std::string line = entry.key + " = " + to_text(entry.value);
-    text += entry.comment.empty() ? line + "\n" : fmt::format("{:<32} # {}\n", line, entry.comment);
+  for (const Setting& setting : settings_) {
+    if (!setting.determines_result) continue;
+    const std::string line = setting.key + " = " + to_text(setting.value);
+    text += setting.text.empty() ? line + "\n" : fmt::format("{:<32} # {}\n", line, setting.text);
   }
   return text;
 }
 
 std::string Config::first_difference(const Config& other) const {
-  for (const Entry& entry : entries_) {
-    if (entry.determines_result && entry.value != other.find(entry.key).value) return entry.key;
+  for (const Setting& setting : settings_) {
+    if (setting.determines_result && setting.value != other.find(setting.key).value)
+      return setting.key;
   }
   return "";
 }

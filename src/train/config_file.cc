@@ -1,37 +1,26 @@
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include "base/file.h"
+#include "base/toml.h"
+#include "sinter/config.h"
 #include "sinter/error.h"
-#include "train/config.h"
 
 namespace sinter::train {
-
 namespace {
 
-toml::table parse_file(const std::string& path) {
-  constexpr std::size_t kMostBytes = 1 << 20;
-  try {
-    return toml::parse(read_file(path, kMostBytes), path);
-  } catch (const toml::parse_error& error) {
-    raise({.where = fmt::format("{}:{}:{}", path, error.source().begin.line,
-                                error.source().begin.column),
-           .what = std::string(error.description()),
-           .got = {},
-           .expected = {},
-           .hint = {}});
-  }
-}
+constexpr std::size_t kMostBytes = 1 << 20;
 
 }  // namespace
 
 std::string Config::read_text(const std::string& path, std::string_view key) {
-  const toml::table table = parse_file(path);
+  const toml::table table = parse_toml(read_file(path, kMostBytes), path);
   return table[key].value_or(std::string());
 }
 
-void Config::read(const std::string& path) {
-  const toml::table table = parse_file(path);
+void Config::read(const std::string& path) { read_toml(read_file(path, kMostBytes), path); }
+
+void Config::read_toml(std::string_view content, const std::string& path) {
+  const toml::table table = parse_toml(content, path);
   for (const auto& [key, node] : table) {
     if (node.is_table()) continue;
     const std::string name(key.str());

@@ -58,7 +58,9 @@ io::Texts to_texts(const Progress& progress) {
                   {"loader_epoch", std::to_string(progress.position.epoch)},
                   {"loader_batch", std::to_string(progress.position.batch)},
                   {"metrics_bytes", std::to_string(progress.metrics_bytes)},
+                  {"accumulated", std::to_string(progress.accumulated)},
                   {"loss_sum", hex(progress.loss_sum)},
+                  {"loss_weight", hex(progress.loss_weight)},
                   {"loss_count", std::to_string(progress.loss_count)},
                   {"seconds", hex(progress.seconds)}};
   if (progress.best) texts["best"] = hex(*progress.best);
@@ -75,6 +77,9 @@ Progress progress_from_texts(const std::string& where, const io::Texts& texts) {
   progress.metrics_bytes = reader.integer("metrics_bytes");
   progress.loss_sum = reader.real("loss_sum");
   progress.loss_count = reader.integer("loss_count");
+  progress.loss_weight = reader.has("loss_weight") ? reader.real("loss_weight")
+                                                   : static_cast<double>(progress.loss_count);
+  if (reader.has("accumulated")) progress.accumulated = reader.integer("accumulated");
   progress.seconds = reader.real("seconds");
   if (reader.has("best")) progress.best = reader.real("best");
   return progress;

@@ -1,14 +1,16 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
+#include <utility>
 
 #include "base/file.h"
-#include "sinter/autograd.h"
+#include "base/json.h"
+#include "io/safetensors.h"
 #include "sinter/io.h"
-#include "sinter/ops.h"
+#include "sinter/system.h"
 #include "sinter/train.h"
 #include "train/append_log.h"
 #include "train/progress.h"
@@ -29,10 +31,25 @@ std::int64_t peak_resident_bytes() {
   return std::int64_t{usage.ru_maxrss} * 1024;
 }
 
-void check_text(const char* what, const std::string& recorded, const std::string& now,
-                const std::string& hint) {
-  if (recorded == now) return;
-  raise({.where = "resume", .what = what, .got = now, .expected = recorded, .hint = hint});
+std::shared_ptr<const data::Dataset> rows_of(const Task& task, Split split) {
+  std::shared_ptr<const data::Dataset> rows = task.data(split);
+  if (rows && rows->size() > 0) return rows;
+  raise({.where = "data",
+         .what = std::string("there is no row for ") + name_of(split),
+         .got = {},
+         .expected = "at least one",
+         .hint = {}});
+}
+
+const Metric& objective_of(const std::vector<Metric>& metrics, const std::string& name) {
+  for (const Metric& metric : metrics) {
+    if (metric.name == name) return metric;
+  }
+  raise({.where = "task",
+         .what = "the objective is none of the metrics",
+         .got = "'" + name + "'",
+         .expected = {},
+         .hint = {}});
 }
 
 }  // namespace
@@ -42,11 +59,24 @@ std::string last_checkpoint_path(const std::string& folder) {
 }
 
 struct Trainer::Impl {
+  // A step whose loss has not been looked at.
+  struct Pending {
+    Batch batch;
+    TrainingStep::Outcome outcome;
+    std::int64_t step = 0;  // updates done with it
+  };
+
   Job job;
   Options options;
-  CompiledFunction step;
+  std::shared_ptr<const data::Dataset> train_rows;
+  TrainingStep step;
+  Evaluator evaluator;
+  Metric objective;
   Progress progress;
   std::optional<data::Loader> loader;
+  std::vector<Pending> pending;
+  std::size_t look_every;
+  double units_run = 0;
   AppendLog metrics_log;
   AppendLog timing_log;
   Observer* observer = nullptr;
@@ -58,50 +88,66 @@ struct Trainer::Impl {
   Impl(Job given_job, Options given_options)
       : job(std::move(given_job)),
         options(std::move(given_options)),
-        step([this](const std::vector<Tensor>& batch) { return train_step(batch); }, "train step") {
+        train_rows(rows_of(job.task, Split::train)),
+        step([&task =
+                  job.task](const Batch& batch) { return task.loss(task.forward(batch), batch); },
+             *job.optimizer, job.task.states, job.step),
+        evaluator(make_evaluator(job.task)),
+        objective(objective_of(evaluator.metrics(), job.task.objective)) {
+    constexpr std::int64_t kLookEvery = 16;
+    const std::int64_t every =
+        options.look_every > 0 ? options.look_every : (current_device() == "cpu" ? 1 : kLookEvery);
+    look_every = static_cast<std::size_t>(every);
   }
 
-  std::vector<Tensor> train_step(const std::vector<Tensor>& batch) const {
-    const Tensor loss = job.loss(batch[0], batch[1]);
-    const std::vector<Tensor> dx = gradients(loss, job.optimizer->parameters());
-    job.optimizer->step(dx, isfinite(loss));
-    return {loss};
+  std::vector<NamedState> model_and_optimizer() const {
+    std::vector<NamedState> states = job.task.states;
+    for (NamedState& state : job.optimizer->states()) states.push_back(std::move(state));
+    return states;
   }
 
   std::vector<NamedState> all_states() const {
-    std::vector<NamedState> states = job.states;
-    for (NamedState& state : job.optimizer->states()) states.push_back(std::move(state));
+    std::vector<NamedState> states = model_and_optimizer();
+    for (NamedState& state : step.states()) states.push_back(std::move(state));
     return states;
+  }
+
+  // A checkpoint of before there was a State of the step lacks them: then they are as at the start.
+  void load(const std::string& path) const {
+    const std::vector<std::string> names = io::SafetensorsFile(path).names();
+    const bool is_old = std::find(names.begin(), names.end(), "step.failed") == names.end();
+    io::load_checkpoint(path, is_old ? model_and_optimizer() : all_states());
   }
 
   std::string best_path() const { return options.folder + "/checkpoints/best.safetensors"; }
 
   Observer::Step current(double loss) const {
     const double seconds = seconds_since(run_start);
-    const auto samples = static_cast<double>(result.steps_run * job.batch);
     return {.step = progress.step,
             .steps = job.steps,
             .epoch = progress.epochs + 1,
             .loss = loss,
-            .samples_per_second = seconds > 0 ? samples / seconds : 0};
+            .units_per_second = seconds > 0 ? units_run / seconds : 0};
   }
 
   void save(const std::string& path) {
     metrics_log.sync();
     progress.position = loader->position();
+    progress.accumulated = step.accumulated();
     progress.metrics_bytes = metrics_log.bytes();
     progress.seconds = earlier_seconds + seconds_since(run_start);
     io::Texts texts = to_texts(progress);
-    texts["config"] = options.config;
+    texts["config"] = options.config.to_toml();
     texts["environment"] = options.environment;
     io::save_checkpoint(path, all_states(), texts);
   }
 
   void save_last() {
+    look();
     save(last_checkpoint_path(options.folder));
     last_checkpoint = Clock::now();
     timing_log.append(fmt::format("{{\"step\":{},\"seconds\":{:.3f},\"samples_per_s\":{:.1f}}}\n",
-                                  progress.step, progress.seconds, current(0).samples_per_second));
+                                  progress.step, progress.seconds, current(0).units_per_second));
   }
 
   // Reads the last checkpoint, if there is one to go on from.
@@ -112,86 +158,116 @@ struct Trainer::Impl {
       const auto found = texts.find(name);
       return found == texts.end() ? std::string() : found->second;
     };
-    check_text("the settings are not those of the checkpoint", text("config"), options.config,
-               "a run goes on with the settings that it began with");
-    if (!options.force) {
-      check_text("this is not the environment of the checkpoint", text("environment"),
-                 options.environment,
-                 "the same bits cannot be promised; --force goes on all the same");
+    Config recorded = options.config.defaults();
+    recorded.read_toml(text("config"), path + ", its config");
+    const std::string changed = options.config.first_difference(recorded);
+    if (!changed.empty()) {
+      raise({.where = "resume",
+             .what = "'" + changed + "' is not what the checkpoint was made with",
+             .got = options.config.value_text(changed),
+             .expected = recorded.value_text(changed),
+             .hint = "a run goes on with the settings that it began with"});
+    }
+    const std::string environment = text("environment");
+    if (environment != options.environment && !options.force) {
+      raise({.where = "resume",
+             .what = "this is not the environment of the checkpoint",
+             .got = options.environment,
+             .expected = environment,
+             .hint = "the same bits cannot be promised; --force goes on all the same"});
     }
     progress = progress_from_texts(path, texts);
-    io::load_checkpoint(path, all_states());
+    load(path);
+    step.set_accumulated(progress.accumulated);
     earlier_seconds = progress.seconds;
     result.resumed_from = progress.step;
   }
 
-  void log_metrics(const std::string& split, const Metrics& metrics) {
-    std::string line = fmt::format("{{\"step\":{},\"epoch\":{},\"split\":\"{}\"", progress.step,
-                                   progress.epochs, split);
-    for (const Metric& metric : metrics) {
-      // JSON has no number that is not finite.
-      line += std::isfinite(metric.value) ? fmt::format(",\"{}\":{}", metric.name, metric.value)
-                                          : fmt::format(",\"{}\":null", metric.name);
-    }
-    metrics_log.append(line + "}\n");
+  void log_metrics(const std::string& split, const MetricValues& values) {
+    OrderedJson line{{"step", progress.step}, {"epoch", progress.epochs}, {"split", split}};
+    for (const MetricValue& metric : values) line[metric.name] = metric.value;
+    metrics_log.append(json_text(line) + "\n");
   }
 
-  void evaluate(const std::string& split, const Metrics& metrics) {
-    log_metrics(split, metrics);
-    Observer::Step at = current(metrics.front().value);
+  void report(const std::string& split, const MetricValues& values) {
+    log_metrics(split, values);
+    Observer::Step at = current(values.front().value);
     at.epoch = progress.epochs;
-    observer->on_evaluation(at, split, metrics);
+    observer->on_evaluation(at, split, values);
   }
 
-  // Behind an epoch's last step: what training gave, a validation, and checkpoints.
+  MetricValues evaluate(Split split) {
+    if (step.averages()) step.swap_averages();
+    MetricValues values = evaluator.evaluate(rows_of(job.task, split));
+    if (step.averages()) step.swap_averages();
+    return values;
+  }
+
+  // After an epoch's last step: what training gave, a validation, and checkpoints.
   void finish_epoch() {
+    look();
     ++progress.epochs;
-    const Metrics trained = {
-        {"loss", progress.loss_sum / static_cast<double>(progress.loss_count)}};
+    const MetricValues trained = {{"loss", progress.loss_sum / progress.loss_weight}};
     progress.loss_sum = 0;
+    progress.loss_weight = 0;
     progress.loss_count = 0;
-    evaluate("train", trained);
-    Metrics validated;
-    {
-      const TrainingScope evaluating(false);
-      const NoGradScope untracked;
-      validated = job.validate();
-    }
-    evaluate("validation", validated);
-    double objective = -HUGE_VAL;
-    for (const Metric& metric : validated) {
-      if (metric.name == job.objective) objective = metric.value;
-    }
-    if (!progress.best || objective > *progress.best) {
-      progress.best = objective;
+    report("train", trained);
+    const MetricValues validated = evaluate(Split::validation);
+    report("validation", validated);
+    const double value = *find_metric(validated, objective.name);
+    if (!progress.best || objective.is_better(value, *progress.best)) {
+      progress.best = value;
       save(best_path());
     }
     save_last();
   }
 
-  [[noreturn]] void fail_not_finite(const data::Batch& batch, double loss) {
-    const std::string first = step.find_first_nonfinite({batch.inputs, batch.targets});
-    raise({.where = "step " + std::to_string(progress.step + 1),
-           .what = "the loss is not finite",
-           .got = fmt::format("{}", loss),
+  [[noreturn]] void fail_not_finite(const Pending& at, double loss) {
+    const std::string first = step.find_first_nonfinite(at.batch);
+    const bool is_loss = !std::isfinite(loss);
+    raise({.where = "step " + std::to_string(at.step),
+           .what = is_loss ? "the loss is not finite" : "the gradients are not finite",
+           .got = fmt::format("{}{}", is_loss ? "" : "a loss of ", loss),
            .expected = {},
            .hint = (first.empty() ? "" : "the first such value comes from " + first + "; ") +
                    std::string("the weights and the last checkpoint are as before; try a smaller "
                                "learning rate")});
   }
 
-  void train_batch(const data::Batch& batch) {
+  // Looks at the losses of the steps since the last time, in their order.
+  void look() {
+    const std::vector<Pending> steps = std::exchange(pending, {});
+    for (const Pending& each : steps) {
+      const auto loss = static_cast<double>(each.outcome.loss.item<float>());
+      const bool failed = each.outcome.failed.defined() && each.outcome.failed.item<bool>();
+      if (failed || !std::isfinite(loss)) fail_not_finite(each, loss);
+      const double weight = each.batch.count();
+      progress.loss_sum += loss * weight;
+      progress.loss_weight += weight;
+      ++progress.loss_count;
+      units_run += weight;
+      Observer::Step at = current(loss);
+      at.step = each.step;
+      observer->on_step(at);
+    }
+  }
+
+  void train_batch(const Batch& batch) {
+    const bool is_first = result.first_step_ms == 0;
     const auto start = Clock::now();
-    const double loss = step.call({batch.inputs, batch.targets})[0].item<float>();
-    if (result.steps_run == 0) result.first_step_ms = 1000 * seconds_since(start);
-    if (!std::isfinite(loss)) fail_not_finite(batch, loss);
-    ++progress.step;
-    ++result.steps_run;
-    progress.loss_sum += loss;
-    ++progress.loss_count;
-    observer->on_step(current(loss));
-    const bool due_by_steps =
-        options.checkpoint_steps > 0 && progress.step % options.checkpoint_steps == 0;
+    TrainingStep::Outcome outcome = step(batch);
+    const bool has_updated = step.accumulated() == 0;
+    if (has_updated) {
+      ++progress.step;
+      ++result.steps_run;
+    }
+    pending.push_back({.batch = batch,
+                       .outcome = std::move(outcome),
+                       .step = progress.step + (has_updated ? 0 : 1)});
+    if (is_first || pending.size() >= look_every) look();
+    if (is_first) result.first_step_ms = 1000 * seconds_since(start);
+    const bool due_by_steps = has_updated && options.checkpoint_steps > 0 &&
+                              progress.step % options.checkpoint_steps == 0;
     if (due_by_steps || seconds_since(last_checkpoint) >= options.checkpoint_seconds) save_last();
   }
 
@@ -202,12 +278,14 @@ struct Trainer::Impl {
                       "; the checkpoint is written, --resume goes on from it");
   }
 
+  bool is_at_end_of_epoch() const {
+    return progress.loss_count > 0 && progress.position.batch == loader->batches_per_epoch();
+  }
+
   void train_all() {
-    data::Batch batch;
-    // A checkpoint made right behind an epoch's last step.
-    if (progress.loss_count > 0 && progress.position.batch == loader->batches_per_epoch()) {
-      finish_epoch();
-    }
+    Batch batch;
+    // A checkpoint made right after an epoch's last step.
+    if (is_at_end_of_epoch()) finish_epoch();
     while (progress.step < job.steps) {
       stop_if_asked();
       if (loader->next(&batch)) {
@@ -216,21 +294,19 @@ struct Trainer::Impl {
         finish_epoch();
       }
     }
+    look();
     if (progress.loss_count > 0) finish_epoch();
   }
 
   // The model that did best is tested and written.
   void finish() {
-    if (progress.best) io::load_checkpoint(best_path(), all_states());
-    {
-      const TrainingScope evaluating(false);
-      const NoGradScope untracked;
-      result.test = job.test();
-    }
-    evaluate("test", result.test);
+    if (progress.best) load(best_path());
+    result.test = evaluate(Split::test);
+    report("test", result.test);
     metrics_log.sync();
-    io::save_weights(options.folder + "/model.safetensors", job.states,
-                     {{"sinter", options.description}});
+    if (step.averages()) step.swap_averages();
+    io::save_weights(options.folder + "/model.safetensors", job.task.states,
+                     {{"sinter", options.description}, {"settings", options.config.to_toml()}});
   }
 };
 
@@ -239,10 +315,10 @@ Trainer::Trainer(Job job, Options options)
 Trainer::~Trainer() = default;
 
 ProgramReport Trainer::plan() {
-  std::vector<std::int32_t> rows(static_cast<std::size_t>(impl_->job.batch), 0);
-  const data::Batch batch = impl_->job.data->batch(rows, {});
+  const std::vector<std::int32_t> rows(static_cast<std::size_t>(impl_->job.batch), 0);
+  const Batch batch = impl_->train_rows->batch(rows, {});
   const TrainingScope training(true);
-  return impl_->step.report({batch.inputs, batch.targets});
+  return impl_->step.report(batch);
 }
 
 Result Trainer::run(Observer& observer) {
@@ -252,11 +328,11 @@ Result Trainer::run(Observer& observer) {
   if (impl.options.resume) impl.restore();
   impl.metrics_log.open(impl.options.folder + "/metrics.jsonl", impl.progress.metrics_bytes);
   impl.timing_log.open_at_end(impl.options.folder + "/timing.jsonl");
-  impl.loader.emplace(impl.job.data, data::LoaderOptions{.batch = impl.job.batch,
-                                                         .shuffle = true,
-                                                         .drop_last = true,
-                                                         .seed = impl.job.seed,
-                                                         .start = impl.progress.position});
+  impl.loader.emplace(impl.train_rows, data::LoaderOptions{.batch = impl.job.batch,
+                                                           .shuffle = true,
+                                                           .drop_last = true,
+                                                           .seed = impl.job.seed,
+                                                           .start = impl.progress.position});
   observer.on_start(impl.result.resumed_from);
   impl.run_start = Clock::now();
   impl.last_checkpoint = impl.run_start;
@@ -266,7 +342,7 @@ Result Trainer::run(Observer& observer) {
   }
   const double seconds = seconds_since(impl.run_start);
   Result& result = impl.result;
-  result.samples_per_second = impl.current(0).samples_per_second;
+  result.units_per_second = impl.current(0).units_per_second;
   result.planned_bytes = plan().memory.total;
   impl.finish();
   result.steps = impl.progress.step;

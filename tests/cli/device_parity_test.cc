@@ -16,7 +16,8 @@
 #include "sinter/optim.h"
 #include "sinter/system.h"
 #include "tensor/apply.h"
-#include "workloads.h"
+#include "sinter/recipes.h"
+#include "sinter/step.h"
 
 namespace sinter {
 namespace {
@@ -92,23 +93,33 @@ std::vector<std::vector<float>> values_of(const std::vector<NamedState>& states)
   return values;
 }
 
-Training train(const char* device, const char* name, Way way) {
+train::Workload find_workload(const std::string& name) {
+  for (const train::Recipe* recipe : recipes::all()) {
+    for (const train::Workload& workload : recipe->workloads()) {
+      if (workload.name == name) return workload;
+    }
+  }
+  throw std::logic_error("no workload " + name);
+}
+
+Training train_on(const char* device, const char* name, Way way) {
   constexpr int kSteps = 10;
   const DeviceScope scope(device);
-  const cli::Workload& workload = cli::find_workload(name);
+  const train::Workload workload = find_workload(name);
   const char* const rows = std::getenv("SINTER_TEST_BATCH");
   const std::int64_t batch = rows == nullptr ? 8 : std::atoll(rows);
   manual_seed(0);
-  nn::Sequential model = workload.model();
-  optim::AdamW optimizer(model.parameters());
-  const auto update = [&](const std::vector<Tensor>& arguments) {
-    const Tensor loss = cross_entropy(model(arguments[0]), arguments[1]);
-    optimizer.step(gradients(loss, model.parameters()));
-    return std::vector<Tensor>{loss};
-  };
-  CompiledFunction step(update);
+  const train::Task task = workload.task();
+  std::vector<State> parameters;
+  for (const NamedState& each : task.states) {
+    if (each.role == StateRole::parameter) parameters.push_back(each.state);
+  }
+  optim::AdamW optimizer(parameters);
+  train::TrainingStep step(
+      [&](const Batch& each) { return task.loss(task.forward(each), each); }, optimizer,
+      task.states);
   Training training;
-  std::vector<NamedState> states = model.states();
+  std::vector<NamedState> states = task.states;
   for (const NamedState& each : optimizer.states()) states.push_back(each);
   for (const NamedState& each : states) {
     if (each.state.dtype() == Dtype::f32) training.names.push_back(each.name);
@@ -116,9 +127,8 @@ Training train(const char* device, const char* name, Way way) {
   training.before = values_of(states);
   Generator generator(1);
   for (int i = 0; i < kSteps; ++i) {
-    const data::Batch made = workload.data(batch, generator);
-    const std::vector<Tensor> arguments = {made.inputs, made.targets};
-    const Tensor loss = way == Way::compiled ? step.call(arguments)[0] : update(arguments)[0];
+    const Batch made = workload.synthetic(batch, generator);
+    const Tensor loss = way == Way::compiled ? step(made).loss : step.directly(made).loss;
     training.losses.push_back(loss.item<float>());
   }
   training.after = values_of(states);
@@ -153,8 +163,8 @@ double relative_difference(const std::vector<float>& a, const std::vector<float>
 class TrainingParity : public testing::TestWithParam<const char*> {};
 
 TEST_P(TrainingParity, TenStepsOnTheDeviceAreThoseOfTheCpu) {
-  const Training cpu = train("cpu", GetParam(), Way::compiled);
-  const Training cuda = train("cuda", GetParam(), Way::compiled);
+  const Training cpu = train_on("cpu", GetParam(), Way::compiled);
+  const Training cuda = train_on("cuda", GetParam(), Way::compiled);
   ASSERT_EQ(cpu.before.size(), cuda.before.size());
   for (std::size_t i = 0; i < cpu.before.size(); ++i) {
     expect_same_bits(cpu.before[i], cuda.before[i], "at the start: " + cpu.names[i]);
@@ -176,14 +186,14 @@ TEST_P(TrainingParity, TenStepsOnTheDeviceAreThoseOfTheCpu) {
 }
 
 TEST_P(TrainingParity, TwoRunsOnTheDeviceHaveTheSameBits) {
-  expect_same_training(train("cuda", GetParam(), Way::compiled),
-                       train("cuda", GetParam(), Way::compiled), "the second run");
+  expect_same_training(train_on("cuda", GetParam(), Way::compiled),
+                       train_on("cuda", GetParam(), Way::compiled), "the second run");
 }
 
 // The first compiled step is launched kernel by kernel, the others are one graph each.
 TEST_P(TrainingParity, OpByOpCompiledAndReplayedHaveTheSameBits) {
-  expect_same_training(train("cuda", GetParam(), Way::op_by_op),
-                       train("cuda", GetParam(), Way::compiled), "compiled");
+  expect_same_training(train_on("cuda", GetParam(), Way::op_by_op),
+                       train_on("cuda", GetParam(), Way::compiled), "compiled");
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TrainingParity, testing::Values("mlp", "cnn"),

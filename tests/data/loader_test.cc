@@ -5,7 +5,7 @@
 #include <cmath>
 #include <set>
 
-#include "sinter/data.h"
+#include "sinter/images.h"
 
 namespace sinter::data {
 namespace {
@@ -37,8 +37,8 @@ std::vector<std::vector<float>> contents(Loader& loader, int batches) {
       result.emplace_back();  // the end of an epoch
       continue;
     }
-    result.push_back(batch.inputs.to_vector<float>());
-    for (const std::int32_t label : batch.targets.to_vector<std::int32_t>()) {
+    result.push_back(batch["images"].to_vector<float>());
+    for (const std::int32_t label : batch["labels"].to_vector<std::int32_t>()) {
       result.back().push_back(static_cast<float>(label));
     }
   }
@@ -50,7 +50,9 @@ TEST(Loader, an_epoch_gives_every_row_once_and_then_ends) {
   EXPECT_EQ(loader.batches_per_epoch(), 3);
   for (int epoch = 0; epoch < 3; ++epoch) {
     std::multiset<std::int32_t> seen;
-    for (const auto& [images, labels] : loader) {
+    for (const Batch& batch : loader) {
+      const Tensor& images = batch["images"];
+      const Tensor& labels = batch["labels"];
       EXPECT_EQ(images.shape(), (Shape{labels.elements(), 3, 2, 1}));
       for (const std::int32_t label : labels.to_vector<std::int32_t>()) seen.insert(label);
     }
@@ -63,8 +65,8 @@ TEST(Loader, without_shuffling_rows_come_in_order_and_pixels_are_normalised) {
   Loader loader(dataset, {.batch = 10});
   Batch batch;
   ASSERT_TRUE(loader.next(&batch));
-  EXPECT_EQ(batch.targets.to_vector<std::int32_t>(), (Labels{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
-  const std::vector<float> pixels = batch.inputs.to_vector<float>();
+  EXPECT_EQ(batch["labels"].to_vector<std::int32_t>(), (Labels{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  const std::vector<float> pixels = batch["images"].to_vector<float>();
   EXPECT_FLOAT_EQ(pixels[0], -2.0F);
   EXPECT_FLOAT_EQ(pixels[6 * 5], (100.0F / 255 - 0.5F) * 4);
 }
@@ -74,7 +76,7 @@ TEST(Loader, epochs_and_seeds_have_orders_of_their_own) {
     Loader loader(ten_rows(), {.batch = 10, .shuffle = true, .seed = seed, .start = {epoch, 0}});
     Batch batch;
     loader.next(&batch);
-    return batch.targets.to_vector<std::int32_t>();
+    return batch["labels"].to_vector<std::int32_t>();
   };
   EXPECT_EQ(order(1, 0), order(1, 0));
   EXPECT_NE(order(1, 0), order(1, 1));

@@ -1,13 +1,15 @@
-#include "recipes/image.h"
+#include "recipes/image/image.h"
 
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cmath>
 
-#include "recipes/embedded_images.h"
+#include "recipes/image/embedded.h"
+#include "sinter/ops.h"
+#include "sinter/recipes.h"
 
-namespace sinter::recipes {
+namespace sinter::recipes::image {
 namespace {
 
 TEST(Glyphs, are_the_same_at_every_call_and_a_prefix_of_more) {
@@ -51,7 +53,6 @@ TEST(ImageSpec, goes_through_its_text) {
 TEST(ImageSpec, a_lying_text_is_an_error) {
   const std::string good = to_json({.model = "mlp"});
   for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
-           {"\"recipe\":\"image\"", "\"recipe\":\"speech\""},
            {"\"height\":28", "\"height\":-1"},
            {"\"height\":28", "\"height\":99999999"},
            {"\"height\":28", "\"height\":\"x\""},
@@ -77,27 +78,44 @@ TEST(ImageModel, every_model_gives_logits_of_every_class) {
   EXPECT_THROW(make_image_model({.model = "cnn", .height = 3}), Error);
 }
 
-TEST(ImageClassifier, metrics_are_those_of_all_rows_whatever_the_batches) {
+TEST(ImageTask, metrics_are_those_of_all_rows_whatever_the_batches) {
   // 300 rows are a full batch of 256 and a part of one.
+  train::Config config = train::find_recipe(all(), "image").settings();
+  config.set("model", "linear", "here");
+  config.set("embedded_train", "100", "here");
+  config.set("embedded_test", "300", "here");
   manual_seed(1);
-  const nn::Sequential model = make_image_model({.model = "linear"});
-  auto images = std::make_shared<data::Images>(make_glyphs(GlyphSplit::test, 300));
-  const auto dataset = std::make_shared<data::ImageDataset>(images, data::Normalization{});
-  ImageClassifier classifier(model);
-  const train::Metrics metrics = classifier.evaluate(dataset);
+  const train::Task task = train::find_recipe(all(), "image").prepare(config, "");
+  const auto rows = task.data(train::Split::test);
+  const train::MetricValues metrics = train::make_evaluator(task).evaluate(rows);
   double loss = 0;
   int right = 0;
+  const TrainingScope evaluating(false);
   for (std::int32_t row = 0; row < 300; ++row) {
-    const std::array<std::int32_t, 1> rows = {row};
-    const std::vector<float> shares = classifier.probabilities(dataset->batch(rows, {}).inputs);
-    const auto label = static_cast<std::size_t>(images->labels[static_cast<std::size_t>(row)]);
+    const std::array<std::int32_t, 1> one = {row};
+    const Batch batch = rows->batch(one, {});
+    const auto shares = task.forward(batch)["probabilities"].to_vector<float>();
+    const auto label = static_cast<std::size_t>(batch["labels"].to_vector<std::int32_t>()[0]);
     loss -= std::log(static_cast<double>(shares[label]));
     const auto best = std::max_element(shares.begin(), shares.end()) - shares.begin();
     right += best == static_cast<std::ptrdiff_t>(label) ? 1 : 0;
   }
-  EXPECT_NEAR(metrics[0].value, loss / 300, 1e-5);
-  EXPECT_NEAR(metrics[1].value, right / 300.0, 1e-12);
+  EXPECT_NEAR(*train::find_metric(metrics, "loss"), loss / 300, 1e-5);
+  EXPECT_NEAR(*train::find_metric(metrics, "accuracy"), right / 300.0, 1e-12);
+}
+
+TEST(ImageTask, is_made_again_from_its_description_without_data) {
+  train::Config config = train::find_recipe(all(), "image").settings();
+  config.set("model", "mlp", "here");
+  config.set("embedded_train", "100", "here");
+  const train::Task first = train::find_recipe(all(), "image").prepare(config, "");
+  config.set("data", "nowhere", "here");
+  config.set("model", "cnn", "here");
+  const train::Task again = train::find_recipe(all(), "image").prepare(config, first.description);
+  ASSERT_EQ(again.states.size(), first.states.size());
+  EXPECT_EQ(again.description, first.description);
+  EXPECT_THROW(again.data(train::Split::test), Error);
 }
 
 }  // namespace
-}  // namespace sinter::recipes
+}  // namespace sinter::recipes::image

@@ -1,4 +1,4 @@
-#include "train/config.h"
+#include "sinter/config.h"
 
 #include <gtest/gtest.h>
 
@@ -18,23 +18,23 @@ Config sample() {
   Config config;
   config.add({.key = "epochs",
               .value = std::int64_t{5},
-              .comment = "passes",
-              .range = Config::Range{1, 100},
-              .names = {}});
+              .text = "passes",
+              .range = Setting::Range{1, 100},
+              .choices = {}});
   config.add(
-      {.key = "lr", .value = 0.1, .comment = {}, .range = Config::Range{0, 10}, .names = {}});
+      {.key = "lr", .value = 0.1, .text = {}, .range = Setting::Range{0, 10}, .choices = {}});
   config.add({.key = "model",
               .value = std::string("cnn"),
-              .comment = {},
+              .text = {},
               .range = {},
-              .names = {"cnn", "mlp"}});
-  config.add({.key = "data", .value = std::string(), .comment = {}, .range = {}, .names = {}});
-  config.add({.key = "fast", .value = false, .comment = {}, .range = {}, .names = {}});
+              .choices = {"cnn", "mlp"}});
+  config.add({.key = "data", .value = std::string(), .text = {}, .range = {}, .choices = {}});
+  config.add({.key = "fast", .value = false, .text = {}, .range = {}, .choices = {}});
   config.add({.key = "threads",
               .value = std::int64_t{0},
-              .comment = {},
+              .text = {},
               .range = {},
-              .names = {},
+              .choices = {},
               .determines_result = false});
   return config;
 }
@@ -104,6 +104,21 @@ TEST(Config, what_is_written_reads_back_the_same) {
   EXPECT_EQ(Config::read_text(folder / "c.toml", "none"), "");
 }
 
+TEST(Config, knows_its_defaults_and_reads_a_text) {
+  Config config = sample();
+  config.set_default("epochs", std::int64_t{9});
+  config.set("lr", "3", "--lr");
+  EXPECT_EQ(config.defaults().integer("epochs"), 9);
+  EXPECT_EQ(config.defaults().real("lr"), 0.1);
+  EXPECT_EQ(config.real("lr"), 3);
+  config.read_toml("epochs = 4\nmodel = \"mlp\"\n", "here");
+  EXPECT_EQ(config.integer("epochs"), 4);
+  EXPECT_EQ(config.text("model"), "mlp");
+  EXPECT_TRUE(config.has("model"));
+  EXPECT_FALSE(config.has("modell"));
+  EXPECT_THROW(config.read_toml("epochs = 4000\n", "here"), Error);
+}
+
 TEST(Config, a_difference_is_named_unless_it_does_not_matter) {
   Config config = sample();
   config.set("threads", "2", "");
@@ -154,15 +169,30 @@ TEST(AppendLog, a_full_disk_is_an_error_that_names_the_file) {
 TEST(Progress, comes_back_bit_for_bit) {
   Progress progress{.step = 123, .epochs = 4, .position = {4, 17}, .metrics_bytes = 999};
   progress.loss_sum = 0.1 + 0.2;
+  progress.loss_weight = 0.7;
   progress.loss_count = 3;
+  progress.accumulated = 2;
   progress.best = 1.0 / 3;
   const Progress read = progress_from_texts("here", to_texts(progress));
   EXPECT_EQ(read.step, 123);
   EXPECT_EQ(read.position, progress.position);
   EXPECT_EQ(read.loss_sum, 0.1 + 0.2);
+  EXPECT_EQ(read.loss_weight, 0.7);
+  EXPECT_EQ(read.accumulated, 2);
   EXPECT_EQ(read.best, 1.0 / 3);
   progress.best.reset();
   EXPECT_FALSE(progress_from_texts("here", to_texts(progress)).best);
+}
+
+TEST(Progress, of_before_there_were_weights_counts_every_batch_as_one) {
+  Progress progress;
+  progress.loss_sum = 6;
+  progress.loss_count = 3;
+  io::Texts texts = to_texts(progress);
+  texts.erase("loss_weight");
+  texts.erase("accumulated");
+  EXPECT_EQ(progress_from_texts("here", texts).loss_weight, 3);
+  EXPECT_EQ(progress_from_texts("here", texts).accumulated, 0);
 }
 
 TEST(Progress, a_missing_or_damaged_entry_is_named) {

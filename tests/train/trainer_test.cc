@@ -24,7 +24,7 @@ class Rows : public data::Dataset {
  public:
   explicit Rows(std::int32_t poisoned = -1) : poisoned_(poisoned) {}
   std::int64_t size() const override { return kRows; }
-  data::Batch batch(std::span<const std::int32_t> rows, const data::Draw& draw) const override {
+  Batch batch(std::span<const std::int32_t> rows, const data::Draw& draw) const override {
     std::vector<float> inputs;
     std::vector<std::int32_t> targets;
     for (const std::int32_t row : rows) {
@@ -37,51 +37,74 @@ class Rows : public data::Dataset {
       targets.push_back(row % 2);
     }
     const auto count = static_cast<std::int64_t>(rows.size());
-    return {tensor(inputs, {count, 3}), tensor(targets, {count})};
+    return {{"inputs", tensor(inputs, {count, 3})}, {"targets", tensor(targets, {count})}};
   }
 
  private:
   std::int32_t poisoned_;
 };
 
+// A figure that the host makes up.
+Metric made_up(std::string name, std::function<double()> value) {
+  return {.name = std::move(name),
+          .sums = [](const Batch&, const Batch&) { return std::vector<Tensor>{}; },
+          .finish = [value = std::move(value)](const Metric::Columns&) { return value(); }};
+}
+
+Config config_of(double lr) {
+  Config config;
+  config.add({.key = "lr", .value = 0.05});
+  config.set("lr", std::to_string(lr), "here");
+  return config;
+}
+
 // A model with dropout and batch norm, in a trainer of its own: as a process would have it.
 struct Session {
   nn::Sequential model;
-  std::unique_ptr<optim::AdamW> optimizer;
+  std::shared_ptr<optim::AdamW> optimizer;
   std::unique_ptr<Trainer> trainer;
   int validations = 0;
 
-  Session(const std::string& folder, Options options, std::int32_t poisoned = -1) {
+  Session(const std::string& folder, Options options, std::int32_t poisoned = -1,
+          StepOptions step = {}) {
     manual_seed(3);
     model =
         nn::Sequential{nn::Linear(3, 4), nn::BatchNorm1d(4), nn::Dropout(0.2), nn::Linear(4, 2)};
-    optimizer = std::make_unique<optim::AdamW>(model.parameters(), optim::AdamWOptions{.lr = 0.05});
+    optimizer = std::make_shared<optim::AdamW>(model.parameters(), optim::AdamWOptions{.lr = 0.05});
     options.folder = folder;
-    options.config = options.config.empty() ? "lr = 0.05\n" : options.config;
+    if (options.config.settings().empty()) options.config = config_of(0.05);
+    Task task;
+    task.states = model.states();
+    task.forward = [this](const Batch& batch) { return Batch{{"logits", model(batch["inputs"])}}; };
+    task.loss = [](const Batch& outputs, const Batch& batch) {
+      return cross_entropy(outputs["logits"], batch["targets"]);
+    };
     // Validation goes up and down again, so that the best model is not the last.
-    const auto validate = [this] {
-      const double quality = optimizer->step_count() == 2 * kEpochSteps ? 0.9 : 0.1;
-      ++validations;
-      return Metrics{{"loss", 1}, {"accuracy", quality}};
+    task.metrics = {made_up("quality",
+                            [this] {
+                              ++validations;
+                              return optimizer->step_count() == 2 * kEpochSteps ? 0.9 : 0.1;
+                            }),
+                    made_up("sum", [this] { return sum_of_weights(); })};
+    task.objective = "quality";
+    task.data = [poisoned](Split split) {
+      return std::make_shared<Rows>(split == Split::train ? poisoned : -1);
     };
-    const auto test = [this] {
-      double sum = 0;
-      for (const State& state : model.parameters()) {
-        for (const float x : state.value().to_vector<float>()) sum += static_cast<double>(x);
-      }
-      return Metrics{{"loss", sum}};
-    };
-    trainer = std::make_unique<Trainer>(
-        Job{.states = model.states(),
-            .optimizer = optimizer.get(),
-            .loss = [this](const Tensor& x, const Tensor& y) { return cross_entropy(model(x), y); },
-            .data = std::make_shared<Rows>(poisoned),
-            .batch = kBatch,
-            .seed = 1,
-            .steps = 3 * kEpochSteps,
-            .validate = validate,
-            .test = test},
-        options);
+    trainer = std::make_unique<Trainer>(Job{.task = task,
+                                            .optimizer = optimizer,
+                                            .step = step,
+                                            .batch = kBatch,
+                                            .seed = 1,
+                                            .steps = 3 * kEpochSteps / step.accumulate},
+                                        options);
+  }
+
+  double sum_of_weights() const {
+    double sum = 0;
+    for (const State& state : model.parameters()) {
+      for (const float x : state.value().to_vector<float>()) sum += static_cast<double>(x);
+    }
+    return sum;
   }
   Result run(Observer& observer) { return trainer->run(observer); }
   Result run() {
@@ -101,7 +124,7 @@ class CrashingObserver : public Observer {
   void on_step(const Step& step) override {
     if (!at_evaluation_ && step.step == step_) throw Crash();
   }
-  void on_evaluation(const Step& step, const std::string&, const Metrics&) override {
+  void on_evaluation(const Step& step, const std::string&, const MetricValues&) override {
     if (at_evaluation_ && step.step == step_) throw Crash();
   }
 
@@ -110,26 +133,31 @@ class CrashingObserver : public Observer {
   bool at_evaluation_;
 };
 
-TEST(Trainer, a_run_that_crashed_anywhere_ends_with_the_same_bytes) {
+// Runs that crash at any step or evaluation, with checkpoints of every or every third step, and go on.
+void expect_same_bytes_after_crashes(const StepOptions& step_options, std::int64_t look_every) {
   const TemporaryFolder folder;
-  Session(folder / "whole", {}).run();
+  Session(folder / "whole", {}, -1, step_options).run();
+  const std::int64_t steps = 3 * kEpochSteps / step_options.accumulate;
   for (const bool at_evaluation : {false, true}) {
-    for (std::int64_t step = 1; step <= 3 * kEpochSteps; ++step) {
-      if (at_evaluation && step % kEpochSteps != 0) continue;
+    for (std::int64_t step = 1; step <= steps; ++step) {
+      if (at_evaluation && step * step_options.accumulate % kEpochSteps != 0) continue;
       for (const std::int64_t every : {1, 3}) {
         const std::string run = folder / ((at_evaluation ? "e" : "s") + std::to_string(step) + "-" +
                                           std::to_string(every));
         CrashingObserver observer(step, at_evaluation);
-        EXPECT_THROW(Session(run, {.checkpoint_steps = every}).run(observer), Crash);
+        const Options options{.checkpoint_steps = every, .look_every = look_every};
+        EXPECT_THROW(Session(run, options, -1, step_options).run(observer), Crash);
         bool resume = true;
         try {
           io::read_texts(last_checkpoint_path(run));
         } catch (const Error&) {
           resume = false;  // it crashed before the first
         }
-        const Result result = Session(run, {.checkpoint_steps = every, .resume = resume}).run();
+        Options again = options;
+        again.resume = resume;
+        const Result result = Session(run, again, -1, step_options).run();
         EXPECT_EQ(result.resumed_from.has_value(), resume);
-        EXPECT_EQ(result.steps_run, 3 * kEpochSteps - result.resumed_from.value_or(0));
+        EXPECT_EQ(result.steps_run, steps - result.resumed_from.value_or(0));
         for (const char* name : {"/metrics.jsonl", "/model.safetensors"}) {
           EXPECT_EQ(content(run + name), content((folder / "whole") + name)) << run << name;
         }
@@ -138,11 +166,21 @@ TEST(Trainer, a_run_that_crashed_anywhere_ends_with_the_same_bytes) {
   }
 }
 
+TEST(Trainer, a_run_that_crashed_anywhere_ends_with_the_same_bytes) {
+  expect_same_bytes_after_crashes({}, 0);
+}
+
+TEST(Trainer, so_does_one_whose_losses_are_looked_at_late) { expect_same_bytes_after_crashes({}, 4); }
+
+TEST(Trainer, so_does_one_that_clips_accumulates_and_averages) {
+  expect_same_bytes_after_crashes({.clip_norm = 0.5, .accumulate = 3, .average = 0.9}, 2);
+}
+
 TEST(Trainer, the_model_that_validated_best_is_the_one_that_is_tested_and_written) {
   const TemporaryFolder folder;
   Session session(folder / "run", {});
   const Result result = session.run();
-  EXPECT_EQ(session.validations, 3);
+  EXPECT_EQ(session.validations, 4);  // after each epoch, and the test
   // The best was after the second of three epochs, and its States are back.
   EXPECT_EQ(session.optimizer->step_count(), 2 * kEpochSteps);
   const io::Texts best = io::read_texts(folder / "run/checkpoints/best.safetensors");
@@ -153,9 +191,12 @@ TEST(Trainer, the_model_that_validated_best_is_the_one_that_is_tested_and_writte
   EXPECT_EQ(result.epochs, 3);
 }
 
-TEST(Trainer, a_loss_that_is_no_number_keeps_weights_and_checkpoint_and_names_the_step) {
+// The run ends at the poisoned row, whenever that is looked at, with everything as before its step.
+void expect_kept(std::int64_t look_every) {
   const TemporaryFolder folder;
-  Session session(folder / "run", {.checkpoint_steps = 1}, /*poisoned=*/5);
+  Session session(folder / "run", {.checkpoint_steps = 1, .look_every = look_every},
+                  /*poisoned=*/5);
+  Session untouched(folder / "other", {.checkpoint_steps = 1});
   try {
     session.run();
     FAIL();
@@ -168,10 +209,25 @@ TEST(Trainer, a_loss_that_is_no_number_keeps_weights_and_checkpoint_and_names_th
         << message;
     EXPECT_EQ(io::read_texts(last_checkpoint_path(folder / "run")).at("step"),
               std::to_string(done));
+    // A run without the row, stopped after as many steps, has the same States.
+    CrashingObserver observer(done, false);
+    EXPECT_THROW(untouched.run(observer), Crash);
   }
-  for (const State& state : session.model.parameters()) {
-    for (const float x : state.value().to_vector<float>()) EXPECT_TRUE(std::isfinite(x));
+  const auto states = session.model.states();
+  const auto wanted = untouched.model.states();
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    if (states[i].state.dtype() != Dtype::f32) continue;
+    EXPECT_EQ(states[i].state.value().to_vector<float>(), wanted[i].state.value().to_vector<float>())
+        << states[i].name;
   }
+}
+
+TEST(Trainer, a_loss_that_is_no_number_keeps_weights_and_checkpoint_and_names_the_step) {
+  expect_kept(1);
+}
+
+TEST(Trainer, a_loss_looked_at_late_keeps_them_too) {
+  for (const std::int64_t look_every : {2, 3, 7}) expect_kept(look_every);
 }
 
 TEST(Trainer, stopping_writes_a_checkpoint_first) {
@@ -185,7 +241,7 @@ TEST(Trainer, another_config_or_environment_is_refused) {
   const TemporaryFolder folder;
   Session(folder / "run", {.environment = "cpu a"}).run();
   EXPECT_THROW(
-      Session(folder / "run", {.config = "lr = 0.06\n", .environment = "cpu a", .resume = true})
+      Session(folder / "run", {.config = config_of(0.06), .environment = "cpu a", .resume = true})
           .run(),
       Error);
   EXPECT_THROW(Session(folder / "run", {.environment = "cpu b", .resume = true}).run(), Error);

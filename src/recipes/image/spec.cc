@@ -1,24 +1,17 @@
-#include <nlohmann/json.hpp>
+#include "base/json.h"
+#include "recipes/image/image.h"
 
-#include "recipes/image.h"
-#include "sinter/system.h"
-
-namespace sinter::recipes {
-
-using Json = nlohmann::ordered_json;
+namespace sinter::recipes::image {
 
 std::string to_json(const ImageSpec& spec) {
-  return Json{{"recipe", "image"},
-              {"model", spec.model},
-              {"height", spec.height},
-              {"width", spec.width},
-              {"channels", spec.channels},
-              {"classes", spec.classes},
-              {"dropout", spec.dropout},
-              {"mean", spec.normalization.mean},
-              {"deviation", spec.normalization.deviation},
-              {"version", version()}}
-      .dump();
+  return json_text(OrderedJson{{"model", spec.model},
+                               {"height", spec.height},
+                               {"width", spec.width},
+                               {"channels", spec.channels},
+                               {"classes", spec.classes},
+                               {"dropout", spec.dropout},
+                               {"mean", spec.normalization.mean},
+                               {"deviation", spec.normalization.deviation}});
 }
 
 ImageSpec spec_from_json(const std::string& text, const std::string& where) {
@@ -29,12 +22,10 @@ ImageSpec spec_from_json(const std::string& text, const std::string& where) {
            .expected = "the model.safetensors of a run",
            .hint = {}});
   };
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object())
-    refuse(text.empty() ? "no \"sinter\" entry" : "a damaged \"sinter\" entry");
+  const Json json = parse_json(text, where);
+  if (!json.is_object()) refuse("a damaged \"sinter\" entry");
   ImageSpec spec;
   try {
-    if (json.at("recipe").get<std::string>() != "image") refuse("another recipe");
     spec.model = json.at("model").get<std::string>();
     spec.height = json.at("height").get<std::int64_t>();
     spec.width = json.at("width").get<std::int64_t>();
@@ -53,4 +44,4 @@ ImageSpec spec_from_json(const std::string& text, const std::string& where) {
   return spec;
 }
 
-}  // namespace sinter::recipes
+}  // namespace sinter::recipes::image

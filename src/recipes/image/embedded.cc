@@ -1,4 +1,4 @@
-#include "recipes/embedded_images.h"
+#include "recipes/image/embedded.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include "base/philox.h"
 
-namespace sinter::recipes {
+namespace sinter::recipes::image {
 namespace {
 
 constexpr int kSide = 28;
@@ -166,4 +166,4 @@ data::Images make_glyphs(GlyphSplit split, std::int64_t count) {
   return images;
 }
 
-}  // namespace sinter::recipes
+}  // namespace sinter::recipes::image

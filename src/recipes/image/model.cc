@@ -1,14 +1,8 @@
-#include <algorithm>
-#include <cmath>
-
-#include "recipes/image.h"
-#include "sinter/autograd.h"
+#include "recipes/image/image.h"
 #include "sinter/ops.h"
 
-namespace sinter::recipes {
+namespace sinter::recipes::image {
 namespace {
-
-constexpr std::int64_t kEvaluationBatch = 256;
 
 // Pooling comes before normalisation, which then has a quarter of the elements to do.
 nn::Sequential make_cnn(const ImageSpec& spec) {
@@ -71,46 +65,18 @@ nn::Sequential make_image_model(const ImageSpec& spec) {
   return make_cnn(spec);
 }
 
-ImageClassifier::ImageClassifier(const nn::Sequential& model)
-    : model_(model),
-      evaluate_(
-          [this](const std::vector<Tensor>& batch) {
-            const Tensor logits = model_(batch[0]);
-            return std::vector<Tensor>{cross_entropy(logits, batch[1]), logits};
-          },
-          "evaluation"),
-      predict_(
-          [this](const std::vector<Tensor>& batch) {
-            return std::vector<Tensor>{softmax(model_(batch[0]))};
-          },
-          "prediction") {}
-
-train::Metrics ImageClassifier::evaluate(const std::shared_ptr<const data::Dataset>& dataset) {
-  const TrainingScope evaluating(false);
-  const NoGradScope untracked;
-  data::Loader loader(dataset, {.batch = kEvaluationBatch, .epochs = 1});
-  double loss = 0;
-  std::int64_t right = 0;
-  for (const auto& [images, labels] : loader) {
-    const std::vector<Tensor> results = evaluate_.call({images, labels});
-    const std::int64_t rows = labels.elements();
-    const std::int64_t classes = results[1].dim(1);
-    loss += static_cast<double>(results[0].item<float>()) * static_cast<double>(rows);
-    const Tensor host_logits = to_host(results[1]);
-    const auto* logits = reinterpret_cast<const float*>(host_logits.data());
-    const auto* wanted = reinterpret_cast<const std::int32_t*>(labels.data());
-    for (std::int64_t i = 0; i < rows; ++i, logits += classes) {
-      if (std::max_element(logits, logits + classes) - logits == wanted[i]) ++right;
-    }
-  }
-  const auto count = static_cast<double>(dataset->size());
-  return {{"loss", loss / count}, {"accuracy", static_cast<double>(right) / count}};
+train::Task classification_task(const nn::Sequential& model, const std::string& inputs,
+                                const std::string& targets) {
+  train::Task task;
+  task.states = model.states();
+  task.forward = [model, inputs](const Batch& batch) {
+    const Tensor logits = model(batch[inputs]);
+    return Batch{{"logits", logits}, {"probabilities", softmax(logits)}};
+  };
+  task.loss = [targets](const Batch& outputs, const Batch& batch) {
+    return cross_entropy(outputs["logits"], batch[targets]);
+  };
+  return task;
 }
 
-std::vector<float> ImageClassifier::probabilities(const Tensor& images) {
-  const TrainingScope evaluating(false);
-  const NoGradScope untracked;
-  return predict_.call({images})[0].to_vector<float>();
-}
-
-}  // namespace sinter::recipes
+}  // namespace sinter::recipes::image

@@ -9,14 +9,14 @@
 // stroke that makes them so, and then nothing tells them from the first ones. The best any model
 // can do is to call all such images by the first letter, and it is wrong on half of that share:
 // kCeiling is the highest accuracy that can be expected.
-#ifndef SINTER_RECIPES_EMBEDDED_IMAGES_H_
-#define SINTER_RECIPES_EMBEDDED_IMAGES_H_
+#ifndef SINTER_RECIPES_IMAGE_EMBEDDED_H_
+#define SINTER_RECIPES_IMAGE_EMBEDDED_H_
 
 #include <cstdint>
 
-#include "sinter/data.h"
+#include "sinter/images.h"
 
-namespace sinter::recipes {
+namespace sinter::recipes::image {
 
 inline constexpr double kStrokeOmitted = 0.03;
 inline constexpr double kCeiling = 1 - kStrokeOmitted / 2;
@@ -28,6 +28,6 @@ enum class GlyphSplit : std::uint8_t { train, test };
 // `count` images 28 x 28 x 1 of the split, always the same ones; fewer are the first of more.
 data::Images make_glyphs(GlyphSplit split, std::int64_t count);
 
-}  // namespace sinter::recipes
+}  // namespace sinter::recipes::image
 
-#endif  // SINTER_RECIPES_EMBEDDED_IMAGES_H_
+#endif  // SINTER_RECIPES_IMAGE_EMBEDDED_H_
