@@ -112,8 +112,7 @@ struct LoaderOptions {
 
 // Batches of a data set, epoch after epoch, made ahead by a thread of its own:
 //
-//   for (auto& [images, labels] : loader) step(images, labels);  // one epoch, or what is left of
-//   it
+//   for (auto& [images, labels] : loader) step(images, labels);  // an epoch, or what is left of it
 //
 // What a batch holds follows from (data set, seed, epoch, batch) alone, so a loader that starts at
 // another's position() continues with the same bits.
