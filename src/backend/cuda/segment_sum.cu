@@ -87,7 +87,7 @@ __global__ void count_digits(SortParams p) {
 }
 
 // The sum of `value` over the lower threads of the block. `sums` is shared by it, and may be used
-// again only behind another barrier.
+// again only after another barrier.
 struct WarpSums {
   std::uint32_t at[kWarps];
 };
