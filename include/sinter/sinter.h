@@ -16,6 +16,7 @@
 #include "sinter/ops.h"
 #include "sinter/optim.h"
 #include "sinter/random.h"
+#include "sinter/scan.h"
 #include "sinter/shape.h"
 #include "sinter/state_arena.h"
 #include "sinter/system.h"
