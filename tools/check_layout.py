@@ -6,7 +6,9 @@
 - A structured op's files share their stem: every kernel in src/backend/cpu named in kernel.h has a file
   there, one in src/ops and one in src/backend/cuda, whose kernel.h names the same stems.
 - A layer's test program links that layer and what stands to its left (or beside it) only.
-- The program in README.md is examples/hello.cc.
+- The program in README.md is examples/hello.cc; C++ and CMake shown in README.md and docs/ are parts of
+  files that the tests build.
+- <sinter/sinter.h> includes every public header.
 - No file over 800 lines, no left-over marks, no headers that the supported compilers lack, header guards
   named after their path, macros only from the allowed list."""
 import pathlib
@@ -145,6 +147,31 @@ def check_readme(root):
         yield "README.md: the program shown is not examples/hello.cc"
 
 
+def check_whole(root):
+    """sinter.h has every public header, but for lists that others include."""
+    whole = (root / "include/sinter/sinter.h").read_text()
+    for path in sorted((root / "include/sinter").glob("*.h")):
+        if path.name not in ("sinter.h", "pointwise_list.h") and f'"sinter/{path.name}"' not in whole:
+            yield f"include/sinter/sinter.h: {path.name} is missing"
+
+
+def without_indentation(text):
+    return "\n" + re.sub(r"(?m)^ +", "", text)
+
+
+def check_quotes(root):
+    """What the documents show is a run of lines of an example, its indentation aside."""
+    paths = [*root.glob("examples/*.cc"), *root.glob("tests/install/*/CMakeLists.txt")]
+    built = [without_indentation(path.read_text()) for path in paths]
+    for document in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
+        if not document.exists():
+            continue
+        for quote in re.findall(r"^```(?:cpp|cmake)\n(.*?)^```$", document.read_text(), re.M | re.S):
+            if not any(without_indentation(quote) in text for text in built):
+                first = quote.strip().splitlines()[0]
+                yield f"{document.relative_to(root)}: no file that is built has what is shown from '{first}' on"
+
+
 def stems_of(header, suffix):
     """The stems of the files that a kernel.h names: "// pad.cc, pack.cc" """
     found = re.findall(rf"^// (\w+(?:\.{suffix}, \w+)*)\.{suffix}", header.read_text(), re.M)
@@ -176,7 +203,8 @@ def check(root):
         problems += check_links(path, root)
     for path in sorted((root / "tests").glob("*/CMakeLists.txt")):
         problems += check_test_links(path, root)
-    return problems + list(check_stems(root)) + list(check_readme(root))
+    return problems + list(check_stems(root)) + list(check_readme(root)) + list(check_quotes(root)) \
+        + list(check_whole(root))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import check_layout
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# (file, text appended, what the message must hold)
+# (file, text appended or (old, new), what the message must hold)
 PLANTED = [
     ("src/ir/group.cc", '#include "tensor/apply.h"\n', "ir may not include"),
     ("src/base/shape.cc", '#include "sinter/ops.h"\n', "base may not include"),
@@ -32,8 +32,12 @@ PLANTED = [
     ("src/backend/cuda/device/language.h", "#define __global__\n", "macro __global__"),
     ("tests/ir/CMakeLists.txt", "target_link_libraries(ir_test PRIVATE sinter_ops)\n", "the test of ir links ops"),
     ("examples/hello.cc", "// more\n", "the program shown is not"),
+    ("examples/own_module.cc", ("Residual block", "Residual  block"), "docs/library.md: no file that is built"),
+    ("tests/install/consumer/CMakeLists.txt", ("0.1", "0.2"), "docs/library.md: no file that is built"),
+    ("README.md", "```cpp\nint unheard_of();\n```\n", "README.md: no file that is built"),
     ("include/sinter/dtype.h", '#include "sinter/tensor.h"\n', "base may not include"),
     ("include/sinter/unheard_of.h", "create", "header guard"),
+    ("include/sinter/unheard_of.h", "create", "unheard_of.h is missing"),
     ("src/train/trainer.cc", '#include "sinter/unheard_of.h"\n', "has no layer"),
 ]
 
@@ -43,7 +47,7 @@ def main():
     for file, text, expected in PLANTED:
         with tempfile.TemporaryDirectory() as folder:
             copy = pathlib.Path(folder)
-            for part in ("include", "src", "cli", "tests", "examples"):
+            for part in ("include", "src", "cli", "tests", "examples", "docs"):
                 if (ROOT / part).exists():
                     shutil.copytree(ROOT / part, copy / part)
             shutil.copy(ROOT / "README.md", copy)
@@ -52,6 +56,8 @@ def main():
                 path.write_text("// Nothing.\n")
             elif text == "delete":
                 path.unlink()
+            elif isinstance(text, tuple):
+                path.write_text(path.read_text().replace(*text))
             elif text is None:
                 path.write_text(path.read_text().replace("SINTER_", "OTHER_"))
             else:

@@ -28,8 +28,8 @@ struct Images {
 };
 
 // The files of MNIST and its relatives: FOLDER/PREFIX-images-idx3-ubyte and
-// FOLDER/PREFIX-labels-idx1-ubyte, plain or with .gz; PREFIX is "train" or "t10k". Throws Error,
-// naming the file, when one is missing, damaged, or does not fit the other.
+// FOLDER/PREFIX-labels-idx1-ubyte, plain or compressed (.gz, .xz, .zst, .bz2); PREFIX is "train" or
+// "t10k". Throws Error, naming the file, when one is missing, damaged, or does not fit the other.
 Images read_idx_images(const std::string& folder, const std::string& prefix);
 
 // The rows of `images` in an order drawn from `seed`: for splitting off a part.

@@ -58,8 +58,7 @@ struct FileLayout {
 enum class StateRole : std::uint8_t {
   parameter,  // trained; in weight files
   statistic,  // follows the data (running means); in weight files
-  progress,   // where training stands (random positions, moments, step counters); in checkpoints
-              // only
+  progress,   // where training stands (random positions, moments, steps); in checkpoints only
 };
 
 struct NamedState {

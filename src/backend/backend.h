@@ -41,7 +41,7 @@ class Executable {
   // still be working when this returns: what went wrong there is thrown by whatever waits for it.
   virtual void run(const Bindings& bindings) = 0;
 
-  // Runs all steps, calling `after` behind each (for timing and for the search for the first NaN).
+  // Runs all steps, calling `after` after each (for timing and for the search for the first NaN).
   // `after` gets the step's index and the addresses of its outputs on the device, which has
   // finished the step, and may throw to stop.
   virtual void run_watched(const Bindings& bindings,

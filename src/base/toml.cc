@@ -44,7 +44,7 @@ class DepthCheck {
     if (c == '\n') line_begin_ = at_ + 1;
   }
 
-  // From an opening quote to behind the closing one; three quotes hold several lines.
+  // From an opening quote to past the closing one; three quotes hold several lines.
   void pass_string(char quote) {
     const std::string three(3, quote);
     const bool lines = text_.substr(at_, 3) == three;

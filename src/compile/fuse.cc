@@ -13,7 +13,7 @@ namespace sinter::compile_detail {
 
 namespace {
 
-// Below this many rows, loops behind a reduction over long rows would leave cores idle.
+// Below this many rows, loops after a reduction over long rows would leave cores idle.
 constexpr std::int64_t kMinParallelRows = 8;
 
 // A unit while it is built, and which of its values need a finished reduction.

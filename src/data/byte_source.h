@@ -1,4 +1,4 @@
-// The bytes of a file, unpacked on the way when it is compressed with gzip.
+// The bytes of a file, unpacked on the way when it is compressed (gzip, xz, zstd, bzip2).
 #ifndef SINTER_DATA_BYTE_SOURCE_H_
 #define SINTER_DATA_BYTE_SOURCE_H_
 
@@ -10,6 +10,9 @@
 #include "base/file.h"
 
 namespace sinter::data {
+
+struct Compression;
+class Unpacker;
 
 // Reads from the start to the end, in as little memory as the caller asks for: a compressed file is
 // unpacked piece by piece, so one that unpacks to a terabyte does no harm to those who stop early.
@@ -23,25 +26,24 @@ class ByteSource {
   ByteSource& operator=(const ByteSource&) = delete;
 
   // Reads `bytes` bytes, fewer only when the content ends before; gives the number read. Reaching
-  // the end of a compressed file also checks its checksum.
+  // the end of a compressed file also checks its checksum, where its format has one.
   std::size_t read(void* to, std::size_t bytes);
 
   // How much of the content has been read.
   std::uint64_t offset() const { return offset_; }
 
-  // No content can be longer than this: the size of a plain file, and what gzip can make of a
-  // compressed one at best.
+  // No content that can be held is longer than this: the size of a plain file, and of a compressed
+  // one what its format can make of it at best, up to this machine's memory.
   std::uint64_t most_bytes() const;
 
-  bool compressed() const { return inflater_ != nullptr; }
+  bool compressed() const { return compression_ != nullptr; }
   const std::string& path() const { return file_.path(); }
 
  private:
-  class Inflater;
-
   MappedFile file_;
+  const Compression* compression_;  // null for a plain file
   std::uint64_t offset_ = 0;
-  std::unique_ptr<Inflater> inflater_;
+  std::unique_ptr<Unpacker> unpacker_;
 };
 
 }  // namespace sinter::data

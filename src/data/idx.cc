@@ -110,9 +110,10 @@ std::vector<std::uint8_t> read_data(ByteSource& source, std::uint64_t bytes) {
     if (!source.compressed()) refuse_short(most);
     raise({.where = source.path(),
            .what = "the header, up to byte " + std::to_string(header_bytes) +
-                   ", declares more data than a compressed file of this size can hold",
+                   ", declares more data than a compressed file of this size, or this machine's "
+                   "memory, can hold",
            .got = std::to_string(bytes) + " bytes",
-           .expected = {},
+           .expected = "at most " + std::to_string(most),
            .hint = {}});
   }
 

@@ -17,8 +17,8 @@ struct IdxArray {
   std::vector<std::uint8_t> bytes;  // product of shape times size_of(dtype)
 };
 
-// Reads an idx file, plain or compressed with gzip. The element types u8, i32, f32 and f64 are
-// kept, i8 and i16 become i32.
+// Reads an idx file, plain or compressed (gzip, xz, zstd or bzip2). The element types u8, i32, f32
+// and f64 are kept, i8 and i16 become i32.
 //
 // The file is not trusted: a wrong magic number, lengths that overflow or say more than the file
 // can hold, missing or surplus bytes and damaged compression are Errors that name the file and the

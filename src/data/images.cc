@@ -9,6 +9,7 @@
 #include "base/philox.h"
 #include "data/idx.h"
 #include "data/permutation.h"
+#include "data/unpacker.h"
 
 namespace sinter::data {
 namespace {
@@ -16,14 +17,18 @@ namespace {
 constexpr std::uint64_t kAugmentationKey = 0x6175676D656E7473u;
 
 std::string find_idx(const std::string& folder, const std::string& name) {
-  for (const char* ending : {"", ".gz"}) {
-    const std::string path = folder + "/" + name + ending;
-    if (std::filesystem::exists(path)) return path;
+  const std::string path = folder + "/" + name;
+  std::string endings;
+  if (std::filesystem::exists(path)) return path;
+  for (const Compression& each : compressions()) {
+    std::string packed = path + std::string(each.ending);
+    if (std::filesystem::exists(packed)) return packed;
+    endings += (endings.empty() ? "" : ", ") + std::string(each.ending);
   }
   raise({.where = folder,
          .what = "there is no " + name,
          .got = {},
-         .expected = name + " or " + name + ".gz",
+         .expected = name + ", plain or compressed (" + endings + ")",
          .hint = "the folder holds the four files of MNIST or of one of its relatives"});
 }
 

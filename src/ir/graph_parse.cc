@@ -136,7 +136,7 @@ class GraphParser {
       : lines_(lines), ops_(ops), nesting_(nesting) {}
 
   // Reads lines up to the end of the text or, in a body, up to and including its `}`; whatever
-  // stands behind that brace is left on the line.
+  // stands after that brace is left on the line.
   Graph run() {
     while (lines_.next()) {
       if (nesting_ > 0 && lines_.take("}")) return finish();

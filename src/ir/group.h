@@ -72,10 +72,10 @@ std::string to_text(const Group& group);
 Group parse_group(std::string_view text);
 
 // For each instruction: 1 when its value may differ between points that differ only in the reduced
-// axes
-// ("full"), 0 when it cannot ("row" value). A store is full when its output moves along a reduced
-// axis, even if the value does not vary; a row store happens once per row, also when the row is
-// empty (a sum over an axis of length 0 stores the identity). For a map: always 1 except constants.
+// axes ("full" value), 0 when it cannot ("row" value). A store is full when its output moves along
+// a reduced axis, even if the value does not vary; a row store happens once per row, also when the
+// row is empty (a sum over an axis of length 0 stores the identity). For a map: always 1 except
+// constants.
 std::vector<std::uint8_t> varies_along_reduced(const Group& group);
 
 // For each instruction of an inner group: the pass over the row in which it is first available: 0

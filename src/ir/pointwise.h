@@ -64,8 +64,7 @@ struct Classification {
   static constexpr ResultType result = ResultType::boolean;
 };
 
-// --- Arithmetic
-// -------------------------------------------------------------------------------------
+// --- Arithmetic ---
 
 struct Add : OnNumbers {
   static constexpr const char* doc = "a + b; integers wrap";
@@ -239,8 +238,7 @@ struct Reciprocal : OnFloats {
   }
 };
 
-// --- Elementary functions
-// ---------------------------------------------------------------------------
+// --- Elementary functions ---
 
 struct Exp : OnFloats {
   static constexpr const char* doc = "e to the power x";
@@ -338,8 +336,7 @@ struct Erf : OnFloats {
   }
 };
 
-// --- Activations
-// ------------------------------------------------------------------------------------
+// --- Activations ---
 
 struct Sigmoid : OnFloats {
   static constexpr const char* doc = "1 / (1 + exp(-x))";
@@ -427,8 +424,7 @@ struct GeluTanh : OnFloats {
   }
 };
 
-// --- Order
-// ------------------------------------------------------------------------------------------
+// --- Order ---
 
 struct Maximum : OnNumbers {
   static constexpr const char* doc =
@@ -535,8 +531,7 @@ struct IsFinite : Classification {
   }
 };
 
-// --- Masks and choice
-// -------------------------------------------------------------------------------
+// --- Masks and choice ---
 
 struct LogicalAnd : OnMasks {
   static constexpr const char* doc = "a and b";
@@ -586,8 +581,7 @@ struct Where {
   }
 };
 
-// --- Rounding
-// ---------------------------------------------------------------------------------------
+// --- Rounding ---
 
 struct Floor : OnFloats {
   static constexpr const char* doc = "the largest integer <= x; the gradient is 0";

@@ -7,20 +7,19 @@
 // INNER TREE: the reduced axes are the innermost ones; n elements per row.
 //   1. The n positions are cut into chunks of kInnerChunk; the last may be shorter.
 //   2. A chunk has kInnerLanes accumulators, each starting at the identity (+0, 1, -inf, +inf).
-//   Lane l
-//      takes the chunk's positions p with p % kInnerLanes == l in ascending order: acc = acc o x.
-//   3. The lanes fold by halves: for w = 64, 32, 16, 8, 4, 2, 1: acc[l] = acc[l] o acc[l + w], l <
-//   w.
+//      Lane l takes the chunk's positions p with p % kInnerLanes == l in ascending order:
+//      acc = acc o x.
+//   3. The lanes fold by halves: for w = 64, 32, 16, 8, 4, 2, 1:
+//      acc[l] = acc[l] o acc[l + w], l < w.
 //   4. The chunks' values fold by neighbours: v[i] = v[2i] o v[2i + 1]; an odd last one moves up as
-//   it
-//      is; repeat until one is left. (A binary tree aligned to powers of two.)
+//      it is; repeat until one is left. (A binary tree aligned to powers of two.)
 // A +0 start makes missing lanes and trailing zeros exact: a sum that started at +0 is never -0.
 // An empty row gives the identity.
 //
 // OUTER TREE: the reduced axes are the outermost ones; n rows, each column folds by itself.
 //   1. The n rows are cut into chunks of kOuterChunk.
-//   2. A chunk has kOuterLanes accumulators a column; lane l takes rows r % kOuterLanes == l
-//   ascending.
+//   2. A chunk has kOuterLanes accumulators a column; lane l takes rows r % kOuterLanes == l in
+//      ascending order.
 //   3. Lanes fold: (acc[0] o acc[2]) o (acc[1] o acc[3]), which is step 3 above with w = 2, 1.
 //   4. Chunks fold by neighbours as above.
 //

@@ -41,8 +41,7 @@ using Rebind = typename NumberTraits<T>::template Rebind<U>;
 template <class T>
 using IntegerLike = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
 
-// --- Arithmetic
-// -------------------------------------------------------------------------------------
+// --- Arithmetic ---
 
 template <RealNumber T>
 T add(T a, T b) {
@@ -89,8 +88,7 @@ T fma(T a, T b, T c) {
   return std::fma(a, b, c);
 }
 
-// --- Floats
-// -----------------------------------------------------------------------------------------
+// --- Floats ---
 
 template <RealFloat T>
 T abs(T a) {
@@ -127,16 +125,14 @@ bool is_nan(T a) {
   }
 }
 
-// --- Masks
-// ------------------------------------------------------------------------------------------
+// --- Masks ---
 
 inline bool mask_and(bool a, bool b) { return a && b; }
 inline bool mask_or(bool a, bool b) { return a || b; }
 inline bool mask_xor(bool a, bool b) { return a != b; }
 inline bool mask_not(bool a) { return !a; }
 
-// --- Bits
-// -------------------------------------------------------------------------------------------
+// --- Bits ---
 
 inline std::int32_t bits(float a) { return std::bit_cast<std::int32_t>(a); }
 inline std::int64_t bits(double a) { return std::bit_cast<std::int64_t>(a); }
@@ -158,8 +154,7 @@ T shift_right_logical(T a, int distance) {
   return static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) >> distance);
 }
 
-// --- Choice and conversion
-// --------------------------------------------------------------------------
+// --- Choice and conversion ---
 
 template <class T>
 requires(RealNumber<T> || std::same_as<T, bool>) T select(bool mask, T a, T b) {

@@ -147,8 +147,7 @@ BodyBuilder* builder_of(const Sym<T>& a, const Sym<T>& b) {
 
 }  // namespace symbolic_detail
 
-// --- Arithmetic
-// -------------------------------------------------------------------------------------
+// --- Arithmetic ---
 
 template <class T>
 Sym<T> add(const Sym<T>& a, const Sym<T>& b) {
@@ -200,8 +199,7 @@ Sym<T> fma(const Sym<T>& a, const Sym<T>& b, const Sym<T>& c) {
   return Sym<T>(&builder, builder.append({ScalarOp::fma, dtype_of<T>, first, second, third, 0}));
 }
 
-// --- Floats
-// -----------------------------------------------------------------------------------------
+// --- Floats ---
 
 template <scalar::RealFloat T>
 Sym<T> abs(const Sym<T>& a) {
@@ -228,8 +226,7 @@ Sym<T> trunc(const Sym<T>& a) {
   return symbolic_detail::unary<T>(ScalarOp::trunc, scalar::trunc<T>, a);
 }
 
-// --- Masks
-// ------------------------------------------------------------------------------------------
+// --- Masks ---
 
 // A literal mask decides `and` and `or` at once.
 inline Sym<bool> mask_and(const Sym<bool>& a, const Sym<bool>& b) {
@@ -253,8 +250,7 @@ inline Sym<bool> operator|(const Sym<bool>& a, const Sym<bool>& b) { return mask
 inline Sym<bool> operator^(const Sym<bool>& a, const Sym<bool>& b) { return mask_xor(a, b); }
 inline Sym<bool> operator!(const Sym<bool>& a) { return mask_not(a); }
 
-// --- Comparisons
-// ------------------------------------------------------------------------------------
+// --- Comparisons ---
 
 template <scalar::RealNumber T>
 Sym<bool> operator==(const Sym<T>& a, const Sym<T>& b) {
@@ -297,8 +293,7 @@ Sym<bool> is_nan(const Sym<T>& a) {
   }
 }
 
-// --- Bits
-// -------------------------------------------------------------------------------------------
+// --- Bits ---
 
 template <scalar::RealFloat T>
 Sym<scalar::IntegerLike<T>> bits(const Sym<T>& a) {
@@ -351,8 +346,7 @@ Sym<T> shift_right_logical(const Sym<T>& a, int distance) {
       a, distance);
 }
 
-// --- Choice and conversion
-// --------------------------------------------------------------------------
+// --- Choice and conversion ---
 
 // A choice by a literal mask is made at once. A choice between masks is three bit operations, so
 // that no back end needs a select of masks.

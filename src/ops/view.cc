@@ -22,8 +22,7 @@ using Gradients = std::vector<std::optional<Tensor>>;
 
 std::size_t at(std::int64_t axis) { return static_cast<std::size_t>(axis); }
 
-// --- reshape
-// ----------------------------------------------------------------------------------------
+// --- reshape ---
 
 std::vector<TensorType> infer_reshape(const ir::OpCall& call) {
   check_count("reshape", call, 1);
@@ -89,8 +88,7 @@ Gradients reshape_gradient(const ir::GradientCall& call) {
   return {reshape(*call.dy[0], call.inputs[0].shape())};
 }
 
-// --- permute
-// ----------------------------------------------------------------------------------------
+// --- permute ---
 
 std::vector<TensorType> infer_permute(const ir::OpCall& call) {
   check_count("permute", call, 1);
@@ -130,8 +128,7 @@ Gradients permute_gradient(const ir::GradientCall& call) {
   return {permute(*call.dy[0], inverse)};
 }
 
-// --- slice
-// ------------------------------------------------------------------------------------------
+// --- slice ---
 
 std::vector<TensorType> infer_slice(const ir::OpCall& call) {
   check_count("slice", call, 1);
@@ -169,8 +166,7 @@ Gradients slice_gradient(const ir::GradientCall& call) {
   return {pad(*call.dy[0], low, high)};
 }
 
-// --- broadcast_to
-// -----------------------------------------------------------------------------------
+// --- broadcast_to ---
 
 std::vector<TensorType> infer_broadcast_to(const ir::OpCall& call) {
   check_count("broadcast_to", call, 1);

@@ -310,10 +310,10 @@ TEST_F(DeviceTest, KernelErrorsNameOpStepAndLineWhenTheResultIsRead) {
 class Rows : public data::Dataset {
  public:
   std::int64_t size() const override { return 8; }
-  data::Batch batch(std::span<const std::int32_t> rows, const data::Draw&) const override {
+  Batch batch(std::span<const std::int32_t> rows, const data::Draw&) const override {
     const auto count = static_cast<std::int64_t>(rows.size());
-    return {tensor(std::vector<float>(rows.size(), 1), {count}),
-            tensor(std::vector<std::int32_t>(rows.begin(), rows.end()), {count})};
+    return {{"inputs", tensor(std::vector<float>(rows.size(), 1), {count})},
+            {"targets", tensor(std::vector<std::int32_t>(rows.begin(), rows.end()), {count})}};
   }
 };
 
@@ -321,9 +321,9 @@ TEST_F(DeviceTest, BatchesOfALoaderLieInHostMemory) {
   set_device("cuda");
   data::Loader loader(std::make_shared<Rows>(), {.batch = 4, .epochs = 1});
   int batches = 0;
-  for (const auto& [inputs, targets] : loader) {
-    EXPECT_EQ(device_of(inputs), "cpu");
-    EXPECT_EQ(device_of(targets), "cpu");
+  for (const Batch& batch : loader) {
+    EXPECT_EQ(device_of(batch["inputs"]), "cpu");
+    EXPECT_EQ(device_of(batch["targets"]), "cpu");
     ++batches;
   }
   EXPECT_EQ(batches, 2);

@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <fstream>
 #include <set>
+#include <string>
 
+#include "../base/temporary_folder.h"
+#include "packed.h"
 #include "sinter/images.h"
 
 namespace sinter::data {
@@ -187,13 +191,36 @@ TEST(Images, shuffling_keeps_each_label_with_its_image) {
   for (std::size_t i = 0; i < 10; ++i) EXPECT_EQ(mixed.pixels[6 * i + 5], 20 * mixed.labels[i]);
 }
 
-TEST(Images, a_folder_that_lacks_a_file_is_named) {
+template <class Call>
+std::string message_of(const Call& call) {
   try {
-    read_idx_images("/nowhere", "train");
-    FAIL();
+    call();
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("/nowhere"), std::string::npos) << error.what();
+    return error.what();
   }
+  return "nothing was thrown";
+}
+
+TEST(Images, a_folder_that_lacks_a_file_is_named) {
+  EXPECT_NE(message_of([] { read_idx_images("/nowhere", "train"); }).find("/nowhere"),
+            std::string::npos);
+}
+
+// As data sets are distributed, some files of a folder compressed, others not.
+TEST(Images, a_folder_may_hold_each_file_plain_or_compressed) {
+  const TemporaryFolder folder;
+  const std::string images("\0\0\x08\x03\0\0\0\x01\0\0\0\x01\0\0\0\x02\x05\x06", 18);
+  const std::string labels("\0\0\x08\x01\0\0\0\x01\x03", 9);
+  std::ofstream(folder / "train-images-idx3-ubyte.xz") << packed(images, ARCHIVE_FILTER_XZ);
+  EXPECT_NE(
+      message_of([&] { read_idx_images(folder.path(), "train"); })
+          .find("there is no train-labels-idx1-ubyte; expected train-labels-idx1-ubyte, plain "
+                "or compressed (.gz, .xz, .zst, .bz2)"),
+      std::string::npos);
+  std::ofstream(folder / "train-labels-idx1-ubyte.zst") << packed(labels, ARCHIVE_FILTER_ZSTD);
+  const Images read = read_idx_images(folder.path(), "train");
+  EXPECT_EQ(read.pixels, (std::vector<std::uint8_t>{5, 6}));
+  EXPECT_EQ(read.labels, (Labels{3}));
 }
 
 }  // namespace

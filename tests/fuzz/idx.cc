@@ -1,4 +1,4 @@
-// read_idx, plain and gzip: an array that has the bytes of its shape, or Error.
+// read_idx, plain and compressed: an array that has the bytes of its shape, or Error.
 #include "data/idx.h"
 
 #include "memory_file.h"

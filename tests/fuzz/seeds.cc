@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "../data/packed.h"
 #include "../ir/test_ops.h"
 #include "../ir/test_programs.h"
 #include "fuzz_config.h"
@@ -78,6 +79,9 @@ void write_all(const std::filesystem::path& folder) {
   write(folder / "idx/bytes", idx(0x08, {1, 4, 4}, std::string(16, '\1')));
   write(folder / "idx/packed", gzip(plain));
   write(folder / "idx/two-members", gzip(plain.substr(0, 5)) + gzip(plain.substr(5)));
+  write(folder / "idx/xz", packed(plain, ARCHIVE_FILTER_XZ));
+  write(folder / "idx/zstd", packed(plain, ARCHIVE_FILTER_ZSTD));
+  write(folder / "idx/bzip2", packed(plain, ARCHIVE_FILTER_BZIP2));
   write_tensors(folder / "safetensors/small");
   write(folder / "safetensors/eight-bits", eight_bit_tensor());
   write(folder / "json/small", R"({"a": [1, -2.5e3, "\u00e4\n", null], "b": {"c": [[]]}})");

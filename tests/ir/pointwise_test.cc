@@ -19,8 +19,7 @@
 namespace sinter::ir {
 namespace {
 
-// --- The list and the table
-// -------------------------------------------------------------------------
+// --- The list and the table ---
 
 TEST(PointwiseTable, HasNoHole) {
   EXPECT_GE(kPointwiseCount, 40);
@@ -96,8 +95,7 @@ TEST(PointwiseTable, KeepsTheCheapOpsCheap) {
   EXPECT_LE(count(pointwise_op(PointwiseId::sigmoid), Dtype::f32), 24);
 }
 
-// --- Symbolic == real
-// -------------------------------------------------------------------------------
+// --- Symbolic == real ---
 
 template <class T>
 std::vector<T> samples() {

@@ -83,8 +83,7 @@ double to_u8(double x, bool from_float) {
   return static_cast<double>(static_cast<std::uint8_t>(static_cast<std::int64_t>(x)));
 }
 
-// --- Pointwise
-// --------------------------------------------------------------------------------------
+// --- Pointwise ---
 
 double sign(double x) { return x > 0 ? 1 : x < 0 ? -1 : x; }
 double erf_gelu(double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }
@@ -212,8 +211,7 @@ Array all_pointwise(const F& element, const Arrays& x) {
   return y;
 }
 
-// --- Reductions, views, moves
-// -------------------------------------------------------------------------
+// --- Reductions, views, moves ---
 
 Array fold(const Array& x, const Index& axes, double start,
            const std::function<double(double, double)>& combine) {
@@ -281,8 +279,7 @@ Array packed(const Arrays& x, const Attributes& attributes) {
   return y;
 }
 
-// --- Contractions and pooling
-// -------------------------------------------------------------------------
+// --- Contractions and pooling ---
 
 Array matmul(const Array& a, const Array& b) {
   Shape shape = a.shape;
@@ -400,8 +397,7 @@ Arrays pooling(OpId op, const Arrays& in, const Attributes& attributes) {
   return {y, best};
 }
 
-// --- Indices and random numbers
-// -----------------------------------------------------------------------
+// --- Indices and random numbers ---
 
 Array gathered(const Array& x, const Array& ids) {
   Index lengths = ids.shape.to_vector();
@@ -444,8 +440,7 @@ Array random_numbers(OpId op, const Array& position, const Attributes& attribute
   return y;
 }
 
-// --- Compositions
-// -------------------------------------------------------------------------------------
+// --- Compositions ---
 
 Array log_softmax(const Array& x) {
   Array y = x;

@@ -16,7 +16,7 @@ struct Axis {
   std::int64_t low, length, total;  // total = low + length + high
 };
 
-// Rows of the result: the innermost padded axis with all axes behind it, in bytes.
+// Rows of the result: the innermost padded axis with all axes after it, in bytes.
 class Pad final : public PreparedKernel {
  public:
   explicit Pad(const KernelCall& call) {

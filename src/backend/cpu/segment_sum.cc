@@ -81,7 +81,7 @@ class SegmentSum final : public PreparedKernel {
   }
 
  private:
-  // The first segment that stands at `place` or behind it.
+  // The first segment that stands at `place` or after it.
   std::int64_t first_at(const std::int64_t* starts, std::int64_t place) const {
     std::int64_t low = 0, high = segments_;
     while (low < high) {

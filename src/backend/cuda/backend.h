@@ -63,7 +63,7 @@ class CudaBackend : public Backend {
   // Device memory; `purpose` is for the message when there is not enough.
   void* allocate_for(std::size_t bytes, const std::string& purpose);
 
-  // Gives numbers to steps, the first one returned and those behind it, by which kernels report
+  // Gives numbers to steps, the first one returned and those after it, by which kernels report
   // errors.
   std::int32_t add_steps(std::vector<StepName> names);
   // Waits, and keeps an error of these steps for the next call that waits.

@@ -3,13 +3,12 @@
 //
 // Each is one tiled product (device/contraction.h) whose image operand is never written out: its
 // loader turns the place (pixel, tap and channel) into an address while a tile is fetched.
-//   conv2d           y  (N HO WO, O)   = windows of x (N HO WO, KH KW C) * w^T (KH KW C, O)
-//   input gradient   dx (N H W, C)     = windows of dy (N H W, KH KW O) * w (KH KW O, C), where the
+//   conv2d           y  (N HO WO, O) = windows of x (N HO WO, KH KW C) * w^T (KH KW C, O)
+//   input gradient   dx (N H W, C)   = windows of dy (N H W, KH KW O) * w (KH KW O, C), where the
 //                    windows are those outputs that read the pixel: (h + padding - kh dilation) /
 //                    stride
-//   weight gradient  dw (O, KH KW C)   = dy^T (O, N HO WO) * windows of x (N HO WO, KH KW C); K is
-//   long
-//                    and the result small, so here K is cut into slices as a rule
+//   weight gradient  dw (O, KH KW C) = dy^T (O, N HO WO) * windows of x (N HO WO, KH KW C); K is
+//                    long and the result small, so here K is cut into slices as a rule
 // Channels are innermost everywhere, so fetches are 16 bytes wide where C (or O) is a multiple of
 // four. What lies outside an image counts as zero.
 #include <string>

@@ -27,7 +27,7 @@ struct GroupLaunch {
   std::string kernel;
   std::uint32_t grid = 1;
   std::uint32_t block = 1;
-  std::string text;  // the kernel, to stand behind fused_prelude()
+  std::string text;  // the kernel, to stand after fused_prelude()
 };
 
 struct GroupSource {

@@ -45,7 +45,7 @@ class FusedBody {
   bool has_row_stores() const;
 
   // What the points of a pass compute: its reductions' arguments, its stores, and the point values
-  // that these need, without looking behind `held` values. All zeros when the pass has nothing to
+  // that these need, without looking past `held` values. All zeros when the pass has nothing to
   // do there.
   Marks point_work(int pass) const { return point_work(pass, Marks(size(), 0)); }
   Marks point_work(int pass, const Marks& held) const;

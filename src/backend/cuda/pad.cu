@@ -1,6 +1,6 @@
 // Zeros around a tensor, of any type: zero is all bits zero in each of them.
 //
-// The result is seen as rows: the innermost padded axis with all axes behind it. One pass, in which
+// The result is seen as rows: the innermost padded axis with all axes after it. One pass, in which
 // every unit of the result is written once, side by side, and every one of x read once. A thread
 // moves one unit, the widest of up to 16 bytes that divides the parts of a row and the addresses.
 #include "backend/cuda/device/index.h"

@@ -1,12 +1,11 @@
-// Sums of the rows that carry the same id: y (S, D...) [s] = the sum of x (N, D...) where ids (N) =
-// s.
+// Sums of the rows that carry the same id: y (S, D...) [s] = the sum of x (N, D...) where
+// ids (N) = s.
 //
 // No float atomics: the rows are ordered by id first, with their order kept within an id; then
 // every element of y is a left fold over its rows from +0, which gives the CPU's bits.
-//   keys    ids to keys; an id out of range is reported and becomes the key S, behind all segments
+//   keys    ids to keys; an id out of range is reported and becomes the key S, after all segments
 //   sort    a radix sort, least significant digit first, 8 bits a round and only as many rounds as
-//   S
-//           has digits. Each round: count digits per block of kSortItems rows; an exclusive scan
+//           S has digits. Each round: count digits per block of kSortItems rows; an exclusive scan
 //           over (digit, block); scatter, where a row's place among the equal digits of its block
 //           is found by ballots within the warp and sums over the warps, in order, so that the sort
 //           is stable
@@ -88,7 +87,7 @@ __global__ void count_digits(SortParams p) {
 }
 
 // The sum of `value` over the lower threads of the block. `sums` is shared by it, and may be used
-// again only behind another barrier.
+// again only after another barrier.
 struct WarpSums {
   std::uint32_t at[kWarps];
 };

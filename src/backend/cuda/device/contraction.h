@@ -6,7 +6,7 @@
 // each step of 16 along K brings 64 x 16 of A and 16 x 64 of B into shared memory, from where a
 // thread reads 12 numbers for 32 products, 16 bytes at a time. Steps are double-buffered: while one
 // is multiplied, the next one travels from memory to registers, and is put into the other buffer
-// behind the products; so one barrier a step suffices. Tiles lie in shared memory with K outermost,
+// after the products; so one barrier a step suffices. Tiles lie in shared memory with K outermost,
 // and rows are padded by one vector, so that storing a tile that was read along K meets few bank
 // conflicts.
 //

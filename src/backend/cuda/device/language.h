@@ -4,8 +4,7 @@
 //   SINTER_SHARED(Type, name);          static shared memory, a `Type& name`. Type is one name: put
 //                                       arrays into a structure.
 //   SINTER_DYNAMIC_SHARED(Type, name);  the launch's dynamic shared memory, a `Type* name`, aligned
-//   to
-//                                       16 bytes.
+//                                       to 16 bytes.
 //   launch(...) of launch.h             instead of <<<...>>>.
 // Kernels take one structure by value. No float atomics, cooperative groups, textures or managed
 // memory. <math.h> gives fmaf, rintf and their like on both sides.

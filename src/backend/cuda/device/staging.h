@@ -37,7 +37,7 @@ class Event {
 };
 
 // Host to device: a ring of pinned memory in which pieces wait for their copies. A piece is taken
-// again once the event behind its copy has passed, so that the host runs ahead of the device by
+// again once the event after its copy has passed, so that the host runs ahead of the device by
 // kPieces copies or kBytes, whichever comes first.
 class StagingRing {
  public:

@@ -6,8 +6,7 @@
 //                        cudaErrorMemoryAllocation, others with cudaErrorUnknown; once
 //     cudaMalloc:3+      the third and all later ones
 //     launch:7           the seventh kernel to run fails with cudaErrorLaunchFailure; as in CUDA
-//     all
-//                        calls return it from then on, until cudaDeviceReset
+//                        all calls return it from then on, until cudaDeviceReset
 //     device_lost:7      the seventh kernel to run takes the device with it: all calls return
 //                        cudaErrorUnknown from then on, also after cudaDeviceReset
 //     no_driver          cudaErrorInsufficientDriver, driver version 0 (what CUDA says without one)

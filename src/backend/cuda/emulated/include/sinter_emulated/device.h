@@ -17,8 +17,7 @@
 //   atomics             on integers only, relaxed.
 //   __threadfence       makes what the thread wrote before visible to whoever runs an atomic after.
 //   shared memory       SINTER_SHARED(Type, name), SINTER_DYNAMIC_SHARED(Type, name): fresh for
-//   each
-//                       block, all bits ones (NaN) until written.
+//                       each block, all bits ones (NaN) until written.
 //
 // Not emulated: lanes in lockstep (code that leaves out __syncwarp because of it is wrong since
 // Volta), forward progress of a thread that spins on another, __activemask, textures, float
