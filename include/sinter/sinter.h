@@ -18,6 +18,7 @@
 #include "sinter/random.h"
 #include "sinter/shape.h"
 #include "sinter/state_arena.h"
+#include "sinter/state_scope.h"
 #include "sinter/system.h"
 #include "sinter/tensor.h"
 #include "sinter/train.h"
