@@ -52,7 +52,7 @@ class Bench {
         task_(make_task(workload)),
         optimizer_(parameters_of(task_)),
         step_([this](const Batch& each) { return task_.loss(task_.forward(each), each); },
-              optimizer_, task_.states, {.guard = false}) {
+              optimizer_, {.guard = false}) {
     Generator generator(1);
     for (std::size_t i = 0; i < kBatches; ++i) {
       batches_.push_back(workload.synthetic(batch, generator));

@@ -65,9 +65,15 @@ struct StepTimes {
 // A function of tensors made ready to be called as one program per signature: shapes, dtypes and
 // mode (training, tracking) of its arguments. Programs are cached, the oldest dropped beyond 16.
 // The first call of a signature traces: it runs the function once on stand-ins for the arguments.
-// The second call traces again and compares: an Error names the first op that differs and its line,
-// when the function baked in a C++ value that has changed since. An exception in the function
-// leaves every State as it was.
+// C++ values that the function reads are baked in, so it is traced again now and then and compared:
+// an Error names the first op that differs and its line, or the captured Tensor that is another
+// one. That happens before calls 2, 4, 8, 16, ..., before the call after those in which calls have
+// taken a hundred times as long as a trace (so at most one percent of the time is spent on it),
+// as soon as the last other handle of a captured Tensor is gone (another one was assigned to the
+// variable), and before every call under SINTER_CHECK=1. After configuration_changed()
+// (state_scope.h) the function may record something else, and is compiled anew where it does.
+// Code of the function that has effects of its own has them at each trace. An exception in the
+// function leaves every State as it was.
 class CompiledFunction {
  public:
   using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;

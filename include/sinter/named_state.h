@@ -66,6 +66,7 @@ struct NamedState {
   State state;
   StateRole role = StateRole::parameter;
   FileLayout layout = {};
+  bool may_be_missing = false;  // in checkpoints of older versions; it then becomes zero
 };
 
 }  // namespace sinter

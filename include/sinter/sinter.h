@@ -29,6 +29,7 @@
 #include "sinter/settings.h"
 #include "sinter/shape.h"
 #include "sinter/state_arena.h"
+#include "sinter/state_scope.h"
 #include "sinter/step.h"
 #include "sinter/system.h"
 #include "sinter/tensor.h"

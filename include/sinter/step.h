@@ -46,7 +46,7 @@ struct StepOptions {
 // Forward, gradients, accumulation, clipping, update and average as one compiled program.
 //
 //   train::TrainingStep step([&](const Batch& b) { return mse_loss(model(b["x"]), b["y"]); },
-//                            optimizer, model.states(), {.clip_norm = 1});
+//                            optimizer, {.clip_norm = 1});
 //   for (const Batch& batch : loader) last = step(batch).loss;
 //
 // Nothing is waited for: on a GPU the loss is read when it is asked for, and the guard holds what
@@ -58,16 +58,12 @@ class TrainingStep {
   using Loss = std::function<Tensor(const Batch&)>;
 
   struct Outcome {
-    Tensor loss;  // f32 scalar
-    // Boolean scalar: loss or gradients were not finite, in this step or one before it. Undefined
-    // where nothing looks at that (neither guard nor loss scale).
-    Tensor failed;
+    Tensor loss;   // f32 scalar
+    Tensor fault;  // i32 scalar, an optim::Fault: the first so far, 0 for none; undefined unguarded
   };
 
-  // `states`: the model's (Module::states()), of which the guard keeps what the forward pass
-  // changes. The optimizer must outlive the step. Throws Error for options that make no sense.
-  TrainingStep(Loss loss, optim::Optimizer& optimizer, std::vector<NamedState> states = {},
-               const StepOptions& options = {});
+  // The optimizer must outlive the step. Throws Error for options that make no sense.
+  TrainingStep(Loss loss, optim::Optimizer& optimizer, const StepOptions& options = {});
   ~TrainingStep();
   TrainingStep(TrainingStep&&) noexcept;
   TrainingStep& operator=(TrainingStep&&) noexcept;
@@ -82,7 +78,7 @@ class TrainingStep {
   // Where the first value that is not finite comes from; "" when all are. Leaves every State.
   std::string find_first_nonfinite(const Batch& batch);
 
-  // What a checkpoint holds besides model and optimizer: "step.failed", sums of gradients, the loss
+  // What a checkpoint holds besides model and optimizer: sums of gradients, the loss
   // scale, averages of weights.
   std::vector<NamedState> states() const;
   // Batches of the next update that have been summed.

@@ -15,9 +15,11 @@
 #include "compile/state_use.h"
 #include "compile/step_report.h"
 #include "compile/trace.h"
+#include "compile/trace_watch.h"
 #include "compile/watch.h"
 #include "ops/list.h"
 #include "sinter/autograd.h"
+#include "sinter/state_scope.h"
 #include "tensor/apply.h"
 #include "tensor/storage.h"
 
@@ -27,6 +29,7 @@ using compile_detail::RunningStates;
 using compile_detail::SavedStates;
 using compile_detail::Trace;
 using compile_detail::Tracer;
+using compile_detail::TraceWatch;
 
 namespace {
 
@@ -57,14 +60,26 @@ struct Signature {
 struct Entry {
   Signature signature;
   ir::Graph graph;
-  ir::Graph room;  // empty, with the capacity of `graph`: for the trace that the second call makes
+  ir::Graph room;  // empty, with the capacity of `graph`: for the next trace
   std::vector<Tensor> captured;
   std::vector<std::shared_ptr<StateImpl>> states;  // in the program's order
   std::shared_ptr<const ir::Program> program;
   std::unique_ptr<backend::Executable> executable;
+  TraceWatch watch;
   double compile_ms = 0;
   std::int64_t calls = 0;
 };
+
+// No values and nodes, but their memory.
+ir::Graph emptied(ir::Graph graph) {
+  graph.values.clear();
+  graph.nodes.clear();
+  graph.inputs.clear();
+  graph.outputs.clear();
+  graph.state_in.clear();
+  graph.state_out.clear();
+  return graph;
+}
 
 StepKind kind_of(const ir::Step& step) {
   if (step.group != nullptr) return StepKind::fused;
@@ -123,6 +138,7 @@ struct CompiledFunction::Impl {
     std::vector<Tensor> results;
     {
       const RecorderScope scope(&tracer);
+      const AssignmentScope::Pause not_the_callers;
       results = function(arguments);
     }
     return tracer.finish(results);
@@ -132,7 +148,9 @@ struct CompiledFunction::Impl {
     const auto start = Clock::now();
     Entry entry;
     entry.signature = std::move(signature);
+    const std::uint64_t configuration = configuration_version();
     Trace traced = trace(entry.signature);
+    entry.watch.traced(milliseconds_since(start), traced.captured, configuration);
     std::set<std::uint64_t> parameters;
     for (const auto& [id, state] : traced.states) {
       if (state->is_parameter) parameters.insert(id);
@@ -177,6 +195,7 @@ struct CompiledFunction::Impl {
     });
     if (found != entries.end()) {
       entries.splice(entries.begin(), entries, found);
+      if (entries.front().watch.is_reconfigured()) check_unchanged(entries.front());
     } else {
       entries.push_front(make_entry(std::move(signature)));
       if (entries.size() > kMaxPrograms) entries.pop_back();
@@ -185,20 +204,40 @@ struct CompiledFunction::Impl {
   }
 
   // Traces again and compares: what the function computes must not depend on C++ values that
-  // change.
+  // change. Under another configuration it may, and is then compiled anew.
   void check_unchanged(Entry& entry) {
-    const Trace again = trace(entry.signature, std::move(entry.room));
+    const bool may_differ = entry.watch.is_reconfigured();
+    const std::uint64_t configuration = configuration_version();
+    const auto start = Clock::now();
+    Trace again = trace(entry.signature, std::move(entry.room));
+    const double milliseconds = milliseconds_since(start);
     const std::int32_t node = ir::first_difference(entry.graph, again.graph);
-    if (node >= 0) raise_changed(entry.graph, again.graph, static_cast<std::size_t>(node));
-    for (std::size_t i = 0; i < entry.captured.size(); ++i) {
-      if (!same_captured(entry.captured[i], again.captured[i])) {
-        raise({.where = name,
-               .what = "a Tensor that the function captures is another one than when it was traced",
-               .got = again.captured[i].to_string(),
-               .expected = {},
-               .hint = "pass it as an argument, or keep it in a State"});
-      }
+    if (node >= 0 && !may_differ) {
+      raise_changed(entry.graph, again.graph, static_cast<std::size_t>(node));
     }
+    const std::size_t other = node < 0 ? first_other_captured(entry, again.captured) : 0;
+    const bool same = node < 0 && other == entry.captured.size();
+    if (!same && !may_differ) {
+      raise({.where = name,
+             .what = "a Tensor that the function captures is another one than when it was traced",
+             .got = again.captured[other].to_string(),
+             .expected = {},
+             .hint = "pass it as an argument, or keep it in a State"});
+    }
+    if (!same) {
+      entry = make_entry(entry.signature);
+      return;
+    }
+    entry.captured = std::move(again.captured);
+    entry.watch.traced(milliseconds, entry.captured, configuration);
+    entry.watch.checked(entry.calls + 1);
+    entry.room = emptied(std::move(again.graph));
+  }
+
+  static std::size_t first_other_captured(const Entry& entry, const std::vector<Tensor>& again) {
+    std::size_t i = 0;
+    while (i < entry.captured.size() && same_captured(entry.captured[i], again[i])) ++i;
+    return i;
   }
 
   [[noreturn]] void raise_changed(const ir::Graph& before, const ir::Graph& after,
@@ -291,8 +330,9 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
   if (is_tracing()) return impl_->function(arguments);
   const std::lock_guard lock(impl_->mutex);
   Entry& entry = impl_->find_or_make(arguments);
+  if (entry.watch.is_due(entry.calls + 1, entry.captured)) impl_->check_unchanged(entry);
   const int check = switches().check;
-  if (entry.calls == 1 || (check >= 1 && entry.calls > 0)) impl_->check_unchanged(entry);
+  const auto start = Clock::now();
   std::optional<compile_detail::EagerResult> expected;
   if (check >= 2) expected = compile_detail::run_eagerly(impl_->function, arguments, entry.states);
   const std::vector<Payload> outputs = impl_->allocate_outputs(entry);
@@ -300,6 +340,7 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
   std::vector<Tensor> results;
   for (const Payload& output : outputs) results.push_back(make_tensor(output));
   if (expected) compile_detail::check_against_eager(impl_->name, *expected, results, entry.states);
+  entry.watch.called(milliseconds_since(start));
   return results;
 }
 

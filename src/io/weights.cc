@@ -88,8 +88,14 @@ void check_checksum(const SafetensorsFile& file) {
 void read(const SafetensorsFile& file, std::span<const NamedState> states, Content content) {
   const std::vector<NamedState> list = chosen(states, content);
   std::vector<Tensor> values;
+  std::size_t missing = 0;
   for (const NamedState& named : list) {
     if (!file.contains(named.name)) {
+      if (named.may_be_missing) {
+        ++missing;
+        values.push_back(zeros(named.state.shape(), named.state.dtype()));
+        continue;
+      }
       raise({.where = file.path(),
              .what = "a tensor is missing",
              .got = {},
@@ -109,7 +115,7 @@ void read(const SafetensorsFile& file, std::span<const NamedState> states, Conte
       if (view.bytes > 0) std::memcpy(to, view.data, view.bytes);
     })));
   }
-  if (file.names().size() != list.size()) {
+  if (file.names().size() + missing != list.size()) {
     for (const std::string& name : file.names()) {
       bool known = false;
       for (const NamedState& named : list) known = known || named.name == name;

@@ -28,7 +28,8 @@ AdamW::AdamW(std::vector<State> parameters, const AdamWOptions& options)
     : AdamW(std::vector<ParameterGroup>{{.parameters = std::move(parameters)}}, options) {}
 
 AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options)
-    : Optimizer("AdamW", std::move(groups), options.lr, options.weight_decay, moments_of(options)),
+    : Optimizer("AdamW", std::move(groups), options.lr, options.weight_decay,
+                {.moments = moments_of(options), .counts_updates = true}),
       options_(options) {}
 
 // The scalars are computed in f64 and rounded once; an element costs one root and one division.
@@ -54,5 +55,8 @@ Optimizer::Piece AdamW::updated(const Piece& piece, const Tensor& gradient,
   }
   return {p - rate * (m / denominator), {m, v}};
 }
+
+// v takes in squares; m is at most as large as a gradient, and its quotient is bounded by epsilon.
+Tensor AdamW::keeps_finite(const Tensor& magnitude) const { return isfinite(square(magnitude)); }
 
 }  // namespace sinter::optim

@@ -26,7 +26,7 @@ ClippedGradients clip_gradients(const std::vector<Tensor>& gradients, double max
   Tensor total;
   for (const Tensor& gradient : gradients) {
     if (!gradient.defined()) continue;
-    const Tensor squares = sum(gradient * gradient);
+    const Tensor squares = sum(square(cast(gradient, Dtype::f64)));
     total = total.defined() ? total + squares : squares;
   }
   if (!total.defined()) {
@@ -38,7 +38,12 @@ ClippedGradients clip_gradients(const std::vector<Tensor>& gradients, double max
   }
   const Tensor norm = sqrt(total);
   // PyTorch's small number keeps the quotient finite.
-  return {gradients, norm, minimum(max_norm / (norm + 1e-6), 1.0)};
+  const Tensor scale = minimum(max_norm / (norm + 1e-6), 1.0);
+  const Tensor scaled_norm = norm * scale;
+  return {.gradients = gradients,
+          .norm = cast(norm, Dtype::f32),
+          .scale = cast(scale, Dtype::f32),
+          .scaled_norm = cast(scaled_norm, Dtype::f32)};
 }
 
 }  // namespace sinter::optim

@@ -28,7 +28,8 @@ SGD::SGD(std::vector<State> parameters, const SgdOptions& options)
     : SGD(std::vector<ParameterGroup>{{.parameters = std::move(parameters)}}, options) {}
 
 SGD::SGD(std::vector<ParameterGroup> groups, const SgdOptions& options)
-    : Optimizer("SGD", std::move(groups), options.lr, options.weight_decay, moments_of(options)),
+    : Optimizer("SGD", std::move(groups), options.lr, options.weight_decay,
+                {.moments = moments_of(options)}),
       options_(options) {}
 
 Optimizer::Piece SGD::updated(const Piece& piece, const Tensor& gradient,

@@ -90,6 +90,7 @@ struct StateImpl {
   std::shared_ptr<StateImpl> arena;    // the flat State that it is a part of; null: none
   std::int64_t arena_offset = 0;       // elements
   bool is_parameter = false;           // an optimizer updates it
+  bool is_configuration = false;       // traces depend on its value
   std::uint64_t version = 0;           // counts writes
   std::atomic<bool> in_use{false};     // by a running step
   Payload snapshot;                    // the last one taken,

@@ -1,6 +1,9 @@
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "backend/registry.h"
+#include "sinter/state_scope.h"
 #include "sinter/tensor.h"
 #include "tensor/impl.h"
 #include "tensor/recorder.h"
@@ -8,6 +11,9 @@
 namespace sinter {
 
 namespace {
+
+thread_local AssignmentScope* innermost_scope = nullptr;
+std::atomic<std::uint64_t> configuration{0};
 
 // States read in a tracking thread are leaves that gradients can be taken of.
 Tensor make_leaf(Payload payload, std::uint64_t id) {
@@ -25,6 +31,19 @@ void check_not_in_use(const StateImpl& state, const char* what) {
            .expected = {},
            .hint = "a State belongs to one running step at a time"});
   }
+}
+
+// The value at this moment, in memory that later assignments do not change.
+const Payload& snapshot_of(StateImpl& state) {
+  check_not_in_use(state, "read");
+  if (state.snapshot.storage == nullptr || state.snapshot_version != state.total_version()) {
+    Payload copy = allocate_payload(state.type, state.storage->backend());
+    copy.storage->backend()->copy(copy.memory(), state.memory(),
+                                  static_cast<std::size_t>(state.type.bytes()));
+    state.snapshot = std::move(copy);
+    state.snapshot_version = state.total_version();
+  }
+  return state.snapshot;
 }
 
 }  // namespace
@@ -60,15 +79,7 @@ Tensor read_state(const std::shared_ptr<StateImpl>& state) {
   if (Recorder* const recorder = current_recorder()) {
     return make_leaf(recorder->read(state), state->id);
   }
-  check_not_in_use(*state, "read");
-  if (state->snapshot.storage == nullptr || state->snapshot_version != state->total_version()) {
-    Payload copy = allocate_payload(state->type, state->storage->backend());
-    copy.storage->backend()->copy(copy.memory(), state->memory(),
-                                  static_cast<std::size_t>(state->type.bytes()));
-    state->snapshot = std::move(copy);
-    state->snapshot_version = state->total_version();
-  }
-  return make_leaf(state->snapshot, state->id);
+  return make_leaf(snapshot_of(*state), state->id);
 }
 
 void State::assign(const Tensor& value) const {
@@ -79,6 +90,7 @@ void State::assign(const Tensor& value) const {
            .expected = impl_->type.to_string(),
            .hint = {}});
   }
+  AssignmentScope::note(*this);
   if (Recorder* const recorder = current_recorder()) {
     recorder->assign(impl_, value);
     return;
@@ -95,6 +107,7 @@ void State::assign(const Tensor& value) const {
   copy_memory(*impl_->storage->backend(), impl_->memory(), *source.storage->backend(),
               source.memory(), static_cast<std::size_t>(impl_->type.bytes()));
   impl_->count_write();
+  if (impl_->is_configuration) configuration_changed();
 }
 
 const Shape& State::shape() const { return impl_->type.shape; }
@@ -102,5 +115,37 @@ Dtype State::dtype() const { return impl_->type.dtype; }
 std::uint64_t State::id() const { return impl_->id; }
 const std::string& State::name() const { return impl_->name; }
 void State::set_name(std::string name) const { impl_->name = std::move(name); }
+
+AssignmentScope::AssignmentScope() : previous_(innermost_scope) { innermost_scope = this; }
+AssignmentScope::~AssignmentScope() { innermost_scope = previous_; }
+
+AssignmentScope::Pause::Pause() : previous_(innermost_scope) { innermost_scope = nullptr; }
+AssignmentScope::Pause::~Pause() { innermost_scope = previous_; }
+
+void AssignmentScope::note(const State& state) {
+  for (AssignmentScope* scope = innermost_scope; scope != nullptr; scope = scope->previous_) {
+    scope->add(state);
+  }
+}
+
+void AssignmentScope::add(const State& state) {
+  const bool known = std::any_of(assigned_.begin(), assigned_.end(),
+                                 [&](const Assigned& other) { return other.state == state; });
+  if (known) return;
+  const bool tracked = tracking_enabled();
+  set_tracking(false);
+  try {
+    assigned_.push_back({state, state.value()});
+  } catch (...) {
+    set_tracking(tracked);
+    throw;
+  }
+  set_tracking(tracked);
+}
+
+void configuration_changed() { ++configuration; }
+std::uint64_t configuration_version() { return configuration; }
+void mark_as_configuration(const State& state) { state.impl()->is_configuration = true; }
+Tensor value_between_steps(const State& state) { return make_tensor(snapshot_of(*state.impl())); }
 
 }  // namespace sinter

@@ -5,10 +5,13 @@
 #include "sinter/autograd.h"
 #include "sinter/ops.h"
 #include "sinter/state_arena.h"
+#include "sinter/state_scope.h"
 #include "train/batch_function.h"
 
 namespace sinter::train {
 namespace {
+
+using optim::Fault;
 
 void check(bool good, const char* name, const std::string& got, const char* expected) {
   if (good) return;
@@ -31,6 +34,7 @@ void check_options(const StepOptions& options) {
           std::to_string(*options.average), "a decay from 0 to below 1");
   }
   if (!options.loss_scale) return;
+  check(options.guard, "loss_scale without guard", "guard = false", "guard = true");
   const LossScale& scale = *options.loss_scale;
   check(scale.initial >= scale.least && scale.least > 0 && scale.growth >= 1 && scale.backoff > 0 &&
             scale.backoff < 1 && scale.interval >= 1,
@@ -47,9 +51,8 @@ NamedState progress_state(const State& state) {
 struct TrainingStep::Impl {
   Loss loss;
   optim::Optimizer* optimizer;
-  std::vector<State> followed;  // by the guard: what the forward pass changes
   StepOptions options;
-  State failed{zeros({}, Dtype::boolean), "step.failed"};
+  optim::Guard guard;
   // Of accumulation: the sums of weighted gradients, and of weights.
   std::vector<State> sums;
   std::optional<State> weight;
@@ -64,17 +67,13 @@ struct TrainingStep::Impl {
   BatchFunction whole;  // a batch that ends an update
   BatchFunction part;   // one that does not
 
-  Impl(Loss given_loss, optim::Optimizer& given_optimizer, std::vector<NamedState> states,
-       const StepOptions& given_options)
+  Impl(Loss given_loss, optim::Optimizer& given_optimizer, const StepOptions& given_options)
       : loss(std::move(given_loss)),
         optimizer(&given_optimizer),
         options(given_options),
         whole([this](const Batch& batch) { return update(batch); }, "train step"),
         part([this](const Batch& batch) { return accumulate(batch); }, "gradient step") {
     check_options(options);
-    for (const NamedState& named : states) {
-      if (named.role != StateRole::parameter) followed.push_back(named.state);
-    }
     const std::vector<State> parameters = optimizer->parameters();
     if (options.accumulate > 1) {
       for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -85,7 +84,7 @@ struct TrainingStep::Impl {
     }
     if (options.loss_scale) {
       scale.emplace(scalar(options.loss_scale->initial), "step.loss_scale");
-      good_steps.emplace(cast(scalar(0), Dtype::i64), "step.good_steps");
+      good_steps.emplace(zeros({}, Dtype::i64), "step.good_steps");
     }
     if (options.average) {
       for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -96,21 +95,6 @@ struct TrainingStep::Impl {
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
-
-  // The values before the forward pass of what it may change.
-  std::vector<Tensor> read_followed() const {
-    std::vector<Tensor> before;
-    if (!options.guard) return before;
-    for (const State& state : followed) before.push_back(state.value());
-    return before;
-  }
-
-  void keep_followed(const Tensor& is_good, const std::vector<Tensor>& before) const {
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      const Tensor now = followed[i].value();
-      if (now.impl() != before[i].impl()) followed[i].assign(where(is_good, now, before[i]));
-    }
-  }
 
   Tensor loss_of(const Batch& batch) const {
     const Tensor value = loss(batch);
@@ -124,51 +108,35 @@ struct TrainingStep::Impl {
     return value;
   }
 
-  // Gradients of a batch, in f32 terms of the unscaled loss; in sums that are not yet divided,
-  // times the batch's weight.
+  // Gradients of a batch's loss, whatever it was scaled by.
   std::vector<Tensor> gradients_of(const Tensor& value) const {
     const Tensor scaled = scale ? value * cast(*scale, value.dtype()) : value;
     std::vector<Tensor> dx = gradients(scaled, optimizer->parameters());
     if (!scale) return dx;
-    const Tensor factor = 1.0 / scale->value();
+    const NoGradScope untracked;
+    const Tensor factor = 1.0 / *scale;
     for (Tensor& each : dx) {
       if (each.defined()) each = each * factor;
     }
     return dx;
   }
 
-  bool is_watched() const { return options.guard || scale; }
-  Tensor guard_of(const Tensor& value) const { return logical_and(logical_not(failed), isfinite(value)); }
-
+  // A batch that only adds to the sums. Gradients that are not finite show when they are used.
   std::vector<Tensor> accumulate(const Batch& batch) {
-    const std::vector<Tensor> before = read_followed();
+    std::optional<optim::GuardedStep> guarded;
+    if (options.guard) guarded.emplace(guard);
     const Tensor value = loss_of(batch);
-    std::vector<Tensor> dx = gradients_of(value);
+    const std::vector<Tensor> dx = gradients_of(value);
     const NoGradScope untracked;
-    const Tensor is_good = guard_of(value);
-    add_to_sums(dx, batch.weight(), is_good);
-    if (options.guard) {
-      failed.assign(logical_not(is_good));
-      keep_followed(is_good, before);
-    }
-    return result_of(value);
-  }
-
-  std::vector<Tensor> result_of(const Tensor& value) const {
-    if (is_watched()) return {value, failed.value()};
-    return {value};
-  }
-
-  void add_to_sums(const std::vector<Tensor>& dx, const Tensor& batch_weight,
-                   const Tensor& is_good) const {
-    const Tensor factor = cast(batch_weight, Dtype::f32);
+    const Tensor factor = cast(batch.weight(), Dtype::f32);
     for (std::size_t i = 0; i < dx.size(); ++i) {
-      if (!dx[i].defined()) continue;
-      const Tensor next = sums[i] + dx[i] * factor;
-      sums[i].assign(options.guard ? where(is_good, next, sums[i]) : next);
+      if (dx[i].defined()) sums[i].assign(sums[i] + dx[i] * factor);
     }
-    const Tensor next = *weight + batch_weight;
-    weight->assign(options.guard ? where(is_good, next, *weight) : next);
+    weight->assign(*weight + batch.weight());
+    if (!guarded) return {value};
+    const Tensor go = guarded->goes_on(value);
+    return {value,
+            guarded->end(go, where(go, optim::code_of(Fault::none), optim::code_of(Fault::loss)))};
   }
 
   // The mean of the batches summed so far and this one; the sums start again at zero.
@@ -181,55 +149,66 @@ struct TrainingStep::Impl {
       each = (sums[i] + each * factor) * share;
       sums[i].assign(zeros(sums[i].shape(), sums[i].dtype()));
     }
-    weight->assign(scalar(0, Dtype::f64));
+    weight->assign(zeros({}, Dtype::f64));
   }
 
-  std::vector<Tensor> update(const Batch& batch) {
-    const std::vector<Tensor> before = read_followed();
-    const Tensor value = loss_of(batch);
-    std::vector<Tensor> dx = gradients_of(value);
-    const NoGradScope untracked;
-    if (options.accumulate > 1) take_sums(&dx, batch.weight());
+  // Gives whether the update took place; undefined where nothing asks.
+  Tensor take_step(std::vector<Tensor> dx, const Tensor& go) const {
     if (options.clip_value) {
       for (Tensor& each : dx) {
         if (each.defined()) each = clamp(each, -*options.clip_value, *options.clip_value);
       }
     }
-    const Tensor is_good = is_watched() ? guard_of(value) : Tensor();
-    const Tensor updated =
-        options.clip_norm ? optimizer->step(optim::clip_gradients(dx, *options.clip_norm), is_good)
-                          : optimizer->step(dx, is_good);
-    if (scale) {
-      adapt_scale(is_good, updated);
-    } else if (options.guard) {
-      failed.assign(logical_not(updated));
+    // The optimizer keeps its own States, in the pass that updates them.
+    const AssignmentScope::Pause pause;
+    if (!options.clip_norm) return optimizer->step(dx, go);
+    return optimizer->step(optim::clip_gradients(dx, *options.clip_norm), go);
+  }
+
+  std::vector<Tensor> update(const Batch& batch) {
+    std::optional<optim::GuardedStep> guarded;
+    if (options.guard) guarded.emplace(guard);
+    const Tensor value = loss_of(batch);
+    std::vector<Tensor> dx = gradients_of(value);
+    const NoGradScope untracked;
+    if (options.accumulate > 1) take_sums(&dx, batch.weight());
+    if (!guarded) {
+      take_step(std::move(dx), Tensor());
+      if (average_arena) update_averages();
+      return {value};
     }
-    if (options.guard) keep_followed(updated, before);
-    if (average_arena) update_averages(updated);
-    return result_of(value);
+    const Tensor go = guarded->goes_on(value);
+    const Tensor done = take_step(std::move(dx), go);
+    if (average_arena) update_averages();
+    Tensor fault = where(
+        done, optim::code_of(Fault::none),
+        where(isfinite(value), optim::code_of(Fault::gradients), optim::code_of(Fault::loss)));
+    if (scale) fault = adapt_scale(done, fault);
+    return {value, guarded->end(done, fault)};
   }
 
-  // A step whose gradients alone are not finite had too large a scale.
-  void adapt_scale(const Tensor& loss_is_good, const Tensor& updated) const {
+  // A step whose gradients alone are not finite had too large a scale: that is no fault while the
+  // scale can still be made smaller. What was summed is lost with the step.
+  Tensor adapt_scale(const Tensor& done, const Tensor& fault) const {
     const LossScale& how = *options.loss_scale;
-    const Tensor count = where(updated, *good_steps + 1, 0.0);
-    const Tensor grows = count >= static_cast<double>(how.interval);
-    const Tensor larger = where(grows, *scale * how.growth, *scale);
-    const Tensor next = where(updated, larger, *scale * how.backoff);
-    const Tensor goes_on = logical_and(loss_is_good, next >= how.least);
-    failed.assign(logical_not(goes_on));
-    scale->assign(where(goes_on, next, *scale));
-    good_steps->assign(where(grows, zeros({}, Dtype::i64), count));
+    const Tensor is_overflow = equal(fault, optim::code_of(Fault::gradients));
+    const Tensor smaller = *scale * how.backoff;
+    const Tensor goes_on = logical_and(is_overflow, smaller >= how.least);
+    const Tensor count = *good_steps + 1;
+    const Tensor grows = logical_and(done, count >= static_cast<double>(how.interval));
+    const AssignmentScope::Pause pause;
+    scale->assign(where(goes_on, smaller, where(grows, *scale * how.growth, *scale)));
+    good_steps->assign(where(logical_and(done, logical_not(grows)), count, zeros({}, Dtype::i64)));
+    return where(goes_on, optim::code_of(Fault::none), fault);
   }
 
-  void update_averages(const Tensor& updated) const {
+  void update_averages() const {
     const Tensor n = cast(optimizer->step_counter(), Dtype::f64);
     const Tensor decay = cast(minimum((n + 1) / (n + 10), *options.average), Dtype::f32);
     std::vector<Tensor> now;
     for (const State& parameter : optimizer->parameters()) now.push_back(parameter.value());
     const Tensor old = average_arena->value();
-    const Tensor next = old * decay + pack(now, offsets, old.elements()) * (1 - decay);
-    average_arena->assign(updated.defined() ? where(updated, next, old) : next);
+    average_arena->assign(old * decay + pack(now, offsets, old.elements()) * (1 - decay));
   }
 
   Outcome run(const Batch& batch, bool compiled) {
@@ -237,13 +216,12 @@ struct TrainingStep::Impl {
     if (ends) accumulated = 0;
     BatchFunction& function = ends ? whole : part;
     const std::vector<Tensor> results = compiled ? function.call(batch) : function.direct(batch);
-    return {.loss = results[0], .failed = results.size() > 1 ? results[1] : Tensor()};
+    return {.loss = results[0], .fault = results.size() > 1 ? results[1] : Tensor()};
   }
 };
 
-TrainingStep::TrainingStep(Loss loss, optim::Optimizer& optimizer, std::vector<NamedState> states,
-                           const StepOptions& options)
-    : impl_(std::make_unique<Impl>(std::move(loss), optimizer, std::move(states), options)) {}
+TrainingStep::TrainingStep(Loss loss, optim::Optimizer& optimizer, const StepOptions& options)
+    : impl_(std::make_unique<Impl>(std::move(loss), optimizer, options)) {}
 TrainingStep::~TrainingStep() = default;
 TrainingStep::TrainingStep(TrainingStep&&) noexcept = default;
 TrainingStep& TrainingStep::operator=(TrainingStep&&) noexcept = default;
@@ -265,7 +243,7 @@ std::string TrainingStep::find_first_nonfinite(const Batch& batch) {
 }
 
 std::vector<NamedState> TrainingStep::states() const {
-  std::vector<NamedState> found{progress_state(impl_->failed)};
+  std::vector<NamedState> found;
   for (const State& state : impl_->sums) found.push_back(progress_state(state));
   for (const auto* each : {&impl_->weight, &impl_->scale, &impl_->good_steps}) {
     if (each->has_value()) found.push_back(progress_state(**each));

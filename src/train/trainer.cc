@@ -8,7 +8,6 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "io/safetensors.h"
 #include "sinter/io.h"
 #include "sinter/system.h"
 #include "sinter/train.h"
@@ -91,7 +90,7 @@ struct Trainer::Impl {
         train_rows(rows_of(job.task, Split::train)),
         step([&task =
                   job.task](const Batch& batch) { return task.loss(task.forward(batch), batch); },
-             *job.optimizer, job.task.states, job.step),
+             *job.optimizer, job.step),
         evaluator(make_evaluator(job.task)),
         objective(objective_of(evaluator.metrics(), job.task.objective)) {
     constexpr std::int64_t kLookEvery = 16;
@@ -100,23 +99,11 @@ struct Trainer::Impl {
     look_every = static_cast<std::size_t>(every);
   }
 
-  std::vector<NamedState> model_and_optimizer() const {
+  std::vector<NamedState> all_states() const {
     std::vector<NamedState> states = job.task.states;
     for (NamedState& state : job.optimizer->states()) states.push_back(std::move(state));
-    return states;
-  }
-
-  std::vector<NamedState> all_states() const {
-    std::vector<NamedState> states = model_and_optimizer();
     for (NamedState& state : step.states()) states.push_back(std::move(state));
     return states;
-  }
-
-  // A checkpoint of before there was a State of the step lacks them: then they are as at the start.
-  void load(const std::string& path) const {
-    const std::vector<std::string> names = io::SafetensorsFile(path).names();
-    const bool is_old = std::find(names.begin(), names.end(), "step.failed") == names.end();
-    io::load_checkpoint(path, is_old ? model_and_optimizer() : all_states());
   }
 
   std::string best_path() const { return options.folder + "/checkpoints/best.safetensors"; }
@@ -177,7 +164,7 @@ struct Trainer::Impl {
              .hint = "the same bits cannot be promised; --force goes on all the same"});
     }
     progress = progress_from_texts(path, texts);
-    load(path);
+    io::load_checkpoint(path, all_states());
     step.set_accumulated(progress.accumulated);
     earlier_seconds = progress.seconds;
     result.resumed_from = progress.step;
@@ -222,9 +209,9 @@ struct Trainer::Impl {
     save_last();
   }
 
-  [[noreturn]] void fail_not_finite(const Pending& at, double loss) {
+  [[noreturn]] void fail(const Pending& at, optim::Fault fault, double loss) {
     const std::string first = step.find_first_nonfinite(at.batch);
-    const bool is_loss = !std::isfinite(loss);
+    const bool is_loss = fault == optim::Fault::loss;
     raise({.where = "step " + std::to_string(at.step),
            .what = is_loss ? "the loss is not finite" : "the gradients are not finite",
            .got = fmt::format("{}{}", is_loss ? "" : "a loss of ", loss),
@@ -239,8 +226,10 @@ struct Trainer::Impl {
     const std::vector<Pending> steps = std::exchange(pending, {});
     for (const Pending& each : steps) {
       const auto loss = static_cast<double>(each.outcome.loss.item<float>());
-      const bool failed = each.outcome.failed.defined() && each.outcome.failed.item<bool>();
-      if (failed || !std::isfinite(loss)) fail_not_finite(each, loss);
+      const auto fault = each.outcome.fault.defined()
+                             ? static_cast<optim::Fault>(each.outcome.fault.item<std::int32_t>())
+                             : optim::Fault::none;
+      if (fault != optim::Fault::none) fail(each, fault, loss);
       const double weight = each.batch.count();
       progress.loss_sum += loss * weight;
       progress.loss_weight += weight;
@@ -300,7 +289,7 @@ struct Trainer::Impl {
 
   // The model that did best is tested and written.
   void finish() {
-    if (progress.best) load(best_path());
+    if (progress.best) io::load_checkpoint(best_path(), all_states());
     result.test = evaluate(Split::test);
     report("test", result.test);
     metrics_log.sync();

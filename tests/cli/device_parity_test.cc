@@ -14,10 +14,10 @@
 #include "sinter/compile.h"
 #include "sinter/ops.h"
 #include "sinter/optim.h"
-#include "sinter/system.h"
-#include "tensor/apply.h"
 #include "sinter/recipes.h"
 #include "sinter/step.h"
+#include "sinter/system.h"
+#include "tensor/apply.h"
 
 namespace sinter {
 namespace {
@@ -115,9 +115,8 @@ Training train_on(const char* device, const char* name, Way way) {
     if (each.role == StateRole::parameter) parameters.push_back(each.state);
   }
   optim::AdamW optimizer(parameters);
-  train::TrainingStep step(
-      [&](const Batch& each) { return task.loss(task.forward(each), each); }, optimizer,
-      task.states);
+  train::TrainingStep step([&](const Batch& each) { return task.loss(task.forward(each), each); },
+                           optimizer);
   Training training;
   std::vector<NamedState> states = task.states;
   for (const NamedState& each : optimizer.states()) states.push_back(each);

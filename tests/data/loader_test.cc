@@ -132,7 +132,7 @@ class FailingDataset : public Dataset {
   std::int64_t size() const override { return 100; }
   Batch batch(std::span<const std::int32_t> rows, const Draw&) const override {
     if (rows[0] >= 20) throw Error("the disk is gone");
-    return {scalar(1), scalar(1)};
+    return {{"images", scalar(1)}, {"labels", scalar(1)}};
   }
 };
 
@@ -152,7 +152,7 @@ class CountingDataset : public Dataset {
   std::int64_t size() const override { return 1000; }
   Batch batch(std::span<const std::int32_t>, const Draw&) const override {
     ++*count_;
-    return {scalar(1), scalar(1)};
+    return {{"images", scalar(1)}, {"labels", scalar(1)}};
   }
 
  private:

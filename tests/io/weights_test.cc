@@ -93,6 +93,31 @@ TEST(Checkpoint, holds_every_state_and_the_texts) {
   EXPECT_EQ(model.position.value().to_vector<std::int64_t>(), (std::vector<std::int64_t>{9, 100}));
 }
 
+// Files of before a State was introduced.
+TEST(Checkpoint, a_state_that_may_be_missing_becomes_zero) {
+  const TemporaryFolder folder;
+  const Model model;
+  const std::string path = folder / "c.safetensors";
+  save_checkpoint(path, model.states(), {});
+  std::vector<NamedState> states = model.states();
+  const State counts(tensor(std::vector<std::int64_t>{3, 4}, {2}), "counts");
+  states.push_back({.name = "counts", .state = counts, .role = StateRole::progress});
+  EXPECT_NE(message_of([&] { load_checkpoint(path, states); }).find("missing"), std::string::npos);
+  EXPECT_EQ(counts.value().to_vector<std::int64_t>(), (std::vector<std::int64_t>{3, 4}));
+  states.back().may_be_missing = true;
+  model.clear();
+  load_checkpoint(path, states);
+  EXPECT_EQ(counts.value().to_vector<std::int64_t>(), (std::vector<std::int64_t>{0, 0}));
+  EXPECT_EQ(model.kernel.value().to_vector<float>(), (std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}));
+  counts.assign(tensor(std::vector<std::int64_t>{5, 6}, {2}));
+  save_checkpoint(path, states, {});
+  counts.assign(zeros({2}, Dtype::i64));
+  load_checkpoint(path, states);
+  EXPECT_EQ(counts.value().to_vector<std::int64_t>(), (std::vector<std::int64_t>{5, 6}));
+  EXPECT_NE(message_of([&] { load_checkpoint(path, model.states()); }).find("does not have"),
+            std::string::npos);
+}
+
 TEST(Checkpoint, the_same_values_give_the_same_bytes) {
   const TemporaryFolder folder;
   const Model model;

@@ -255,7 +255,8 @@ TEST(Optimizer, StatesAreNamedForCheckpoints) {
   };
   using Names = std::vector<std::string>;
   EXPECT_EQ(names(optim::AdamW(some_parameters())),
-            (Names{"optimizer.step", "optimizer.learning_rate", "optimizer.m", "optimizer.v"}));
+            (Names{"optimizer.step", "optimizer.learning_rate", "optimizer.m", "optimizer.v",
+                   "optimizer.missed"}));
   EXPECT_EQ(names(optim::SGD(some_parameters())),
             (Names{"optimizer.step", "optimizer.learning_rate"}));
   const std::vector<optim::ParameterGroup> groups{{.parameters = some_parameters()},

@@ -52,12 +52,12 @@ TEST(ImageSpec, goes_through_its_text) {
 
 TEST(ImageSpec, a_lying_text_is_an_error) {
   const std::string good = to_json({.model = "mlp"});
-  for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
-           {"\"height\":28", "\"height\":-1"},
-           {"\"height\":28", "\"height\":99999999"},
-           {"\"height\":28", "\"height\":\"x\""},
-           {"\"classes\":10,", ""},
-           {"{", ""}}) {
+  for (const auto& [from, to] :
+       std::vector<std::pair<std::string, std::string>>{{"\"height\":28", "\"height\":-1"},
+                                                        {"\"height\":28", "\"height\":99999999"},
+                                                        {"\"height\":28", "\"height\":\"x\""},
+                                                        {"\"classes\":10,", ""},
+                                                        {"{", ""}}) {
     std::string text = good;
     text.replace(text.find(from), from.size(), to);
     EXPECT_THROW(spec_from_json(text, "here"), Error) << text;

@@ -170,7 +170,9 @@ TEST(Trainer, a_run_that_crashed_anywhere_ends_with_the_same_bytes) {
   expect_same_bytes_after_crashes({}, 0);
 }
 
-TEST(Trainer, so_does_one_whose_losses_are_looked_at_late) { expect_same_bytes_after_crashes({}, 4); }
+TEST(Trainer, so_does_one_whose_losses_are_looked_at_late) {
+  expect_same_bytes_after_crashes({}, 4);
+}
 
 TEST(Trainer, so_does_one_that_clips_accumulates_and_averages) {
   expect_same_bytes_after_crashes({.clip_norm = 0.5, .accumulate = 3, .average = 0.9}, 2);
@@ -217,7 +219,8 @@ void expect_kept(std::int64_t look_every) {
   const auto wanted = untouched.model.states();
   for (std::size_t i = 0; i < states.size(); ++i) {
     if (states[i].state.dtype() != Dtype::f32) continue;
-    EXPECT_EQ(states[i].state.value().to_vector<float>(), wanted[i].state.value().to_vector<float>())
+    EXPECT_EQ(states[i].state.value().to_vector<float>(),
+              wanted[i].state.value().to_vector<float>())
         << states[i].name;
   }
 }
