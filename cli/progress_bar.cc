@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <vector>
 
@@ -120,7 +121,8 @@ void ProgressBar::on_evaluation(const Step& step, const std::string& split,
   clear();
   std::string text;
   for (const train::MetricValue& metric : metrics) {
-    text += fmt::format("  {} {:.5f}", metric.name, metric.value);
+    text += "  " + metric.name + " " +
+            (std::isnan(metric.value) ? "nan" : fmt::format("{:.5f}", metric.value));
   }
   fmt::print("epoch {}  step {}  {:<10}{}\n", step.epoch, step.step, split, text);
   std::fflush(stdout);

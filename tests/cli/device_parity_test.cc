@@ -12,6 +12,7 @@
 #include "ops/op_samples.h"
 #include "sinter/autograd.h"
 #include "sinter/compile.h"
+#include "sinter/nn.h"
 #include "sinter/ops.h"
 #include "sinter/optim.h"
 #include "sinter/recipes.h"

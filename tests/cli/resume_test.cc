@@ -100,6 +100,11 @@ TEST(Resume, a_run_without_a_checkpoint_starts_afresh_and_says_so) {
   const TemporaryFolder folder;
   std::vector<std::string> words = with(short_job("new"), "--resume");
   words.insert(words.end(), {"--steps", "2"});
+  const CommandResult typo = run_command(folder.path(), words);
+  EXPECT_EQ(typo.status, 2) << typo.out;
+  EXPECT_NE(typo.err.find("--resume: there is no run new"), std::string::npos) << typo.err;
+  EXPECT_FALSE(std::filesystem::exists(folder / "new"));
+  std::filesystem::create_directory(folder / "new");  // as a run leaves it that was killed at once
   const CommandResult result = run_command(folder.path(), words);
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_NE(result.out.find("starting afresh"), std::string::npos) << result.out;
