@@ -31,7 +31,7 @@ RunningCommand::RunningCommand(const std::string& in, const std::vector<std::str
   err_ = base + ".err";
   std::ofstream(base + ".in") << options.input;
   std::vector<std::string> words = arguments;
-  words.insert(words.begin(), SINTER_COMMAND);
+  words.insert(words.begin(), options.program.empty() ? SINTER_COMMAND : options.program);
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);

@@ -23,6 +23,7 @@ class RunningCommand {
     std::string input;                     // its standard input
     std::int64_t most_file_bytes = 0;      // it can write no longer file; 0: no limit
     std::vector<std::string> environment;  // NAME=value, besides this process's
+    std::string program = {};              // another one than `sinter`
   };
   RunningCommand(const std::string& in, const std::vector<std::string>& arguments,
                  const Options& options);

@@ -1,5 +1,5 @@
 // Config::read: settings that are written and read again as they are, or Error.
-#include "train/config.h"
+#include "sinter/config.h"
 
 #include "fuzz_config.h"
 #include "memory_file.h"

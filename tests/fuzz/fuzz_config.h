@@ -5,27 +5,27 @@
 #include <cstdint>
 #include <string>
 
-#include "train/config.h"
+#include "sinter/config.h"
 
 namespace sinter::fuzz {
 
 inline train::Config fuzz_config() {
-  using Range = train::Config::Range;
+  using Range = train::Setting::Range;
   train::Config config;
   config.add(
-      {.key = "data", .value = std::string(), .comment = "a folder", .range = {}, .names = {}});
+      {.key = "data", .value = std::string(), .text = "a folder", .range = {}, .choices = {}});
   config.add({.key = "model",
               .value = std::string("cnn"),
-              .comment = {},
+              .text = {},
               .range = {},
-              .names = {"cnn", "mlp"}});
+              .choices = {"cnn", "mlp"}});
   config.add({.key = "epochs",
               .value = std::int64_t{5},
-              .comment = {},
+              .text = {},
               .range = Range{1, 1e6},
-              .names = {}});
-  config.add({.key = "lr", .value = 3e-3, .comment = {}, .range = Range{0, 1e30}, .names = {}});
-  config.add({.key = "shuffle", .value = true, .comment = {}, .range = {}, .names = {}});
+              .choices = {}});
+  config.add({.key = "lr", .value = 3e-3, .text = {}, .range = Range{0, 1e30}, .choices = {}});
+  config.add({.key = "shuffle", .value = true, .text = {}, .range = {}, .choices = {}});
   return config;
 }
 

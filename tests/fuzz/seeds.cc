@@ -82,6 +82,12 @@ void write_all(const std::filesystem::path& folder) {
   write(folder / "idx/xz", packed(plain, ARCHIVE_FILTER_XZ));
   write(folder / "idx/zstd", packed(plain, ARCHIVE_FILTER_ZSTD));
   write(folder / "idx/bzip2", packed(plain, ARCHIVE_FILTER_BZIP2));
+  const std::string table = "a,b,\"c,d\"\r\n1,x,\"say \"\"hi\"\"\"\r\n-2e3,,NA\r\n";
+  write(folder / "table/commas", table);
+  write(folder / "table/packed", gzip(table));
+  write(folder / "table/semicolons",
+        "\xEF\xBB\xBF"
+        "a;b\n1,5;2\n\n");
   write_tensors(folder / "safetensors/small");
   write(folder / "safetensors/eight-bits", eight_bit_tensor());
   write(folder / "json/small", R"({"a": [1, -2.5e3, "\u00e4\n", null], "b": {"c": [[]]}})");
