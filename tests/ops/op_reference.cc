@@ -498,7 +498,7 @@ Arrays batch_norm(const Arrays& in, double epsilon) {
         (x.values[i] - mean.values[c]) / std::sqrt(variance.values[c] + epsilon) * in[1].values[c] +
         in[2].values[c];
   }
-  return {y, mean, variance};
+  return {y, mean, variance, array_of(in[1].shape)};
 }
 
 Array made(OpId op, const Attributes& attributes) {
