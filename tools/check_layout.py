@@ -21,7 +21,7 @@ SAME_RANK = {"nn", "optim", "data"}
 PUBLIC = {
     "dtype.h": "base", "error.h": "base", "shape.h": "base",
     "pointwise_list.h": "ir", "system.h": "backend",
-    "tensor.h": "tensor", "state_arena.h": "tensor",
+    "tensor.h": "tensor", "print.h": "tensor", "state_arena.h": "tensor",
     "ops.h": "ops", "named_state.h": "autograd", "random.h": "ops", "scan.h": "compile",
     "autograd.h": "autograd", "compile.h": "compile",
     "nn.h": "nn", "optim.h": "optim", "data.h": "data", "io.h": "io",

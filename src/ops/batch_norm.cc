@@ -105,9 +105,10 @@ constinit const ir::Op kBatchNorm = {
     .id = ir::OpId::batch_norm,
     .name = "batch_norm",
     .doc =
-        "(x - mean) / sqrt(variance + epsilon) * weight + bias over all axes of x (..., C) but the "
-        "last; also the batch's mean and (biased) variance, and what rounding took from the mean "
-        "(Ioffe and Szegedy 2015).",
+        "(x - mean) / sqrt(variance + epsilon) * weight + bias over all axes of x (..., C) but "
+        "the last; also the batch's mean and (biased) variance, and what rounding took from the "
+        "mean (Ioffe and Szegedy 2015). weight and bias (C,), f32 or f64. Errors: no axis but "
+        "the last, other shapes, a negative epsilon.",
     .kind = ir::OpKind::composite,
     .precision = ir::Precision::full,
     .infer = infer,

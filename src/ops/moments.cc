@@ -3,11 +3,13 @@
 #include <limits>
 
 #include "sinter/ops.h"
+#include "tensor/impl.h"
 
 namespace sinter::ops {
 
 Moments moments(const Tensor& x, const std::vector<int>& axes) {
-  const Tensor origin = mean(x, axes, true);
+  // Whatever the origin is, the result is the same, so no gradient goes through it.
+  const Tensor origin = mean(make_tensor(x.impl()->payload), axes, true);
   const Tensor distance = x - origin;
   const Tensor correction = mean(distance, axes, true);
   const Tensor about_origin = mean(square(distance), axes, true);

@@ -23,7 +23,7 @@ struct Moments {
   Tensor variance;  // never negative
   Tensor rest;      // what rounding took from the mean: (x - mean) - rest is centered again
 };
-// REQUIRES: x is f32 or f64; axes is not empty.
+// Axes as for mean(). REQUIRES: x is f32 or f64.
 Moments moments(const Tensor& x, const std::vector<int>& axes);
 
 }  // namespace sinter::ops
