@@ -26,7 +26,7 @@ class Rings : public train::Recipe {
   train::Config settings() const override {
     train::Config config;
     train::add_training_settings(&config, {.epochs = 10, .batch = 64, .rows = "points"});
-    train::add_optimizer_settings(&config, {.lr = 1e-2});
+    train::add_optimizer_settings(&config, {.lr = 5e-2});
     config.add({.key = "width", .value = std::int64_t{64}, .text = "hidden neurons"});
     return config;
   }

@@ -23,7 +23,7 @@ SAME_RANK = {"nn", "optim", "data"}
 PUBLIC = {
     "dtype.h": "base", "error.h": "base", "shape.h": "base",
     "pointwise_list.h": "ir", "system.h": "backend",
-    "tensor.h": "tensor", "state_arena.h": "tensor", "state_scope.h": "tensor",
+    "tensor.h": "tensor", "print.h": "tensor", "state_arena.h": "tensor", "state_scope.h": "tensor",
     "ops.h": "ops", "named_state.h": "autograd", "random.h": "ops", "scan.h": "compile",
     "autograd.h": "autograd", "compile.h": "compile",
     "nn.h": "nn", "optim.h": "optim", "io.h": "io",

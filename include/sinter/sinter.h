@@ -21,6 +21,7 @@
 #include "sinter/nn.h"
 #include "sinter/ops.h"
 #include "sinter/optim.h"
+#include "sinter/print.h"
 #include "sinter/random.h"
 #include "sinter/recipe.h"
 #include "sinter/recipes.h"

@@ -57,7 +57,7 @@ class Tensor {
   // and for a Tensor that is not in host memory.
   const std::byte* data(SourceLocation location = SourceLocation::current()) const;
 
-  // "f32(128, 10)"
+  // The type: "f32(128, 10)", "f32 scalar". The elements: print.h.
   std::string to_string() const;
 
   const std::shared_ptr<TensorImpl>& impl() const { return impl_; }

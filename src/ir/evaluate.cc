@@ -101,6 +101,8 @@ Value floating(const ScalarInst& instruction, const Value* x) {
       return to_value(scalar::ceil(arg(0)));
     case ScalarOp::trunc:
       return to_value(scalar::trunc(arg(0)));
+    case ScalarOp::wrap_angle:
+      return to_value(scalar::wrap_angle(arg(0), static_cast<int>(instruction.imm)));
     default:
       reject(instruction);
   }

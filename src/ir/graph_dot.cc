@@ -50,12 +50,12 @@ class Drawing {
 
   void leaf(ValueId value, const std::string& kind) {
     fmt::format_to(Out(text_), "  \"{}v{}\" [label=\"{}\\n{}\", shape=ellipse];\n", prefix_, value,
-                   kind, graph_.type_of(value).to_string());
+                   kind, graph_.type_of(value).to_text());
   }
 
   void edge(ValueId value, const std::string& to) {
     fmt::format_to(Out(text_), "  \"{}\" -> \"{}\" [label=\"%{} {}\"];\n", name_of_source(value),
-                   to, value, graph_.type_of(value).to_string());
+                   to, value, graph_.type_of(value).to_text());
   }
 
   void end(const std::string& name, const std::string& kind, ValueId value) {

@@ -353,8 +353,8 @@ class GraphParser {
     }
     const auto read = read_.find(state);
     if (read != read_.end() && read->second != graph_.type_of(value)) {
-      lines_.fail("a State is assigned a value of another type", graph_.type_of(value).to_string(),
-                  read->second.to_string());
+      lines_.fail("a State is assigned a value of another type", graph_.type_of(value).to_text(),
+                  read->second.to_text());
     }
     graph_.state_out.push_back({state, value});
   }

@@ -44,7 +44,7 @@ void print_node(const Graph& graph, const Node& node, OpList ops, const std::str
   text += indent;
   for (std::size_t i = 0; i < node.results.size(); ++i) {
     fmt::format_to(Out(text), "{}%{}: {}", i == 0 ? "" : ", ", node.results[i],
-                   graph.type_of(node.results[i]).to_string());
+                   graph.type_of(node.results[i]).to_text());
   }
   fmt::format_to(Out(text), " = {}({})", find(ops, node.op).name, value_list(node.inputs));
   if (!node.attributes.empty()) text += " " + to_text(node.attributes);
@@ -61,11 +61,11 @@ void print_node(const Graph& graph, const Node& node, OpList ops, const std::str
 
 void print_graph(const Graph& graph, OpList ops, const std::string& indent, std::string& text) {
   for (const ValueId input : graph.inputs) {
-    fmt::format_to(Out(text), "{}input %{}: {}\n", indent, input, graph.type_of(input).to_string());
+    fmt::format_to(Out(text), "{}input %{}: {}\n", indent, input, graph.type_of(input).to_text());
   }
   for (const StateUse& read : graph.state_in) {
     fmt::format_to(Out(text), "{}state %{}: {} = #{}\n", indent, read.value,
-                   graph.type_of(read.value).to_string(), read.state);
+                   graph.type_of(read.value).to_text(), read.state);
   }
   for (const Node& node : graph.nodes) print_node(graph, node, ops, indent, text);
   for (const ValueId output : graph.outputs) {

@@ -85,8 +85,8 @@ class Verifier {
       const auto read = read_.find(write.state);
       if (read != read_.end() && graph_.type_of(read->second) != graph_.type_of(write.value)) {
         fail(fmt::format("the State is {} but is given {}",
-                         graph_.type_of(read->second).to_string(),
-                         graph_.type_of(write.value).to_string()));
+                         graph_.type_of(read->second).to_text(),
+                         graph_.type_of(write.value).to_text()));
       }
     }
   }
@@ -146,8 +146,8 @@ std::string check_types(const Node& node, const std::vector<TensorType>& inputs,
   }
   for (std::size_t i = 0; i < types.size(); ++i) {
     if (types[i] == results[i]) continue;
-    return fmt::format("result {} is {}, but {} gives {}", i, results[i].to_string(), op.name,
-                       types[i].to_string());
+    return fmt::format("result {} is {}, but {} gives {}", i, results[i].to_text(), op.name,
+                       types[i].to_text());
   }
   return "";
 }

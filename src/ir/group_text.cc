@@ -9,7 +9,8 @@
 //   %3 = reduce_sum f32 %2
 //   %4 = store f32 %3 @1
 //
-// `index i64 axis 1` and `shift_left i32 %1 by 3` show the other two meanings of imm.
+// `index i64 axis 1`, `shift_left i32 %1 by 3` and `wrap_angle f32 %1 quarters 0` show the other
+// meanings of imm.
 #include <bit>
 #include <charconv>
 #include <cstddef>
@@ -43,6 +44,8 @@ std::string_view imm_prefix(ScalarOp op) {
     case ScalarOp::shift_right:
     case ScalarOp::shift_right_logical:
       return "by ";
+    case ScalarOp::wrap_angle:
+      return "quarters ";
     default:
       return "";
   }

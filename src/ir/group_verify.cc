@@ -131,6 +131,9 @@ class Verifier {
         require(imm >= 0 && imm < static_cast<std::int64_t>(8 * size_of(inst().type)),
                 "the distance is not below the number of bits");
         break;
+      case ScalarOp::wrap_angle:
+        require(imm == 0 || imm == 1, "an angle is wrapped by 0 or 1 quarters");
+        break;
       default:
         require(imm == 0, "an unused imm is not 0");
     }
@@ -191,6 +194,7 @@ void Verifier::check_types() const {
     case ScalarOp::floor:
     case ScalarOp::ceil:
     case ScalarOp::trunc:
+    case ScalarOp::wrap_angle:
       require(is_float(type), "the type is not f32 or f64");
       break;
     case ScalarOp::eq:

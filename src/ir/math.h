@@ -10,8 +10,8 @@
 //   f64   0.85  1.9    0.82  1.4    2.6   1.3   1.6   1.6   2.3      1.8       1.1
 // (The erf of f32 is one rational, within 3e-7, for speed; it is odd and never beyond 1.)
 // All functions are right at zeros (with their sign), infinities and NaN, and take and give
-// denormals. sin and cos are accurate up to |x| = 2^20 (f32) or 2^30 (f64) and give NaN beyond:
-// never a number without meaning.
+// denormals. sin and cos are so for angles of every size: beyond 2^20 (f32) or 2^30 (f64) they are
+// those of the small angle that wrap_angle gives, within 2.0 units in the last place.
 //
 // Reduction by unevaluated sums: W. Cody, W. Waite, Software Manual for the Elementary Functions,
 // 1980. Logarithm of f64: P. Tang's and FreeBSD's form, log((1 + s) / (1 - s)). pow: logarithm as
@@ -52,6 +52,7 @@ using ir::scalar::shift_left;
 using ir::scalar::shift_right;
 using ir::scalar::shift_right_logical;
 using ir::scalar::subtract;
+using ir::scalar::wrap_angle;
 
 template <class T>
 using C = Coefficients<RealOf<T>>;
@@ -304,10 +305,15 @@ T pow_magnitude(T a, T y) {
   return exp_of_sum(clamp(p, C<T>::kExpLow, C<T>::kExpHigh), tail);
 }
 
-// sin(x + quarters * pi / 2).
+// sin(angle + quarters * pi / 2). An angle that was too large has the quarters in it once wrapped.
 template <class T>
-T sin_shifted(T x, int quarters) {
-  const T shift = T(C<T>::kRound + static_cast<RealOf<T>>(quarters));
+T sin_shifted(T angle, int quarters) {
+  const T x = wrap_angle(angle, quarters);
+  T shift = T(C<T>::kRound);
+  if (quarters != 0) {
+    const auto is_plain = abs(angle) <= T(ir::scalar::kLargestPlainAngle<RealOf<T>>);
+    shift = select(is_plain, T(C<T>::kRound + static_cast<RealOf<T>>(quarters)), shift);
+  }
   const T rounded = fma(x, T(C<T>::kTwoOverPi), shift);
   const T n = rounded - shift;
   T r = fma(n, T(-C<T>::kHalfPi[0]), x);
@@ -320,8 +326,7 @@ T sin_shifted(T x, int quarters) {
   const auto odd = (quadrant & Int<T>(1)) != Int<T>(0);
   constexpr int kSignShift = 8 * static_cast<int>(sizeof(RealOf<T>)) - 2;
   const Int<T> sign = shift_left(quadrant & Int<T>(2), kSignShift);
-  const T y = from_bits(bits(select(odd, cosine, sine)) ^ sign);
-  return select(abs(x) <= T(C<T>::kTrigonometricLimit), y, nan<T>());
+  return from_bits(bits(select(odd, cosine, sine)) ^ sign);
 }
 
 }  // namespace detail

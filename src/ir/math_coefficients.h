@@ -50,7 +50,6 @@ struct Coefficients<float> {
                                                 -0.00019517230506f};
   static constexpr std::array<float, 3> kCos = {0.041666646869f, -0.0013887367312f,
                                                 2.4438405881e-05f};
-  static constexpr float kTrigonometricLimit = 0x1p20f;
   // erf(x) / x = P(x^2) / Q(x^2), |x| <= kErfLimit. 2.0e-8; the roundings to
   // f32 chosen by a search for the least error of the whole function.
   static constexpr float kErfLimit = 3.93f;
@@ -105,7 +104,6 @@ struct Coefficients<double> {
   static constexpr std::array<double, 6> kCos = {
       0.04166666666666659952395,   -0.001388888888887413036297, 0.00002480158728948524589011,
       -2.755731435300972754954e-7, 2.087572334419510719557e-9,  -1.135965065326515894058e-11};
-  static constexpr double kTrigonometricLimit = 0x1p30;
   // (erf(x) - x) / x in x^2, |x| <= 1. 7.3e-18.
   static constexpr std::array<double, 12> kErf = {
       0.12837916709551256568,    -0.37612638903183520025,     0.11283791670944200308,

@@ -66,6 +66,7 @@ enum class OpId : std::uint16_t {
   log_softmax,
   cross_entropy,
   batch_norm,
+  binary_cross_entropy,
   // control
   scan,
   first_pointwise,  // the number of structured ops, and the id of the first pointwise one

@@ -289,7 +289,7 @@ struct Log1p : OnFloats {
 };
 
 struct Sin : OnFloats {
-  static constexpr const char* doc = "the sine of x radians; NaN beyond 2^20 (f32) or 2^30 (f64)";
+  static constexpr const char* doc = "the sine of x radians";
   template <class T>
   static T forward(T x) {
     return math::sin(x);
@@ -301,7 +301,7 @@ struct Sin : OnFloats {
 };
 
 struct Cos : OnFloats {
-  static constexpr const char* doc = "the cosine of x radians; NaN beyond 2^20 (f32) or 2^30 (f64)";
+  static constexpr const char* doc = "the cosine of x radians";
   template <class T>
   static T forward(T x) {
     return math::cos(x);

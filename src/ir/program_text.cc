@@ -82,7 +82,7 @@ void print_step(std::size_t index, const Step& step, OpList ops, const std::stri
 void print_types(const char* what, const std::vector<TensorType>& types, const std::string& indent,
                  std::string& text) {
   for (std::size_t i = 0; i < types.size(); ++i) {
-    fmt::format_to(Out(text), "{}{}{}: {}\n", indent, what, i, types[i].to_string());
+    fmt::format_to(Out(text), "{}{}{}: {}\n", indent, what, i, types[i].to_text());
   }
 }
 
@@ -93,7 +93,7 @@ void print_program(const Program& program, OpList ops, const std::string& indent
   print_types("output", program.outputs, indent, text);
   for (std::size_t i = 0; i < program.states.size(); ++i) {
     const auto& slot = program.states[i];
-    fmt::format_to(Out(text), "{}state{}: {} = #{}{}\n", indent, i, slot.type.to_string(),
+    fmt::format_to(Out(text), "{}state{}: {} = #{}{}\n", indent, i, slot.type.to_text(),
                    slot.state, slot.written ? ", written" : "");
   }
   const MemoryPlan& m = program.memory;

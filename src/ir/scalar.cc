@@ -27,6 +27,7 @@ constexpr std::array<OpInfo, kScalarOpCount> kInfo = {{
     {ScalarOp::floor, "floor", 1},
     {ScalarOp::ceil, "ceil", 1},
     {ScalarOp::trunc, "trunc", 1},
+    {ScalarOp::wrap_angle, "wrap_angle", 1},
     {ScalarOp::eq, "eq", 2},
     {ScalarOp::ne, "ne", 2},
     {ScalarOp::lt, "lt", 2},

@@ -33,6 +33,8 @@ enum class ScalarOp : std::uint8_t {
   floor,
   ceil,
   trunc,
+  wrap_angle,  // `a` where |a| <= kLargestPlainAngle, infinite or NaN; elsewhere the angle in
+  // [-pi/2, pi/2] that has the sine of a + imm * pi/2, rounded to nearest; imm is 0 or 1
   // Comparisons: boolean results; with a NaN all are false, except that `ne` is true.
   eq,
   ne,

@@ -16,6 +16,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "ir/large_angle.h"
+
 namespace sinter::ir::scalar {
 
 template <class T>
@@ -114,6 +116,22 @@ T ceil(T a) {
 template <RealFloat T>
 T trunc(T a) {
   return std::trunc(a);
+}
+// The largest angle that math.h reduces in floating point.
+template <RealFloat T>
+inline constexpr T kLargestPlainAngle = sizeof(T) == 4 ? T(0x1p20) : T(0x1p30);
+// An angle in [-pi/2, pi/2] with the sine of a + quarters * pi/2, for finite a beyond that; others
+// stay. quarters is 0 or 1.
+template <RealFloat T>
+T wrap_angle(T a, int quarters) {
+  if (!(std::fabs(a) > kLargestPlainAngle<T>)) return a;
+  if constexpr (sizeof(T) == 4) {
+    const auto bits = std::bit_cast<unsigned>(a);
+    return std::bit_cast<float>(sinter_wrap_large_angle(bits, quarters));
+  } else {
+    const auto bits = std::bit_cast<unsigned long long>(a);
+    return std::bit_cast<double>(sinter_wrap_large_angle(bits, quarters));
+  }
 }
 // False for integers.
 template <RealNumber T>

@@ -225,6 +225,11 @@ template <scalar::RealFloat T>
 Sym<T> trunc(const Sym<T>& a) {
   return symbolic_detail::unary<T>(ScalarOp::trunc, scalar::trunc<T>, a);
 }
+template <scalar::RealFloat T>
+Sym<T> wrap_angle(const Sym<T>& a, int quarters) {
+  return symbolic_detail::unary<T>(
+      ScalarOp::wrap_angle, [=](T x) { return scalar::wrap_angle(x, quarters); }, a, quarters);
+}
 
 // --- Masks ---
 

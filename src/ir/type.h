@@ -18,8 +18,12 @@ struct TensorType {
 
   std::int64_t elements() const { return shape.elements(); }
   std::int64_t bytes() const { return elements() * static_cast<std::int64_t>(size_of(dtype)); }
-  // "f32(128, 10)"
-  std::string to_string() const { return std::string(name_of(dtype)) + shape.to_string(); }
+  // For people: "f32(128, 10)", "f32 scalar".
+  std::string to_string() const {
+    return shape.rank() == 0 ? std::string(name_of(dtype)) + " scalar" : to_text();
+  }
+  // In the text of graphs and programs: "f32(128, 10)", "f32()".
+  std::string to_text() const { return std::string(name_of(dtype)) + shape.to_string(); }
 
   friend bool operator==(const TensorType&, const TensorType&) = default;
 };

@@ -4,6 +4,7 @@
 
 #include "ops/check.h"
 #include "ops/list.h"
+#include "ops/moments.h"
 #include "ops/operand.h"
 #include "sinter/ops.h"
 #include "tensor/apply.h"
@@ -40,7 +41,7 @@ std::vector<TensorType> infer(const ir::OpCall& call) {
            .expected = {},
            .hint = {}});
   }
-  return {x, {x.dtype, channels}, {x.dtype, channels}};
+  return {x, {x.dtype, channels}, {x.dtype, channels}, {x.dtype, channels}};
 }
 
 std::vector<int> axes_but_last(const Tensor& x) {
@@ -49,25 +50,25 @@ std::vector<int> axes_but_last(const Tensor& x) {
   return axes;
 }
 
-// Two passes, since E[x^2] - E[x]^2 cancels.
 std::vector<Tensor> compose(std::span<const Tensor> inputs, const ir::Attributes& attributes) {
   const Tensor& x = inputs[0];
-  const std::vector<int> axes = axes_but_last(x);
-  const Tensor average = mean(x, axes);
-  const Tensor centered = x - average;
-  const Tensor variance = mean(square(centered), axes);
+  const Shape channels({x.dim(-1)});
+  const Moments m = moments(x, axes_but_last(x));
+  const Tensor variance = reshape(m.variance, channels);
   const Tensor scale = inputs[1] * rsqrt(variance + attributes.real("epsilon"));
-  return {centered * scale + inputs[2], average, variance};
+  return {m.centered * scale + inputs[2], reshape(m.mean, channels), variance,
+          reshape(m.rest, channels)};
 }
 
 // Written from x and the batch's statistics, so that one pass over x and dy makes both sums and one
-// more the gradient of x.
+// more the gradient of x. The rest of the mean has no gradient: it is 0 but for roundings.
 std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
   const Tensor& x = call.inputs[0];
   const Tensor& weight = call.inputs[1];
   const std::vector<int> axes = axes_but_last(x);
   const double count = static_cast<double>(x.elements()) / static_cast<double>(weight.elements());
-  const Tensor centered = x - call.results[1];
+  const Tensor from_mean = x - call.results[1];
+  const Tensor centered = from_mean - call.results[3];
   std::optional<Tensor> dx;
   const auto accumulate = [&](const Tensor& part) { dx = dx ? *dx + part : part; };
   std::vector<std::optional<Tensor>> gradients(3);
@@ -93,9 +94,9 @@ std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
   return gradients;
 }
 
-// A sum, a squared difference summed, and the normalisation.
+// A sum, a difference and its square summed, and the normalisation.
 ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  return {7 * static_cast<double>(results[0].elements()), traffic(call, results)};
+  return {10 * static_cast<double>(results[0].elements()), traffic(call, results)};
 }
 
 }  // namespace
@@ -104,8 +105,10 @@ constinit const ir::Op kBatchNorm = {
     .id = ir::OpId::batch_norm,
     .name = "batch_norm",
     .doc =
-        "(x - mean) / sqrt(variance + epsilon) * weight + bias over all axes of x (..., C) but the "
-        "last; also the batch's mean and (biased) variance (Ioffe and Szegedy 2015).",
+        "(x - mean) / sqrt(variance + epsilon) * weight + bias over all axes of x (..., C) but "
+        "the last; also the batch's mean and (biased) variance, and what rounding took from the "
+        "mean (Ioffe and Szegedy 2015). weight and bias (C,), f32 or f64. Errors: no axis but "
+        "the last, other shapes, a negative epsilon.",
     .kind = ir::OpKind::composite,
     .precision = ir::Precision::full,
     .infer = infer,

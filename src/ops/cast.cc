@@ -92,10 +92,10 @@ constinit const ir::Op kCast = {
     .id = ir::OpId::cast,
     .name = "cast",
     .doc =
-        "Each element converted. Floats to integers truncate towards zero and saturate, NaN gives "
-        "0; "
-        "integers to narrower integers keep the low bits; numbers to bool: x != 0; f64 to bf16 and "
-        "f16 rounds to f32 on the way.",
+        "Each element converted. Floats to integers truncate towards zero and saturate, NaN "
+        "gives 0; integers to narrower integers keep the low bits; numbers to bool: x != 0; f64 "
+        "to bf16 and f16 rounds to f32 on the way. Every dtype; the gradient goes between "
+        "floating ones.",
     .kind = ir::OpKind::pointwise,
     .infer = infer,
     .gradient = gradient,

@@ -214,8 +214,10 @@ constinit const ir::Op kConv2d = {
     .id = ir::OpId::conv2d,
     .name = "conv2d",
     .doc =
-        "Cross-correlation of x (N, H, W, C) with weight (O, KH, KW, C) -> (N, HO, WO, O), "
-        "HO = (H + 2 padding - dilation (KH - 1) - 1) / stride + 1.",
+        "Cross-correlation of x (N, H, W, C) with weight (O, KH, KW, C) -> (N, HO, WO, O), HO = "
+        "(H + 2 padding - dilation (KH - 1) - 1) / stride + 1. f32 or f64. Errors: other ranks, "
+        "channels that differ, a stride or dilation below 1, negative padding, a window larger "
+        "than the padded image.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
     .infer = infer_conv2d,
@@ -226,7 +228,9 @@ constinit const ir::Op kConv2d = {
 constinit const ir::Op kConv2dInputGradient = {
     .id = ir::OpId::conv2d_input_gradient,
     .name = "conv2d_input_gradient",
-    .doc = "conv2d's gradient with respect to x, from dy (N, HO, WO, O) and the weight.",
+    .doc =
+        "conv2d's gradient with respect to x, from dy (N, HO, WO, O) and the weight. `size` is "
+        "x's (H, W). f32 or f64.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
     .infer = infer_input_gradient,
@@ -237,7 +241,9 @@ constinit const ir::Op kConv2dInputGradient = {
 constinit const ir::Op kConv2dWeightGradient = {
     .id = ir::OpId::conv2d_weight_gradient,
     .name = "conv2d_weight_gradient",
-    .doc = "conv2d's gradient with respect to the weight, from x and dy (N, HO, WO, O).",
+    .doc =
+        "conv2d's gradient with respect to the weight, from x and dy (N, HO, WO, O). `kernel` is "
+        "the weight's (KH, KW). f32 or f64.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
     .infer = infer_weight_gradient,

@@ -77,8 +77,9 @@ constinit const ir::Op kCrossEntropy = {
     .id = ir::OpId::cross_entropy,
     .name = "cross_entropy",
     .doc =
-        "The mean over a batch of -log softmax(logits (N, C))[labels (N,)]; a label outside [0, C) "
-        "gives NaN.",
+        "The mean over a batch of -log softmax(logits (N, C))[labels (N,)]; a label outside [0, "
+        "C) gives NaN. logits f32 or f64, labels i32 or i64, a scalar result. Error: shapes that "
+        "do not fit.",
     .kind = ir::OpKind::composite,
     .precision = ir::Precision::full,
     .infer = infer,

@@ -74,7 +74,9 @@ ir::Cost fill_cost(const ir::OpCall& call, std::span<const TensorType> results) 
 constinit const ir::Op kFull = {
     .id = ir::OpId::full,
     .name = "full",
-    .doc = "A tensor of one value.",
+    .doc =
+        "A tensor of one value: every dtype but bf16 and f16. Error: a value that the dtype does "
+        "not hold.",
     .kind = ir::OpKind::pointwise,
     .infer = infer_full,
     .append = append_full,
@@ -84,7 +86,7 @@ constinit const ir::Op kFull = {
 constinit const ir::Op kIota = {
     .id = ir::OpId::iota,
     .name = "iota",
-    .doc = "The position along one axis.",
+    .doc = "The position along one axis, i32 or i64. Errors: no such axis, one too long for i32.",
     .kind = ir::OpKind::pointwise,
     .infer = infer_iota,
     .append = append_iota,

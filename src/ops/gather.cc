@@ -50,8 +50,8 @@ constinit const ir::Op kGather = {
     .id = ir::OpId::gather,
     .name = "gather",
     .doc =
-        "Rows of x (V, D...) chosen by ids (I...) -> (I..., D...); an id outside [0, V) is an "
-        "Error.",
+        "Rows of x (V, D...), of any dtype, chosen by ids (I...), i32 or i64 -> (I..., D...). "
+        "Error, when it runs: an id outside [0, V).",
     .kind = ir::OpKind::opaque,
     .infer = infer,
     .gradient = gradient,

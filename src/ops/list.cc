@@ -47,6 +47,7 @@ constexpr std::array<Entry, ir::kStructuredOpCount> kStructuredOps = {{
     {OpId::log_softmax, &kLogSoftmax},
     {OpId::cross_entropy, &kCrossEntropy},
     {OpId::batch_norm, &kBatchNorm},
+    {OpId::binary_cross_entropy, &kBinaryCrossEntropy},
     {OpId::scan, &kScan},
 }};
 

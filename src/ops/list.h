@@ -32,7 +32,7 @@ extern const ir::Op kBroadcastTo;  // {shape [..]}
 // pad.cc, pack.cc
 extern const ir::Op kCopy;
 extern const ir::Op kPad;   // {low [..], high [..]}
-extern const ir::Op kPack;  // {offsets [..], elements}
+extern const ir::Op kPack;  // {offsets [..], elements; joined, where it is not for a gradient}
 // matmul.cc
 extern const ir::Op kMatmul;
 // conv2d.cc
@@ -57,6 +57,8 @@ extern const ir::Op kLogSoftmax;
 extern const ir::Op kCrossEntropy;
 // batch_norm.cc
 extern const ir::Op kBatchNorm;  // {epsilon (double)}
+// loss.cc
+extern const ir::Op kBinaryCrossEntropy;
 // scan.cc
 extern const ir::Op kScan;  // {length, carries, reverse (0, 1), saved,
                             // detached [..]}: see compile/body_trace.cc

@@ -61,7 +61,9 @@ ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
 constinit const ir::Op kMatmul = {
     .id = ir::OpId::matmul,
     .name = "matmul",
-    .doc = "(B..., M, K) x (B..., K, N) -> (B..., M, N); equal batch axes or none.",
+    .doc =
+        "(B..., M, K) x (B..., K, N) -> (B..., M, N); equal batch axes or none. f32 or f64. "
+        "Errors: fewer than two axes, K or batch axes that differ.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
     .infer = infer,

@@ -154,7 +154,9 @@ constinit const ir::Op kMaxPool2d = {
     .name = "max_pool2d",
     .doc =
         "The largest element of each window of x (N, H, W, C), and its position in the window "
-        "(row-major, u8): the first of equal ones, the first NaN before all; padding never wins.",
+        "(row-major, u8): the first of equal ones, the first NaN before all; padding never wins. "
+        "f32 or f64. Errors: another rank, more padding than half the kernel, a window larger "
+        "than the padded image or of more than 255 elements.",
     .kind = ir::OpKind::opaque,
     .infer = infer_pool,
     .gradient = pool_gradient,
@@ -164,7 +166,9 @@ constinit const ir::Op kMaxPool2d = {
 constinit const ir::Op kMaxPool2dGradient = {
     .id = ir::OpId::max_pool2d_gradient,
     .name = "max_pool2d_gradient",
-    .doc = "dy summed to where each window's maximum was, in ascending order of the windows.",
+    .doc =
+        "dy summed to where each window's maximum was, in ascending order of the windows. dy (N, "
+        "HO, WO, C) f32 or f64, the index u8 -> (N, H, W, C).",
     .kind = ir::OpKind::opaque,
     .infer = infer_gradient,
     .gradient = gradient_gradient,
@@ -174,7 +178,9 @@ constinit const ir::Op kMaxPool2dGradient = {
 constinit const ir::Op kMaxPool2dGather = {
     .id = ir::OpId::max_pool2d_gather,
     .name = "max_pool2d_gather",
-    .doc = "x (N, H, W, C) at each window's recorded position.",
+    .doc =
+        "x (N, H, W, C) at each window's recorded position. f32 or f64, the index (N, HO, WO, C) "
+        "u8 -> (N, HO, WO, C).",
     .kind = ir::OpKind::opaque,
     .infer = infer_gather,
     .gradient = gather_gradient,

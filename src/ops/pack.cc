@@ -61,8 +61,9 @@ constinit const ir::Op kPack = {
     .id = ir::OpId::pack,
     .name = "pack",
     .doc =
-        "The inputs flattened into one vector of `elements` elements, the i-th from offsets[i] on; "
-        "zeros in the gaps.",
+        "The inputs flattened into one vector of `elements` elements, the i-th from offsets[i] "
+        "on; zeros in the gaps. Every dtype. Errors: dtypes that differ, offsets that do not "
+        "ascend or overlap, too few elements.",
     .kind = ir::OpKind::opaque,
     .infer = infer,
     .gradient = gradient,

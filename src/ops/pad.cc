@@ -67,7 +67,7 @@ Gradients pad_gradient(const ir::GradientCall& call) {
 constinit const ir::Op kCopy = {
     .id = ir::OpId::copy,
     .name = "copy",
-    .doc = "The same value in dense memory of its own.",
+    .doc = "The same value in dense memory of its own. Every dtype.",
     .kind = ir::OpKind::opaque,
     .infer = infer_copy,
     .gradient = copy_gradient,
@@ -77,7 +77,9 @@ constinit const ir::Op kCopy = {
 constinit const ir::Op kPad = {
     .id = ir::OpId::pad,
     .name = "pad",
-    .doc = "Zeros around x: low[i] before and high[i] behind along axis i.",
+    .doc =
+        "Zeros around x, of every dtype: low[i] before and high[i] after along axis i. Error: "
+        "not one width for each axis, or a negative one.",
     .kind = ir::OpKind::opaque,
     .infer = infer_pad,
     .gradient = pad_gradient,

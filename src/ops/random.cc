@@ -58,7 +58,8 @@ constinit const ir::Op kBernoulli = {
     .name = "bernoulli",
     .doc =
         "A boolean mask, true with probability p in steps of 2^-16: 16 bits of Philox4x32-10 an "
-        "element, eight elements a counter.",
+        "element, eight elements a counter. From a position (2,) i64: seed and counter. Error: p "
+        "outside [0, 1].",
     .kind = ir::OpKind::opaque,
     .infer = infer_bernoulli,
     .cost = bernoulli_cost,
@@ -69,7 +70,7 @@ constinit const ir::Op kUniform = {
     .name = "uniform",
     .doc =
         "f32 in [0, 1) in steps of 2^-24: 32 bits of Philox4x32-10 an element, four elements a "
-        "counter.",
+        "counter. From a position (2,) i64: seed and counter.",
     .kind = ir::OpKind::opaque,
     .infer = infer_uniform,
     .cost = uniform_cost,

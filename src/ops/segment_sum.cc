@@ -52,9 +52,9 @@ constinit const ir::Op kSegmentSum = {
     .id = ir::OpId::segment_sum,
     .name = "segment_sum",
     .doc =
-        "Sums of the rows of x (N, D...) that share an id, in ascending order; empty segments are "
-        "0, "
-        "an id outside [0, segments) is an Error.",
+        "Sums of the rows of x (N, D...), f32 or f64, that share an id, ids (N,) i32 or i64 -> "
+        "(segments, D...), in ascending order; empty segments are 0. Error, when it runs: an id "
+        "outside [0, segments).",
     .kind = ir::OpKind::opaque,
     .precision = ir::Precision::full,
     .infer = infer,

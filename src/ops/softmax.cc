@@ -85,7 +85,8 @@ Tensor call_along(const ir::Op& op, const Operand& operand, int axis) {
 constinit const ir::Op kSoftmax = {
     .id = ir::OpId::softmax,
     .name = "softmax",
-    .doc = "exp(x) / sum(exp(x)) along the innermost axis, the maximum taken away first.",
+    .doc =
+        "exp(x) / sum(exp(x)) along the innermost axis, the maximum taken away first. f32 or f64.",
     .kind = ir::OpKind::composite,
     .precision = ir::Precision::full,
     .infer = infer_softmax,
@@ -97,7 +98,8 @@ constinit const ir::Op kSoftmax = {
 constinit const ir::Op kLogSoftmax = {
     .id = ir::OpId::log_softmax,
     .name = "log_softmax",
-    .doc = "x - log(sum(exp(x))) along the innermost axis, the maximum taken away first.",
+    .doc =
+        "x - log(sum(exp(x))) along the innermost axis, the maximum taken away first. f32 or f64.",
     .kind = ir::OpKind::composite,
     .precision = ir::Precision::full,
     .infer = infer_log_softmax,

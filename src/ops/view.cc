@@ -209,7 +209,9 @@ Gradients broadcast_to_gradient(const ir::GradientCall& call) {
 constinit const ir::Op kReshape = {
     .id = ir::OpId::reshape,
     .name = "reshape",
-    .doc = "The same elements in row-major order under another shape.",
+    .doc =
+        "The same elements in row-major order under another shape. Every dtype. Error: another "
+        "number of elements.",
     .kind = ir::OpKind::view,
     .infer = infer_reshape,
     .gradient = reshape_gradient,
@@ -220,7 +222,9 @@ constinit const ir::Op kReshape = {
 constinit const ir::Op kPermute = {
     .id = ir::OpId::permute,
     .name = "permute",
-    .doc = "The axes in another order: axis i of the result is axis axes[i] of the input.",
+    .doc =
+        "The axes in another order: axis i of the result is axis axes[i] of the input. Every "
+        "dtype. Error: not each axis once.",
     .kind = ir::OpKind::view,
     .infer = infer_permute,
     .gradient = permute_gradient,
@@ -231,7 +235,8 @@ constinit const ir::Op kPermute = {
 constinit const ir::Op kSlice = {
     .id = ir::OpId::slice,
     .name = "slice",
-    .doc = "The part begin <= index < end of one axis.",
+    .doc =
+        "The part begin <= index < end of one axis. Every dtype. Error: bounds outside the axis.",
     .kind = ir::OpKind::view,
     .infer = infer_slice,
     .gradient = slice_gradient,
@@ -242,7 +247,9 @@ constinit const ir::Op kSlice = {
 constinit const ir::Op kBroadcastTo = {
     .id = ir::OpId::broadcast_to,
     .name = "broadcast_to",
-    .doc = "Axes of length 1, and new outer ones, repeated to the given shape.",
+    .doc =
+        "Axes of length 1, and new outer ones, repeated to the given shape. Every dtype. Error: "
+        "a shape to which the input does not broadcast.",
     .kind = ir::OpKind::view,
     .infer = infer_broadcast_to,
     .gradient = broadcast_to_gradient,
@@ -318,6 +325,47 @@ Tensor slice(Operand x, int axis, std::int64_t begin, std::int64_t end) {
   if (begin == 0 && end == length) return tensor;
   return apply_one(ops::kSlice, {&tensor, 1}, {{"axis", normal}, {"begin", begin}, {"end", end}},
                    x.location());
+}
+
+// Of blocks of `step` elements the same element each. All views, but for a copy where the last
+// block would leave x.
+Tensor slice(Operand x, int axis, std::int64_t begin, std::int64_t end, std::int64_t step) {
+  if (step < 1) {
+    raise({.where = "slice",
+           .what = "the step must be positive",
+           .got = std::to_string(step),
+           .expected = "1 or more",
+           .hint = {}});
+  }
+  const Operand part(slice(x, axis, begin, end), x.location());  // checks the bounds
+  if (step == 1) return part.tensor();
+  const Tensor tensor = ops::tensor_of("slice", x);
+  const int along = static_cast<int>(normalize_axis("slice", axis, tensor.rank()));
+  const std::int64_t length = tensor.shape()[along];
+  const std::int64_t count = (part.tensor().shape()[along] + step - 1) / step;
+  if (count == 0) return part.tensor();
+  if (begin < 0) begin += length;
+  // Where in its block an element stands, so that all blocks lie in x.
+  const std::int64_t place = std::max<std::int64_t>(0, begin + count * step - length);
+  Operand blocks = part;
+  if (place <= begin) {
+    const std::int64_t first = begin - place;
+    blocks = Operand(slice(x, along, first, first + count * step), x.location());
+  } else {
+    std::vector<std::int64_t> low(static_cast<std::size_t>(tensor.rank()));
+    std::vector<std::int64_t> high = low;
+    high[static_cast<std::size_t>(along)] = step - 1;
+    const Operand used(slice(part, along, 0, (count - 1) * step + 1), x.location());
+    blocks = Operand(pad(used, low, high), x.location());
+  }
+  std::vector<std::int64_t> lengths = tensor.shape().to_vector();
+  lengths[static_cast<std::size_t>(along)] = count;
+  const Shape result(lengths);
+  lengths.insert(lengths.begin() + along + 1, step);
+  const Operand split(reshape(blocks, Shape(lengths)), x.location());
+  const std::int64_t at = place <= begin ? place : 0;
+  const Operand chosen(slice(split, along + 1, at, at + 1), x.location());
+  return reshape(chosen, result);
 }
 
 Tensor broadcast_to(Operand x, const Shape& shape) {

@@ -71,13 +71,6 @@ double average_precision(const Columns& columns) {
   return area / positives;
 }
 
-// The column of each row's largest value, the first of equal ones.
-Tensor first_largest(const Tensor& x) {
-  const auto columns = static_cast<double>(x.dim(1));
-  const Tensor is_largest = equal(x, max(x, {1}, true));
-  return min(where(is_largest, iota(x.shape(), 1), columns), {1});
-}
-
 Metric of_scores(std::string name, std::string scores, std::string targets,
                  double (*finish)(const Columns&)) {
   return {.name = std::move(name),
@@ -150,8 +143,8 @@ Metric accuracy(std::string logits, std::string targets) {
               [logits = std::move(logits), targets = std::move(targets)](const Batch& outputs,
                                                                          const Batch& batch) {
                 const Tensor& wanted = batch[targets];
-                const Tensor right =
-                    equal(first_largest(outputs[logits]), cast(wanted, Dtype::i32));
+                const Tensor guess = argmax(outputs[logits], 1);
+                const Tensor right = equal(guess, cast(wanted, guess.dtype()));
                 return std::vector<Tensor>{sum(cast(right, Dtype::f64)), rows_of(wanted)};
               },
           .sum_shapes = {Shape{}, Shape{}},

@@ -132,6 +132,9 @@ std::vector<OpCase> all_ops() {
           ScalarOp::trunc}) {
       cases.push_back({op, type, type});
     }
+    for (const int quarters : {0, 1}) {
+      cases.push_back({ScalarOp::wrap_angle, type, type, quarters});
+    }
     cases.push_back({ScalarOp::bitcast, type, type == f32 ? i32 : i64});
   }
   cases.push_back({ScalarOp::bitcast, i32, f32});

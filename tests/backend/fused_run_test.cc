@@ -254,6 +254,7 @@ TEST(FusedOnTheDevice, EveryInstructionEqualsTheInterpreter) {
           ScalarOp::trunc}) {
       add(op, type, type);
     }
+    for (const int quarters : {0, 1}) add(ScalarOp::wrap_angle, type, type, quarters);
     const Dtype bits = type == Dtype::f32 ? Dtype::i32 : Dtype::i64;
     add(ScalarOp::bitcast, type, bits);
     add(ScalarOp::bitcast, bits, type);

@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "ir/scalar_ops.h"
+
 namespace sinter::testing {
 
 namespace {
@@ -69,7 +71,7 @@ float decode_half(Bits bits, int mantissa, int exponent) {
 }
 
 template <class T>
-T float_op(ScalarOp op, T a, T b, T c) {
+T float_op(ScalarOp op, T a, T b, T c, std::int64_t imm = 0) {
   switch (op) {
     case ScalarOp::add:
       return a + b;
@@ -95,6 +97,8 @@ T float_op(ScalarOp op, T a, T b, T c) {
       return std::ceil(a);
     case ScalarOp::trunc:
       return std::trunc(a);
+    case ScalarOp::wrap_angle:  // tests/ir/math_test.cc looks at its values
+      return ir::scalar::wrap_angle(a, static_cast<int>(imm));
     default:
       throw std::logic_error("naive: not a float operation");
   }
@@ -208,10 +212,10 @@ Bits compute(const ScalarInst& inst, Dtype source, Bits a, Bits b, Bits c) {
   switch (inst.type) {
     case Dtype::f32:
       return to_bits(
-          float_op(inst.op, from_bits<float>(a), from_bits<float>(b), from_bits<float>(c)));
+          float_op(inst.op, from_bits<float>(a), from_bits<float>(b), from_bits<float>(c), inst.imm));
     case Dtype::f64:
       return to_bits(
-          float_op(inst.op, from_bits<double>(a), from_bits<double>(b), from_bits<double>(c)));
+          float_op(inst.op, from_bits<double>(a), from_bits<double>(b), from_bits<double>(c), inst.imm));
     case Dtype::i32:
       return to_bits(
           integer_op(inst.op, from_bits<std::int32_t>(a), from_bits<std::int32_t>(b), inst.imm));

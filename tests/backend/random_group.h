@@ -392,10 +392,11 @@ class GroupGenerator {
       const ScalarOp op = pick(std::vector<ScalarOp>{
           ScalarOp::add, ScalarOp::sub, ScalarOp::mul, ScalarOp::div, ScalarOp::fma, ScalarOp::neg,
           ScalarOp::abs, ScalarOp::sqrt, ScalarOp::round_even, ScalarOp::floor, ScalarOp::ceil,
-          ScalarOp::trunc});
+          ScalarOp::trunc, ScalarOp::wrap_angle});
       const int count = ir::operand_count(op);
       const std::int32_t c = count > 2 ? value_of(group, body, type) : -1;
-      body.emit(op, type, a, count > 1 ? b : -1, c);
+      const std::int64_t imm = op == ScalarOp::wrap_angle ? below(2) : 0;
+      body.emit(op, type, a, count > 1 ? b : -1, c, imm);
     } else if (type == Dtype::boolean || chance(2)) {
       const ScalarOp op = pick(std::vector<ScalarOp>{ScalarOp::bit_and, ScalarOp::bit_or,
                                                      ScalarOp::bit_xor, ScalarOp::bit_not});

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "sinter/autograd.h"
 #include "sinter/nn.h"
 #include "sinter/ops.h"
@@ -242,6 +244,20 @@ TEST(FileLayout, ASequentialFindsTheImageBehindAFlatten) {
   EXPECT_TRUE(layout_of(model, "4.weight").is_identity());
   const nn::Sequential plain{nn::Flatten(), nn::Linear(24, 5)};
   EXPECT_TRUE(layout_of(plain, "1.weight").is_identity());
+}
+
+TEST(BatchNorm, RunningStatisticsOfDataFarFromZeroAreTheirs) {
+  nn::BatchNorm norm(2, {.momentum = 1});
+  const std::vector<float> x = {99999.9f, 1e6f, 99999.9f, 1e6f + 1, 99999.9f, 1e6f + 2};
+  norm(tensor(x, {3, 2}));
+  EXPECT_EQ(norm.running_mean().value().to_vector<float>(),
+            (std::vector<float>{99999.9f, 1e6f + 1}));
+  EXPECT_EQ(norm.running_variance().value().to_vector<float>(), (std::vector<float>{0, 1}));
+  const TrainingScope evaluation(false);
+  const std::vector<float> y = norm(tensor(x, {3, 2})).to_vector<float>();
+  const float scaled = 1 / std::sqrt(1 + 1e-5f);
+  const std::vector<float> want = {0, -scaled, 0, 0, 0, scaled};
+  for (std::size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], want[i], 1e-6);
 }
 
 }  // namespace

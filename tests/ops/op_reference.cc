@@ -493,7 +493,12 @@ Arrays batch_norm(const Arrays& in, double epsilon) {
         (x.values[i] - mean.values[c]) / std::sqrt(variance.values[c] + epsilon) * in[1].values[c] +
         in[2].values[c];
   }
-  return {y, mean, variance};
+  return {y, mean, variance, array_of(in[1].shape)};
+}
+
+double binary_cross_entropy(double p, double target) {
+  const auto log = [](double x) { return std::isnan(x) ? x : std::max(std::log(x), -100.0); };
+  return -(target * log(p) + (1 - target) * log(1 - p));
 }
 
 Array made(OpId op, const Attributes& attributes) {
@@ -572,6 +577,9 @@ std::vector<Array> reference(OpId op, const Arrays& in, const Attributes& attrib
       return {log_softmax(in[0])};
     case OpId::cross_entropy:
       return {cross_entropy(in[0], in[1])};
+    case OpId::binary_cross_entropy:
+      return {
+          all_pointwise([](double p, double t, double) { return binary_cross_entropy(p, t); }, in)};
     case OpId::batch_norm:
       return batch_norm(in, attributes.real("epsilon"));
     default:

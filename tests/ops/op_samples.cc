@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "ops/list.h"
+#include "ops/sample_rows.h"
 
 namespace sinter {
 
@@ -12,64 +13,6 @@ namespace {
 
 using ir::OpId;
 using Numbers = std::vector<std::int64_t>;
-
-// Numbers in [0, 1) that depend on nothing but how many were drawn.
-class Draws {
- public:
-  double next() {
-    state_ = state_ * 6364136223846793005ull + 1442695040888963407ull;
-    return static_cast<double>(state_ >> 40) * 0x1p-24;
-  }
-
- private:
-  std::uint64_t state_ = 20240601;
-};
-
-class Rows {
- public:
-  SampleInput real(const Shape& shape, double low = -2, double high = 2) {
-    SampleInput input{Dtype::f64, shape, {}};
-    for (std::int64_t i = 0; i < shape.elements(); ++i) {
-      // Rounded to f32, so that the f32 and the f64 run see the same numbers.
-      const double value = low + (high - low) * draws_.next();
-      input.values.push_back(static_cast<double>(static_cast<float>(value)));
-    }
-    return input;
-  }
-  // Whole numbers, low <= x < high.
-  SampleInput whole(const Shape& shape, std::int64_t low, std::int64_t high, Dtype dtype) {
-    SampleInput input = real(shape, static_cast<double>(low), static_cast<double>(high));
-    input.dtype = dtype;
-    for (double& value : input.values) value = std::floor(value);
-    return input;
-  }
-  SampleInput given(Dtype dtype, const Shape& shape, std::vector<double> values) {
-    return {dtype, shape, std::move(values)};
-  }
-
-  Sample& add(OpId op, const std::string& what, std::vector<SampleInput> inputs,
-              ir::Attributes attributes = {}) {
-    Sample sample;
-    sample.op = op;
-    sample.name = std::string(ir::find(op_list(), op).name) + ": " + what;
-    sample.inputs = std::move(inputs);
-    sample.attributes = std::move(attributes);
-    samples_.push_back(std::move(sample));
-    return samples_.back();
-  }
-  Sample& add_smooth(OpId op, const std::string& what, std::vector<SampleInput> inputs,
-                     ir::Attributes attributes = {}) {
-    Sample& sample = add(op, what, std::move(inputs), std::move(attributes));
-    sample.is_smooth = true;
-    return sample;
-  }
-
-  std::vector<Sample> take() { return std::move(samples_); }
-
- private:
-  Draws draws_;
-  std::vector<Sample> samples_;
-};
 
 std::int64_t number_of(Dtype dtype) { return static_cast<std::int64_t>(dtype); }
 
@@ -313,6 +256,15 @@ void add_compositions(Rows& rows) {
            {rows.real({3, 4}), rows.given(Dtype::i64, {3}, {0, 4, 1})});
   rows.add(OpId::cross_entropy, "a negative label",
            {rows.real({3, 4}), rows.given(Dtype::i32, {3}, {0, -1, 1})});
+  rows.add_smooth(OpId::binary_cross_entropy, "matrix",
+                  {rows.real({3, 4}, 0.05, 0.95), rows.real({3, 4}, 0, 1)})
+      .tolerance = 5e-6;
+  rows.add(OpId::binary_cross_entropy, "certain",
+           {rows.given(Dtype::f64, {6}, {0, 1, 0, 1, 1e-30, 0.5}),
+            rows.given(Dtype::f64, {6}, {0, 1, 1, 0, 1, 0})});
+  rows.add(OpId::binary_cross_entropy, "no probability",
+           {rows.given(Dtype::f64, {2}, {-0.5, 1.5}), rows.given(Dtype::f64, {2}, {1, 0})});
+  rows.add(OpId::binary_cross_entropy, "empty", {rows.real({0, 2}), rows.real({0, 2})});
   const ir::Attributes epsilon = {{"epsilon", 1e-5}};
   rows.add_smooth(OpId::batch_norm, "images",
                   {rows.real({2, 3, 3, 2}), rows.real({2}, 0.5, 1.5), rows.real({2})}, epsilon)
@@ -431,7 +383,9 @@ std::vector<Sample> make_samples() {
   add_compositions(rows);
   add_smooth_pointwise(rows);
   add_other_pointwise(rows);
-  return rows.take();
+  std::vector<Sample> all = rows.take();
+  for (Sample& sample : function_samples()) all.push_back(std::move(sample));
+  return all;
 }
 
 template <class T>

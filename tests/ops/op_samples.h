@@ -4,10 +4,12 @@
 #ifndef SINTER_TESTS_OPS_OP_SAMPLES_H_
 #define SINTER_TESTS_OPS_OP_SAMPLES_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "ir/op.h"
+#include "ops/op_reference.h"
 #include "sinter/tensor.h"
 
 namespace sinter {
@@ -33,12 +35,18 @@ struct Sample {
   double tolerance = 2e-6;
   // pointwise: the result of one element; null: op_reference.cc knows the op.
   double (*naive)(double a, double b, double c) = nullptr;
+  // A user function that is composed of ops, instead of an op, and its naive version.
+  std::function<Tensor(const std::vector<Tensor>& inputs)> function;
+  std::function<Array(const std::vector<Array>& inputs)> naive_function;
 };
 
 // Readable when a test fails.
 void PrintTo(const Sample& sample, std::ostream* out);
 
 const std::vector<Sample>& op_samples();
+
+// Rows of user functions that are no ops of their own; a part of the above (function_samples.cc).
+std::vector<Sample> function_samples();
 
 // The value of an input, floating ones in `floating`.
 Tensor make_tensor(const SampleInput& input, Dtype floating);

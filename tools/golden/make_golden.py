@@ -1,10 +1,13 @@
 """Writes tests/golden/*.json: what PyTorch computes for small layers, optimizers, schedules and
 ten-step trainings. Images are converted to NHWC; weights stay in PyTorch's layouts, as in files.
 
-usage: python tools/golden/make_golden.py   (from the repository root, with torch installed)"""
+usage: python tools/golden/make_golden.py [FILE...]   (from the repository root, with torch installed;
+all files, or those named: layers, functions, optimizers, curves)"""
 import copy
 import json
+import math
 import pathlib
+import sys
 
 import torch
 import torch.nn as nn
@@ -95,6 +98,66 @@ def layers():
     write("layers", cases)
 
 
+def function_case(function, *inputs):
+    """Result and gradients of sum(result * dy) for fixed dy, computed in f64 from f32 inputs."""
+    inputs = [x.detach() for x in inputs]
+    wide = [x.double().requires_grad_() for x in inputs]
+    y = function(*wide)
+    dy = torch.randn(y.shape)
+    gradients = torch.autograd.grad((y * dy.double()).sum(), wide)
+    return {"inputs": [pack(x) for x in inputs], "y": pack(y.float()), "dy": pack(dy),
+            "gradients": [pack(g.float()) for g in gradients]}
+
+
+def functions():
+    torch.manual_seed(5)
+    cases = {}
+    x, target = torch.randn(4, 3) * 2, torch.randn(4, 3)
+    probability, label = torch.rand(4, 3), torch.randint(0, 2, (4, 3)).float()
+    weight = torch.rand(3) + 0.5
+    edges = torch.tensor([0.0, 1.0, 0.0, 1.0, 1e-20, 0.5])
+    edge_labels = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0, 0.25])
+    for reduction in ("mean", "sum", "none"):
+        cases[f"mse_loss_{reduction}"] = function_case(
+            lambda a, b: F.mse_loss(a, b, reduction=reduction), x, target)
+        cases[f"l1_loss_{reduction}"] = function_case(
+            lambda a, b: F.l1_loss(a, b, reduction=reduction), x, target)
+        cases[f"huber_loss_{reduction}"] = function_case(
+            lambda a, b: F.huber_loss(a, b, reduction=reduction, delta=0.7), x, target)
+        cases[f"binary_cross_entropy_{reduction}"] = function_case(
+            lambda a: F.binary_cross_entropy(a, label.double(), reduction=reduction), probability)
+        cases[f"with_logits_{reduction}"] = function_case(
+            lambda a: F.binary_cross_entropy_with_logits(
+                a, label.double(), reduction=reduction, pos_weight=weight.double()), x)
+    cases["labels"] = pack(label)
+    cases["positive_weight"] = pack(weight)
+    cases["binary_cross_entropy_edges"] = function_case(
+        lambda a: F.binary_cross_entropy(a, edge_labels.double(), reduction="none"), edges)
+    cases["edge_labels"] = pack(edge_labels)
+    rows = torch.cat([torch.randn(5, 4), torch.zeros(1, 4)])
+    for name, p in (("1", 1), ("2", 2), ("inf", math.inf)):
+        cases[f"norm_{name}"] = function_case(lambda a: torch.linalg.vector_norm(a, p, dim=1), rows)
+    cases["var"] = function_case(lambda a: torch.var(a, dim=0), 1e5 + torch.randn(9, 4))
+    cases["logsumexp"] = function_case(lambda a: torch.logsumexp(a, dim=1), 1e4 + torch.randn(5, 4))
+    image = torch.randn(2, 5, 6, 3)
+    for name, options in (("plain", {"kernel_size": 2}),
+                          ("padded", {"kernel_size": 3, "stride": 2, "padding": 1}),
+                          ("not_counted", {"kernel_size": (3, 2), "stride": (1, 2), "padding": 1,
+                                           "count_include_pad": False})):
+        cases[f"avg_pool2d_{name}"] = function_case(
+            lambda a: nhwc(F.avg_pool2d(a.permute(0, 3, 1, 2), **options)), image)
+    for name, offset, spread in (("near", 0, 1), ("far", 1e5, 1), ("very_far", 1.7e9, 1e4)):
+        cases[f"batch_norm_{name}"] = function_case(
+            lambda a, w, b: F.batch_norm(a, None, None, w, b, training=True),
+            offset + spread * torch.randn(16, 3), torch.rand(3) + 0.5, torch.randn(3))
+    mixed = torch.tensor([[1.0, 3.0, 3.0, -2.0], [1.0, math.nan, 5.0, math.nan],
+                          [-math.inf, math.inf, math.inf, -math.inf], [0.0, 0.0, -0.0, 0.0]])
+    shown = [[None if math.isnan(v) else str(v) for v in row] for row in mixed.tolist()]
+    cases["extremes"] = {"x": shown, "argmax": mixed.argmax(1).tolist(),
+                         "argmin": mixed.argmin(1).tolist()}
+    write("functions", cases)
+
+
 def optimizer_case(make, start, gradients, clip=None):
     parameters = [nn.Parameter(p.clone()) for p in start]
     optimizer = make(parameters)
@@ -181,6 +244,6 @@ def curves():
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    layers()
-    optimizers()
-    curves()
+    makers = {"layers": layers, "functions": functions, "optimizers": optimizers, "curves": curves}
+    for name in sys.argv[1:] or makers:
+        makers[name]()

@@ -195,6 +195,9 @@ class BodyEmitter {
   void emit_sign(std::int32_t value);
   void emit_round(std::int32_t value, int mode);
   void emit_multiply_i64(std::int32_t value);
+  // emit_call.cc
+  void emit_wrap_angle(std::int32_t value);
+  void emit_call(const void* function, const Vec& values, int argument);
   void emit_compare(std::int32_t value);
   void emit_compare_avx2(std::int32_t value);
   void emit_mask_logic(std::int32_t value);
@@ -245,6 +248,7 @@ class BodyEmitter {
   std::map<std::pair<std::uint64_t, bool>, int> pool_index_;
   int tail_mask_[2] = {-1, -1};
   std::map<std::pair<int, std::int64_t>, int> iota_;
+  int call_frame_ = -1;  // where calls keep the registers
 
   std::vector<int> home_;              // frame offset or -1
   std::vector<int> spill_;             // frame offset or -1

@@ -118,6 +118,8 @@ void BodyEmitter::emit_arithmetic(std::int32_t value) {
       return emit_round(value, 2);
     case ScalarOp::trunc:
       return emit_round(value, 3);
+    case ScalarOp::wrap_angle:
+      return emit_wrap_angle(value);
     default:
       throw ir::InternalError("emitter: an instruction is not emitted");
   }

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "ir/internal_error.h"
+#include "ir/scalar_ops.h"
 
 namespace sinter::backend::cpu {
 
@@ -96,6 +97,16 @@ void choose(void* out, const void* a, const void* b, const void* c, std::int64_t
   for (std::int64_t i = 0; i < count; ++i) {
     const T mask = static_cast<T>(T{0} - static_cast<T>(condition[i]));
     to[i] = static_cast<T>((x[i] & mask) | (y[i] & static_cast<T>(~mask)));
+  }
+}
+
+template <class T>
+void wrap_angles(void* out, const void* a, const void*, const void*, std::int64_t imm,
+                 std::int64_t count) {
+  auto* __restrict to = static_cast<T*>(out);
+  const auto* x = static_cast<const T*>(a);
+  for (std::int64_t i = 0; i < count; ++i) {
+    to[i] = ir::scalar::wrap_angle(x[i], static_cast<int>(imm));
   }
 }
 
@@ -470,6 +481,10 @@ TileFunction tile_function(const ir::ScalarInst& inst, Dtype source) {
       return float_unary<Ceil>(op, type);
     case ScalarOp::trunc:
       return float_unary<Trunc>(op, type);
+    case ScalarOp::wrap_angle:
+      if (type == Dtype::f32) return wrap_angles<float>;
+      if (type == Dtype::f64) return wrap_angles<double>;
+      no_loop(op);
     case ScalarOp::eq:
       return comparison<Eq>(op, source);
     case ScalarOp::ne:

@@ -1,5 +1,6 @@
 #include "backend/cuda/fused.h"
 
+#include <algorithm>
 #include <limits>
 #include <set>
 #include <string>
@@ -105,6 +106,14 @@ GroupSource group_source(const ir::Group& group) {
 
 std::string program_source(std::span<const GroupSource> groups) {
   std::string text(fused_prelude());
+  const auto wraps_angles = [](const GroupLaunch& launch) {
+    return launch.text.find("sinter_wrap_angle(") != std::string::npos;
+  };
+  if (std::any_of(groups.begin(), groups.end(), [&](const GroupSource& group) {
+        return std::any_of(group.launches.begin(), group.launches.end(), wraps_angles);
+      })) {
+    text += angle_prelude();
+  }
   std::set<std::string_view> known;
   for (const GroupSource& group : groups) {
     for (const GroupLaunch& launch : group.launches) {

@@ -47,6 +47,8 @@ constexpr std::size_t argument_bytes(std::size_t operands) { return (operands + 
 
 // What all texts need first: helpers, no kernels.
 std::string_view fused_prelude();
+// Behind it, for kernels that call sinter_wrap_angle.
+std::string_view angle_prelude();
 
 // One text with the kernels of many groups, equal ones once: compiled together they cost a fraction
 // of what they cost apart.

@@ -206,8 +206,25 @@ __device__ inline T sinter_fold_many_by_warp(const T* values, long long places, 
 }
 )cuda";
 
+constexpr std::string_view kAnglePrelude =
+    "\n#define SINTER_ANYWHERE __device__ inline\n"
+#include "large_angle_text.h"
+    R"cuda(
+__device__ inline float sinter_wrap_angle(float a, int quarters) {
+  if (!(sinter_abs(a) > 0x1p20f)) return a;
+  return __int_as_float((int)sinter_wrap_large_angle((unsigned)__float_as_int(a), quarters));
+}
+__device__ inline double sinter_wrap_angle(double a, int quarters) {
+  if (!(sinter_abs(a) > 0x1p30)) return a;
+  const unsigned long long bits = (unsigned long long)__double_as_longlong(a);
+  return __longlong_as_double((long long)sinter_wrap_large_angle(bits, quarters));
+}
+)cuda";
+
 }  // namespace
 
 std::string_view fused_prelude() { return kPrelude; }
+
+std::string_view angle_prelude() { return kAnglePrelude; }
 
 }  // namespace sinter::backend::cuda

@@ -150,6 +150,8 @@ std::string FusedBody::expression(const ScalarInst& it) const {
       return call(it, "ceilf", "ceil");
     case ScalarOp::trunc:
       return call(it, "truncf", "trunc");
+    case ScalarOp::wrap_angle:
+      return fmt::format("sinter_wrap_angle(v{}, {})", it.a, it.imm);
     case ScalarOp::eq:
       return between(it, "==");
     case ScalarOp::ne:

@@ -8,20 +8,6 @@
 namespace sinter::recipes::tabular {
 namespace {
 
-// Columns beside each other.
-Tensor joined(const std::vector<Tensor>& parts) {
-  std::int64_t width = 0;
-  for (const Tensor& part : parts) width += part.dim(1);
-  std::int64_t at = 0;
-  Tensor all;
-  for (const Tensor& part : parts) {
-    const Tensor wide = pad(part, {0, at}, {0, width - at - part.dim(1)});
-    all = all.defined() ? all + wide : wide;
-    at += part.dim(1);
-  }
-  return all;
-}
-
 // Columns of words become vectors, which stand beside the numbers in front of the layers.
 class TabularNet : public nn::Module {
  public:
@@ -71,7 +57,7 @@ class TabularNet : public nn::Module {
       const Tensor ids = slice(batch["words"], 1, column, column + 1);
       parts.push_back(embeddings_[i](reshape(ids, {ids.dim(0)})));
     }
-    return joined(parts);
+    return parts.size() == 1 ? parts.front() : concatenate(parts, 1);
   }
 
   bool is_class_;
@@ -88,7 +74,7 @@ train::Task make_tabular_task(const TabularSpec& spec) {
   task.forward = [net](const Batch& batch) { return net(batch); };
   if (!spec.target.is_class()) {
     task.loss = [](const Batch& outputs, const Batch& batch) {
-      return mean(square(outputs["predictions"] - batch["targets"]));
+      return mse_loss(outputs["predictions"], batch["targets"]);
     };
     task.metrics = {train::rmse("predictions", "targets", spec.target.deviation),
                     train::mae("predictions", "targets", spec.target.deviation)};
