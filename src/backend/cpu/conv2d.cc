@@ -333,7 +333,7 @@ std::unique_ptr<PreparedKernel> prepare_conv2d(const KernelCall& call) {
   const Sizes s = sizes_of(call);
   if (dtype == Dtype::f64) return std::make_unique<LoopKernel<double>>(call.op, s);
   if (!may_use_onednn()) return std::make_unique<LoopKernel<float>>(call.op, s);
-  return prepare_for_teams(call, multiplications(s) < kSmallContraction, prepare_onednn);
+  return prepare_for_teams(call, multiplications(s), prepare_onednn);
 }
 
 }  // namespace

@@ -188,12 +188,11 @@ class ZeroKernel final : public PreparedKernel {
   std::int64_t bytes_;
 };
 
-bool is_small(const KernelCall& call) {
+double multiplications(const KernelCall& call) {
   const Operands operands = operands_of(call);
   const Matrices s = matrices_of(operands);
   return static_cast<double>(batch_of(operands)) * static_cast<double>(s.m) *
-             static_cast<double>(s.n) * static_cast<double>(s.k) <
-         kSmallContraction;
+         static_cast<double>(s.n) * static_cast<double>(s.k);
 }
 
 std::unique_ptr<PreparedKernel> prepare_onednn(const KernelCall& call) {
@@ -216,7 +215,7 @@ std::unique_ptr<PreparedKernel> prepare_matmul(const KernelCall& call) {
   if (dtype == Dtype::f64) return std::make_unique<LoopKernel<double>>(call);
   if (uses_matmul_avx2()) return prepare_matmul_avx2(call);
   if (!may_use_onednn()) return std::make_unique<LoopKernel<float>>(call);
-  return prepare_for_teams(call, is_small(call), prepare_onednn);
+  return prepare_for_teams(call, multiplications(call), prepare_onednn);
 }
 
 }  // namespace

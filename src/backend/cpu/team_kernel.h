@@ -9,17 +9,13 @@
 
 namespace sinter::backend::cpu {
 
-// A contraction of fewer multiplications than this runs in the caller's thread: a second one would
-// take longer to start than it saves. By shape alone, so that its bits do not depend on what else
-// the machine does.
-inline constexpr double kSmallContraction = 1 << 20;
-
-// A kernel that is run as `prepare` makes it for the team that there is when it is run
-// (parallel::team_size(), or 1 if it `is_small`). `prepare` is called, and its kernels are run,
-// under a parallel::ForeignTeams of that size: now, and once more for each other size that comes. A
-// kernel for another size that needs more workspace than the first gets it from the heap.
+// A kernel that is run as `prepare` makes it for the team that there is when it is run:
+// parallel::team_size(), or 1 where so few `multiplications` are small work (see small_work.h).
+// `prepare` is called, and its kernels are run, under a parallel::ForeignTeams of that size: now,
+// and once more for each other size that comes. A kernel for a size that was not foreseen takes
+// workspace beyond the planned one from the heap.
 std::unique_ptr<PreparedKernel> prepare_for_teams(
-    const KernelCall& call, bool is_small,
+    const KernelCall& call, double multiplications,
     std::unique_ptr<PreparedKernel> (*prepare)(const KernelCall&));
 
 }  // namespace sinter::backend::cpu
