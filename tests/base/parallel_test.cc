@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 #include <omp.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <fstream>
 #include <limits>
 #include <mutex>
 #include <set>
@@ -243,6 +246,37 @@ bool counts_to_1000() {
   std::atomic<std::int64_t> sum{0};
   parallel_for(1000, 1, [&](std::int64_t begin, std::int64_t end) { sum += end - begin; });
   return sum == 1000;
+}
+
+// From now on this process gets hardly more address space than it has: no stack of another thread.
+void use_up_address_space() {
+  std::ifstream file("/proc/self/statm");
+  long pages = 0;
+  file >> pages;
+  const auto bytes = static_cast<rlim_t>(pages) * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
+  const rlimit limit{bytes + (1 << 20), bytes + (1 << 20)};
+  setrlimit(RLIMIT_AS, &limit);
+}
+
+// A forked process has no team anyway, so another program does it: this one again.
+TEST_F(ParallelFor, AProcessThatCanStartNoThreadComputesAlone) {
+  constexpr const char* kIsTheOther = "SINTER_TEST_WITHOUT_THREADS";
+  if (std::getenv(kIsTheOther) != nullptr) {
+    use_up_address_space();
+    set_thread_count(6);
+    EXPECT_EQ(parallel::team_size(), 1);
+    EXPECT_TRUE(counts_to_1000());
+    return;
+  }
+  const pid_t child = fork();
+  if (child == 0) {
+    setenv(kIsTheOther, "1", 1);
+    execl("/proc/self/exe", "base_test", "--gtest_filter=*CanStartNoThread*", nullptr);
+    _exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 TEST_F(ParallelFor, AForkedProcessComputesInTheThreadThatForked) {

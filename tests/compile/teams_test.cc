@@ -165,10 +165,11 @@ TEST_F(Teams, ThreadsOfTheProgramHaveTheirOwn) {
   for (const double error : errors) EXPECT_EQ(error, 0);
 }
 
-// Shapes that no one has asked for before have kernels of their own.
-bool new_kernels_compute(std::int64_t first) {
-  for (std::int64_t n = first; n < first + 40; ++n) {
-    if (sum(ones({n}) * 2.0 + 1.0).item<float>() != static_cast<float>(3 * n)) return false;
+// Machine code of its own for each factor.
+bool kernels_compute(int first_factor) {
+  for (int factor = first_factor; factor < first_factor + 40; ++factor) {
+    auto scaled = compile([&](const Tensor& x) { return sum(x * factor + 1.0); });
+    if (scaled(ones({10})).item<float>() != static_cast<float>(10 * factor + 10)) return false;
   }
   return true;
 }
@@ -214,14 +215,25 @@ TEST_F(Teams, AForkedProcessComputes) {
   EXPECT_EQ(mlp_losses(), expected);
 }
 
-// Machine code made before and after a fork is each process's own.
-TEST_F(Teams, ParentAndChildMakeKernelsAtOnce) {
-  ASSERT_TRUE(new_kernels_compute(1000));
-  const pid_t child =
-      start_child([] { return new_kernels_compute(1020) && new_kernels_compute(1000); });
-  EXPECT_TRUE(new_kernels_compute(1040));
-  EXPECT_TRUE(new_kernels_compute(1000));
+// Machine code made before and after a fork is each process's own: neither writes over the other's.
+TEST_F(Teams, ParentAndChildMakeKernelsOfTheirOwn) {
+  ASSERT_TRUE(kernels_compute(100));
+  int to_parent[2], to_child[2];
+  ASSERT_EQ(pipe(to_parent), 0);
+  ASSERT_EQ(pipe(to_child), 0);
+  char byte = 0;
+  const pid_t child = start_child([&] {
+    const bool before = kernels_compute(200);
+    return write(to_parent[1], &byte, 1) == 1 && read(to_child[0], &byte, 1) == 1 && before &&
+           kernels_compute(200) && kernels_compute(100);
+  });
+  EXPECT_EQ(read(to_parent[0], &byte, 1), 1);
+  EXPECT_TRUE(kernels_compute(300));
+  EXPECT_EQ(write(to_child[1], &byte, 1), 1);
   expect_success(child);
+  EXPECT_TRUE(kernels_compute(100));
+  EXPECT_TRUE(kernels_compute(300));
+  for (const int end : {to_parent[0], to_parent[1], to_child[0], to_child[1]}) close(end);
 }
 
 #if defined(__x86_64__)

@@ -23,9 +23,17 @@ void check(asmjit::Error error) {
          .hint = {}});
 }
 
-[[noreturn]] void raise_system(const char* what, const char* hint) {
-  const std::string got = std::generic_category().message(errno);
-  raise({.where = "cpu", .what = what, .got = got, .expected = {}, .hint = hint});
+[[noreturn]] void raise_system() {
+  const int error = errno;
+  const bool is_memory = error == ENOMEM;
+  raise({.where = "cpu",
+         .what = is_memory ? "out of memory for machine code" : "memory cannot be made executable",
+         .got = std::generic_category().message(error),
+         .expected = {},
+         .hint = is_memory
+                     ? "the system's memory, a control group's or the address space (ulimit -v) is "
+                       "used up; a smaller batch needs less"
+                     : "SINTER_ISA=interpreter runs without machine code"});
 }
 
 }  // namespace
@@ -42,18 +50,12 @@ CodeMemory::CodeMemory(asmjit::CodeHolder* holder) {
   bytes_ = (holder->codeSize() + page - 1) / page * page;
   void* const pages =
       mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (pages == MAP_FAILED) {
-    raise_system("out of memory for machine code",
-                 "the system's memory, a control group's or the address space (ulimit -v) is used "
-                 "up; a smaller batch needs less");
-  }
+  if (pages == MAP_FAILED) raise_system();
   pages_ = pages;
   try {
     check(holder->relocateToBase(reinterpret_cast<std::uintptr_t>(pages_)));
     check(holder->copyFlattenedData(pages_, bytes_));
-    if (mprotect(pages_, bytes_, PROT_READ | PROT_EXEC) != 0) {
-      raise_system("memory cannot be made executable", "SINTER_ISA=interpreter runs without it");
-    }
+    if (mprotect(pages_, bytes_, PROT_READ | PROT_EXEC) != 0) raise_system();
   } catch (...) {
     munmap(pages_, bytes_);
     throw;
