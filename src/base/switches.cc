@@ -37,15 +37,18 @@ constexpr std::array<SwitchRow, 10> kTable = {{
     {"SINTER_DISABLE", "names, separated by commas", "",
      "skip these passes of the compiler; 'strides' gives contractions dense operands, as when "
      "called "
-     "directly; 'emit' leaves fused groups to the interpreter"},
+     "directly; 'emit' leaves fused groups to the interpreter; 'onednn' leaves contractions to our "
+     "own compiled loops"},
     {"SINTER_DUMP", "a directory", "",
      "write there: the graph after each pass, the program, its arena as a picture, a step's trace"},
     {"SINTER_INSTALL", "0 or 1", "1", "0: make never installs packages (read by make only)"},
     {"SINTER_ISA", "auto, interpreter, avx2 or avx512", "auto",
      "what runs fused groups on the CPU, and with avx2 f32 matrix products; auto takes the widest "
-     "instructions that it has"},
+     "instructions that it has; with interpreter nothing makes machine code at run time, oneDNN "
+     "neither: slow, for systems that forbid it and for comparison"},
     {"SINTER_THREADS", "1 to 1024", "",
-     "CPU threads to use; without it, all that the process may run on"},
+     "CPU threads to use; without it, all that the process may run on and that its control groups' "
+     "quotas pay for"},
 }};
 
 [[noreturn]] void refuse(std::string_view name, std::string_view value, std::string_view hint) {

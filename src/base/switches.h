@@ -31,7 +31,7 @@ struct Switches {
   std::string cuda_library;              // SINTER_CUDA_LIBRARY, a file; empty: not given
   std::optional<std::string> cache;      // SINTER_CACHE; empty: no folder; nothing: not given
 
-  // True when `name` (a pass, or "emit") stands in SINTER_DISABLE.
+  // True when `name` (a pass, "emit" or "onednn") stands in SINTER_DISABLE.
   bool disabled(std::string_view name) const;
 };
 

@@ -1,6 +1,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "data/permutation.h"
@@ -128,7 +129,16 @@ Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& opti
   }
   impl_->order.resize(static_cast<std::size_t>(rows));
   impl_->ring.resize(static_cast<std::size_t>(options.prefetch));
-  impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+  try {
+    impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
+  } catch (const std::system_error& error) {
+    raise({.where = "loader",
+           .what = "its thread cannot be started",
+           .got = error.code().message(),
+           .expected = {},
+           .hint = "memory, address space (ulimit -v), or the number of threads (ulimit -u, a "
+                   "control group) is used up"});
+  }
 }
 
 Loader::~Loader() = default;

@@ -41,8 +41,10 @@ std::vector<ir::TensorType> infer(const ir::Op& op, std::span<const Tensor> inpu
                                   const ir::Attributes& attributes, SourceLocation location,
                                   std::span<const std::shared_ptr<const ir::Graph>> bodies) {
   std::vector<ir::TensorType> types;
+  types.reserve(inputs.size());
   for (const Tensor& input : inputs) types.push_back(input.impl()->payload.type);
   std::vector<const ir::Graph*> graphs;
+  graphs.reserve(bodies.size());
   for (const auto& body : bodies) graphs.push_back(body.get());
   try {
     return op.infer({types, attributes, graphs});

@@ -25,6 +25,7 @@ struct CachedProgram {
 
 class KeyBuilder {
  public:
+  KeyBuilder() { key_.reserve(kUsualBytes); }
   template <class T>
   void add(const T& value) {
     key_.append(reinterpret_cast<const char*>(&value), sizeof(value));
@@ -46,6 +47,8 @@ class KeyBuilder {
   std::string take() { return std::move(key_); }
 
  private:
+  static constexpr std::size_t kUsualBytes = 256;  // taken from the heap once, not as it grows
+
   std::string key_;
 };
 
@@ -161,6 +164,9 @@ std::vector<Payload> run_eager(const ir::Op& op, std::span<const Tensor> inputs,
   std::vector<Payload> results;
   std::vector<void*> input_memory;
   std::vector<void*> output_memory;
+  results.reserve(types.size());
+  input_memory.reserve(inputs.size());
+  output_memory.reserve(types.size());
   for (const Tensor& input : inputs) input_memory.push_back(input.impl()->payload.memory());
   for (const ir::TensorType& type : types) {
     results.push_back(allocate_payload(type));

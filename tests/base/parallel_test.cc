@@ -2,8 +2,14 @@
 
 #include <gtest/gtest.h>
 #include <omp.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <fstream>
 #include <limits>
 #include <mutex>
 #include <set>
@@ -70,16 +76,12 @@ TEST_F(ParallelFor, CutsByCountGrainAndThreadsOnly) {
   EXPECT_EQ(pieces_of(10, 1), (Pieces{{0, 10}}));
 }
 
-TEST_F(ParallelFor, CutsTheSameWhenTheRuntimeGivesFewerThreads) {
+TEST_F(ParallelFor, CutsForTheTeamThatTheRuntimeGives) {
   set_thread_count(4);
-  std::vector<Pieces> seen(2);
-  for (const int limit : {1, 4}) {
-    omp_set_max_active_levels(limit == 1 ? 0 : 1);
-    seen[limit == 1 ? 0 : 1] = pieces_of(100, 1);
-  }
+  omp_set_max_active_levels(0);
+  EXPECT_EQ(pieces_of(100, 1), (Pieces{{0, 100}}));
   omp_set_max_active_levels(1);
-  EXPECT_EQ(seen[0].size(), 4U);
-  EXPECT_EQ(seen[0], seen[1]);
+  EXPECT_EQ(static_cast<int>(pieces_of(100, 1).size()), parallel::team_size());
 }
 
 TEST_F(ParallelFor, CutsHugeCountsWithoutOverflow) {
@@ -106,7 +108,7 @@ TEST_F(ParallelFor, RunsSeriallyInsideItself) {
   std::atomic<int> calls{0};
   parallel_for(4, 1, [&](std::int64_t, std::int64_t) {
     const auto outer = std::this_thread::get_id();
-    EXPECT_TRUE(parallel::is_nested());
+    EXPECT_EQ(parallel::team_size(), 1);
     parallel_for(1000, 1, [&](std::int64_t begin, std::int64_t end) {
       EXPECT_EQ(begin, 0);
       EXPECT_EQ(end, 1000);
@@ -115,7 +117,7 @@ TEST_F(ParallelFor, RunsSeriallyInsideItself) {
     });
   });
   EXPECT_EQ(calls, 4);
-  EXPECT_FALSE(parallel::is_nested());
+  EXPECT_EQ(parallel::team_size(), 4);
 }
 
 TEST_F(ParallelFor, RethrowsTheExceptionOfTheFirstPieceAfterAllHaveRun) {
@@ -176,16 +178,124 @@ TEST_F(ParallelFor, TakesAConstBody) {
   EXPECT_EQ(calls, 2);
 }
 
-TEST_F(ParallelFor, TellsOpenMpTheThreadCount) {
-  set_thread_count(3);
-  EXPECT_EQ(thread_count(), 3);
-  EXPECT_EQ(omp_get_max_threads(), 3);
-  int seen = 0;
-  std::thread([&] {
-    adopt_thread_count();
-    seen = omp_get_max_threads();
-  }).join();
-  EXPECT_EQ(seen, 3);
+// What oneDNN does: it asks for a number once, and counts on a team of that size later.
+int foreign_team(int* told) {
+  *told = omp_get_max_threads();
+  int size = 0;
+#pragma omp parallel
+  if (omp_get_thread_num() == 0) size = omp_get_num_threads();
+  return size;
+}
+
+TEST_F(ParallelFor, GivesForeignCodeTheTeamThatItIsTold) {
+  set_thread_count(4);
+  const int before = omp_get_max_threads();
+  for (const bool dynamic : {false, true}) {
+    omp_set_dynamic(dynamic);
+    for (const int threads : {1, parallel::team_size()}) {
+      const parallel::ForeignTeams scope(threads);
+      int told = 0;
+      EXPECT_EQ(foreign_team(&told), threads);
+      EXPECT_EQ(told, threads);
+    }
+    EXPECT_EQ(omp_get_max_threads(), before);  // what the program has set stays its own
+    EXPECT_EQ(omp_get_dynamic() != 0, dynamic);
+  }
+  omp_set_dynamic(0);
+}
+
+TEST_F(ParallelFor, TheTeamIsWhatOpenMpGrants) {
+  set_thread_count(4);
+  const int granted = parallel::team_size();  // OMP_THREAD_LIMIT may stand in the environment
+  EXPECT_EQ(granted, std::min(4, omp_get_thread_limit()));
+  {
+    const parallel::CallerOnly scope;
+    EXPECT_EQ(parallel::team_size(), 1);
+    EXPECT_EQ(pieces_of(100, 1).size(), 1U);
+  }
+  omp_set_max_active_levels(0);
+  EXPECT_EQ(parallel::team_size(), 1);
+  omp_set_max_active_levels(1);
+  EXPECT_EQ(parallel::team_size(), granted);
+  std::atomic<int> nested{1};
+#pragma omp parallel num_threads(2)
+  if (omp_in_parallel() != 0 && parallel::team_size() != 1) nested = parallel::team_size();
+  EXPECT_EQ(nested, 1);
+  int in_thread = 0;
+  std::thread([&] { in_thread = parallel::team_size(); }).join();
+  EXPECT_EQ(in_thread, granted);
+  set_thread_count(1);
+  EXPECT_EQ(parallel::team_size(), 1);
+}
+
+// The status with which a forked child ends that runs `body`: 0 when that gives true. -1 when it
+// hangs.
+template <class Body>
+int status_of_child(Body body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    _exit(body() ? 0 : 1);
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+bool counts_to_1000() {
+  std::atomic<std::int64_t> sum{0};
+  parallel_for(1000, 1, [&](std::int64_t begin, std::int64_t end) { sum += end - begin; });
+  return sum == 1000;
+}
+
+// From now on this process gets hardly more address space than it has: no stack of another thread.
+void use_up_address_space() {
+  std::ifstream file("/proc/self/statm");
+  long pages = 0;
+  file >> pages;
+  const auto bytes = static_cast<rlim_t>(pages) * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
+  const rlimit limit{bytes + (1 << 20), bytes + (1 << 20)};
+  setrlimit(RLIMIT_AS, &limit);
+}
+
+// A forked process has no team anyway, so another program does it: this one again.
+TEST_F(ParallelFor, AProcessThatCanStartNoThreadComputesAlone) {
+  constexpr const char* kIsTheOther = "SINTER_TEST_WITHOUT_THREADS";
+  if (std::getenv(kIsTheOther) != nullptr) {
+    use_up_address_space();
+    set_thread_count(6);
+    EXPECT_EQ(parallel::team_size(), 1);
+    EXPECT_TRUE(counts_to_1000());
+    return;
+  }
+  const pid_t child = fork();
+  if (child == 0) {
+    setenv(kIsTheOther, "1", 1);
+    execl("/proc/self/exe", "base_test", "--gtest_filter=*CanStartNoThread*", nullptr);
+    _exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST_F(ParallelFor, AForkedProcessComputesInTheThreadThatForked) {
+  set_thread_count(4);
+  const int granted = parallel::team_size();
+  ASSERT_TRUE(counts_to_1000());
+  EXPECT_EQ(status_of_child([] { return parallel::team_size() == 1 && counts_to_1000(); }), 0);
+  // A thread that the child starts is no fork of anything.
+  EXPECT_EQ(
+      status_of_child([&] {
+        bool ok = false;
+        std::thread([&] { ok = parallel::team_size() == granted && counts_to_1000(); }).join();
+        return ok && counts_to_1000();
+      }),
+      0);
+  // So does the child of the child.
+  EXPECT_EQ(status_of_child([] { return status_of_child(counts_to_1000) == 0; }), 0);
+  EXPECT_TRUE(counts_to_1000());
+  EXPECT_EQ(parallel::team_size(), granted);
 }
 
 TEST_F(ParallelFor, RefusesSenselessThreadCounts) {

@@ -1,8 +1,12 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <set>
 #include <string>
@@ -174,6 +178,38 @@ TEST(Loader, batches_that_cannot_be_are_errors) {
   EXPECT_THROW(Loader(ten_rows(), {.batch = 0}), Error);
   EXPECT_THROW(Loader(ten_rows(), {.batch = 11, .drop_last = true}), Error);
   EXPECT_THROW(Loader(ten_rows(), {.prefetch = 0}), Error);
+}
+
+// Stacks of threads that have ended are kept for others, so a fresh process does it: this program
+// again.
+TEST(Loader, one_whose_thread_cannot_start_says_what_ran_out) {
+  constexpr const char* kIsTheOther = "SINTER_TEST_WITHOUT_THREADS";
+  if (std::getenv(kIsTheOther) != nullptr) {
+    std::ifstream file("/proc/self/statm");
+    long pages = 0;
+    file >> pages;
+    const auto bytes = static_cast<rlim_t>(pages) * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
+    const rlimit limit{bytes + (1 << 20), bytes + (1 << 20)};  // no stack of a thread
+    setrlimit(RLIMIT_AS, &limit);
+    std::string message;
+    try {
+      const Loader loader(ten_rows(), {.batch = 2});
+    } catch (const Error& error) {
+      message = error.what();
+    }
+    EXPECT_NE(message.find("its thread cannot be started"), std::string::npos) << message;
+    EXPECT_NE(message.find("ulimit -v"), std::string::npos) << message;
+    return;
+  }
+  const pid_t child = fork();
+  if (child == 0) {
+    setenv(kIsTheOther, "1", 1);
+    execl("/proc/self/exe", "data_test", "--gtest_filter=*thread_cannot_start*", nullptr);
+    _exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 TEST(Images, mean_and_deviation_are_those_of_all_pixels) {

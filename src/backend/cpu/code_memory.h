@@ -1,10 +1,13 @@
-// Memory for machine code. Pages are mapped twice, once writable and once executable, so that no
-// address is ever both.
+// Memory for machine code. The pages of a function are written first and made executable then, so
+// that no address is ever both. They are private to the process: code that a forked child emits, or
+// releases, is its own (memory mapped twice, as AsmJit's allocator has it, would be shared with the
+// parent, and each would write over what the other runs).
 #ifndef SINTER_BACKEND_CPU_CODE_MEMORY_H_
 #define SINTER_BACKEND_CPU_CODE_MEMORY_H_
 
 #include <asmjit/core.h>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace sinter::backend::cpu {
@@ -19,16 +22,18 @@ const asmjit::Environment& code_environment();
 // One emitted function. Owns its memory.
 class CodeMemory {
  public:
-  // Takes what `holder` has. Throws Error when there is no memory for it.
+  // Takes what `holder` has. Throws Error when there is no memory for it, or none that may be
+  // executed.
   explicit CodeMemory(asmjit::CodeHolder* holder);
   ~CodeMemory();
   CodeMemory(const CodeMemory&) = delete;
   CodeMemory& operator=(const CodeMemory&) = delete;
 
-  Code entry() const { return entry_; }
+  Code entry() const { return reinterpret_cast<Code>(pages_); }
 
  private:
-  Code entry_ = nullptr;
+  void* pages_ = nullptr;
+  std::size_t bytes_ = 0;  // whole pages
 };
 
 }  // namespace sinter::backend::cpu

@@ -1,4 +1,5 @@
-// Convolutions of images (N, H, W, C) with weights (O, KH, KW, C): oneDNN in f32, loops in f64.
+// Convolutions of images (N, H, W, C) with weights (O, KH, KW, C): oneDNN in f32, loops in f64, and
+// in f32 where oneDNN cannot serve.
 //
 // oneDNN reads images as they lie (nhwc), but has fast kernels for weights in its blocked layouts
 // only: on plain OHWI it falls back to its reference loops (0.3 GFLOP/s), on HWIO to im2col (half
@@ -10,8 +11,11 @@
 #include <cstring>
 #include <string>
 
+#include "backend/cpu/isa.h"
 #include "backend/cpu/kernel.h"
+#include "backend/cpu/machine_code.h"
 #include "backend/cpu/onednn.h"
+#include "backend/cpu/team_kernel.h"
 #include "base/parallel.h"
 #include "sinter/error.h"
 
@@ -45,6 +49,10 @@ Sizes sizes_of(const KernelCall& call) {
   const auto& dilation = call.attributes.integers("dilation");
   return {(*x)[0], (*x)[1],   (*x)[2],   (*x)[3],    (*w)[0],    (*w)[1],     (*w)[2],    (*y)[1],
           (*y)[2], stride[0], stride[1], padding[0], padding[1], dilation[0], dilation[1]};
+}
+
+double multiplications(const Sizes& s) {
+  return static_cast<double>(s.n * s.ho * s.wo) * static_cast<double>(s.o * s.kh * s.kw * s.c);
 }
 
 // ---- f32 ----
@@ -168,110 +176,164 @@ void make(const KernelCall& call, Recipe& recipe) {
   add(Descriptions(sizes, dnnl::algorithm::convolution_direct), recipe);
 }
 
-// ---- f64: plain loops, each result element folded in a fixed order by one thread ----
+// ---- plain loops: each result element folded in a fixed order by one thread ----
 
 // The taps k of one axis for which position out * stride - padding + k * dilation lies in [0,
 // length).
 struct Taps {
   std::int64_t begin, end;
 };
-Taps taps(std::int64_t start, std::int64_t count, std::int64_t dilation, std::int64_t length) {
+[[gnu::always_inline]] inline Taps taps(std::int64_t start, std::int64_t count,
+                                        std::int64_t dilation, std::int64_t length) {
   const std::int64_t begin = start >= 0 ? 0 : (-start + dilation - 1) / dilation;
   const std::int64_t room = length - 1 - start;
   const std::int64_t end = room < 0 ? 0 : std::min(count, room / dilation + 1);
   return {begin, std::max(begin, end)};
 }
 
-void forward_row(const Sizes& s, const double* x, const double* w, double* y, std::int64_t row) {
-  const std::int64_t n = row / s.ho;
-  const std::int64_t top = row % s.ho * s.stride_h - s.padding_h;
-  const Taps rows = taps(top, s.kh, s.dilation_h, s.h);
-  for (std::int64_t wo = 0; wo < s.wo; ++wo) {
-    const std::int64_t left = wo * s.stride_w - s.padding_w;
-    const Taps columns = taps(left, s.kw, s.dilation_w, s.w);
-    double* to = y + (row * s.wo + wo) * s.o;
-    for (std::int64_t o = 0; o < s.o; ++o) {
-      double sum = 0;
-      for (std::int64_t kh = rows.begin; kh < rows.end; ++kh) {
-        for (std::int64_t kw = columns.begin; kw < columns.end; ++kw) {
-          const double* from =
-              x + ((n * s.h + top + kh * s.dilation_h) * s.w + left + kw * s.dilation_w) * s.c;
-          const double* weights = w + ((o * s.kh + kh) * s.kw + kw) * s.c;
-          for (std::int64_t c = 0; c < s.c; ++c) sum += from[c] * weights[c];
+// Sums of so many output channels go side by side: one alone would wait for each addition.
+constexpr std::int64_t kOutputs = 8;
+
+// One row of y.
+template <class T>
+struct ForwardRow {
+  [[gnu::always_inline]] static inline void call(const Sizes& s, const T* x, const T* w, T* y,
+                                                 std::int64_t row) {
+    const std::int64_t n = row / s.ho;
+    const std::int64_t top = row % s.ho * s.stride_h - s.padding_h;
+    const Taps rows = taps(top, s.kh, s.dilation_h, s.h);
+    const std::int64_t filter = s.kh * s.kw * s.c;
+    for (std::int64_t wo = 0; wo < s.wo; ++wo) {
+      const std::int64_t left = wo * s.stride_w - s.padding_w;
+      const Taps columns = taps(left, s.kw, s.dilation_w, s.w);
+      for (std::int64_t o = 0; o < s.o; o += kOutputs) {
+        const std::int64_t outputs = std::min(kOutputs, s.o - o);
+        T sums[kOutputs] = {};
+        for (std::int64_t kh = rows.begin; kh < rows.end; ++kh) {
+          for (std::int64_t kw = columns.begin; kw < columns.end; ++kw) {
+            const T* from =
+                x + ((n * s.h + top + kh * s.dilation_h) * s.w + left + kw * s.dilation_w) * s.c;
+            const T* weights = w + o * filter + (kh * s.kw + kw) * s.c;
+            if (outputs == kOutputs) {
+              for (std::int64_t c = 0; c < s.c; ++c) {
+#pragma GCC unroll 8
+                for (std::int64_t i = 0; i < kOutputs; ++i) {
+                  sums[i] += from[c] * weights[i * filter + c];
+                }
+              }
+            } else {
+              for (std::int64_t i = 0; i < outputs; ++i) {
+                for (std::int64_t c = 0; c < s.c; ++c) {
+                  sums[i] += from[c] * weights[i * filter + c];
+                }
+              }
+            }
+          }
+        }
+        std::copy_n(sums, outputs, y + (row * s.wo + wo) * s.o + o);
+      }
+    }
+  }
+};
+
+// One row of dx: for each pixel the windows that contain it, in ascending tap order.
+template <class T>
+struct InputGradientRow {
+  [[gnu::always_inline]] static inline void call(const Sizes& s, const T* dy, const T* w, T* dx,
+                                                 std::int64_t row) {
+    const std::int64_t n = row / s.h;
+    for (std::int64_t column = 0; column < s.w; ++column) {
+      T* to = dx + (row * s.w + column) * s.c;
+      for (std::int64_t c = 0; c < s.c; ++c) to[c] = T{0};
+      for (std::int64_t kh = 0; kh < s.kh; ++kh) {
+        const std::int64_t down = row % s.h + s.padding_h - kh * s.dilation_h;
+        if (down < 0 || down % s.stride_h != 0 || down / s.stride_h >= s.ho) continue;
+        for (std::int64_t kw = 0; kw < s.kw; ++kw) {
+          const std::int64_t right = column + s.padding_w - kw * s.dilation_w;
+          if (right < 0 || right % s.stride_w != 0 || right / s.stride_w >= s.wo) continue;
+          const T* from = dy + ((n * s.ho + down / s.stride_h) * s.wo + right / s.stride_w) * s.o;
+          for (std::int64_t o = 0; o < s.o; ++o) {
+            const T factor = from[o];
+            const T* weights = w + ((o * s.kh + kh) * s.kw + kw) * s.c;
+#pragma omp simd
+            for (std::int64_t c = 0; c < s.c; ++c) to[c] += factor * weights[c];
+          }
         }
       }
-      to[o] = sum;
     }
   }
-}
+};
 
-// dx of one pixel: the windows that contain it, in ascending tap order.
-void input_gradient_pixel(const Sizes& s, const double* dy, const double* w, double* dx,
-                          std::int64_t n, std::int64_t h, std::int64_t column) {
-  double* to = dx + ((n * s.h + h) * s.w + column) * s.c;
-  std::fill(to, to + s.c, 0.0);
-  for (std::int64_t kh = 0; kh < s.kh; ++kh) {
-    const std::int64_t down = h + s.padding_h - kh * s.dilation_h;
-    if (down < 0 || down % s.stride_h != 0 || down / s.stride_h >= s.ho) continue;
-    for (std::int64_t kw = 0; kw < s.kw; ++kw) {
-      const std::int64_t right = column + s.padding_w - kw * s.dilation_w;
-      if (right < 0 || right % s.stride_w != 0 || right / s.stride_w >= s.wo) continue;
-      const double* from = dy + ((n * s.ho + down / s.stride_h) * s.wo + right / s.stride_w) * s.o;
-      for (std::int64_t o = 0; o < s.o; ++o) {
-        const double* weights = w + ((o * s.kh + kh) * s.kw + kw) * s.c;
-        for (std::int64_t c = 0; c < s.c; ++c) to[c] += from[o] * weights[c];
-      }
+// dw of one tap, for kOutputs output channels (the last block may have fewer).
+template <class T>
+struct WeightGradientTap {
+  [[gnu::always_inline]] static inline void call(const Sizes& s, const T* x, const T* dy, T* dw,
+                                                 std::int64_t number) {
+    const std::int64_t taps = s.kh * s.kw;
+    const std::int64_t kh = number % taps / s.kw;
+    const std::int64_t kw = number % taps % s.kw;
+    const std::int64_t o = number / taps * kOutputs;
+    const std::int64_t outputs = std::min(kOutputs, s.o - o);
+    T* to = dw + (o * taps + number % taps) * s.c;
+    T few[kFew * kOutputs] = {};
+    const bool is_few = s.c <= kFew && outputs == kOutputs;
+    for (std::int64_t i = 0; i < outputs; ++i) {
+      for (std::int64_t c = 0; c < s.c; ++c) to[i * taps * s.c + c] = T{0};
     }
-  }
-}
-
-// dw of one tap of one output channel.
-void weight_gradient_tap(const Sizes& s, const double* x, const double* dy, double* dw,
-                         std::int64_t tap) {
-  const std::int64_t kw = tap % s.kw;
-  const std::int64_t kh = tap / s.kw % s.kh;
-  const std::int64_t o = tap / s.kw / s.kh;
-  double* to = dw + tap * s.c;
-  std::fill(to, to + s.c, 0.0);
-  for (std::int64_t n = 0; n < s.n; ++n) {
-    for (std::int64_t ho = 0; ho < s.ho; ++ho) {
-      const std::int64_t h = ho * s.stride_h - s.padding_h + kh * s.dilation_h;
+    for (std::int64_t row = 0; row < s.n * s.ho; ++row) {
+      const std::int64_t h = row % s.ho * s.stride_h - s.padding_h + kh * s.dilation_h;
       if (h < 0 || h >= s.h) continue;
       for (std::int64_t wo = 0; wo < s.wo; ++wo) {
         const std::int64_t w = wo * s.stride_w - s.padding_w + kw * s.dilation_w;
         if (w < 0 || w >= s.w) continue;
-        const double factor = dy[((n * s.ho + ho) * s.wo + wo) * s.o + o];
-        const double* from = x + ((n * s.h + h) * s.w + w) * s.c;
-        for (std::int64_t c = 0; c < s.c; ++c) to[c] += factor * from[c];
+        const T* factors = dy + (row * s.wo + wo) * s.o + o;
+        const T* from = x + ((row / s.ho * s.h + h) * s.w + w) * s.c;
+        if (is_few) {
+          for (std::int64_t c = 0; c < s.c; ++c) {
+#pragma omp simd
+            for (std::int64_t i = 0; i < kOutputs; ++i)
+              few[c * kOutputs + i] += factors[i] * from[c];
+          }
+        } else {
+          for (std::int64_t i = 0; i < outputs; ++i) {
+            const T factor = factors[i];
+            T* const sums = to + i * taps * s.c;
+#pragma omp simd
+            for (std::int64_t c = 0; c < s.c; ++c) sums[c] += factor * from[c];
+          }
+        }
       }
     }
+    for (std::int64_t i = 0; is_few && i < kOutputs; ++i) {
+      for (std::int64_t c = 0; c < s.c; ++c) to[i * taps * s.c + c] = few[c * kOutputs + i];
+    }
   }
-}
 
+  static constexpr std::int64_t kFew = 8;  // channels: too few to fill vectors
+};
+
+template <class T>
 class LoopKernel final : public PreparedKernel {
  public:
   LoopKernel(ir::OpId op, const Sizes& sizes) : op_(op), sizes_(sizes) {}
 
   void run(void* const* inputs, void* const* outputs, void*) const override {
     const Sizes& s = sizes_;
-    const auto* a = static_cast<const double*>(inputs[0]);
-    const auto* b = static_cast<const double*>(inputs[1]);
-    auto* result = static_cast<double*>(outputs[0]);
+    const auto* a = static_cast<const T*>(inputs[0]);
+    const auto* b = static_cast<const T*>(inputs[1]);
+    auto* result = static_cast<T*>(outputs[0]);
     if (op_ == ir::OpId::conv2d) {
       parallel_for(s.n * s.ho, 1, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t row = begin; row < end; ++row) forward_row(s, a, b, result, row);
+        for_this_isa<ForwardRow<T>>(begin, end, s, a, b, result);
       });
     } else if (op_ == ir::OpId::conv2d_input_gradient) {
       parallel_for(s.n * s.h, 1, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t row = begin; row < end; ++row) {
-          for (std::int64_t w = 0; w < s.w; ++w) {
-            input_gradient_pixel(s, a, b, result, row / s.h, row % s.h, w);
-          }
-        }
+        for_this_isa<InputGradientRow<T>>(begin, end, s, a, b, result);
       });
     } else {
-      parallel_for(s.o * s.kh * s.kw, 1, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t tap = begin; tap < end; ++tap) weight_gradient_tap(s, a, b, result, tap);
+      const std::int64_t blocks = (s.o + kOutputs - 1) / kOutputs;
+      parallel_for(blocks * s.kh * s.kw, 1, [&](std::int64_t begin, std::int64_t end) {
+        for_this_isa<WeightGradientTap<T>>(begin, end, s, a, b, result);
       });
     }
   }
@@ -293,6 +355,18 @@ class ZeroKernel final : public PreparedKernel {
   std::int64_t bytes_;
 };
 
+std::unique_ptr<PreparedKernel> prepare_onednn(const KernelCall& call) {
+  const char* const name = name_of_op(call.op);
+  switch (call.op) {
+    case ir::OpId::conv2d:
+      return onednn::prepare(name, call, make<add_forward>);
+    case ir::OpId::conv2d_input_gradient:
+      return onednn::prepare(name, call, make<add_input_gradient>);
+    default:
+      return onednn::prepare(name, call, make<add_weight_gradient>);
+  }
+}
+
 std::unique_ptr<PreparedKernel> prepare_conv2d(const KernelCall& call) {
   const Dtype dtype = call.output_dtypes[0];
   const char* name = name_of_op(call.op);
@@ -308,15 +382,10 @@ std::unique_ptr<PreparedKernel> prepare_conv2d(const KernelCall& call) {
     return std::make_unique<ZeroKernel>(call.outputs[0].shape.elements() *
                                         static_cast<std::int64_t>(size_of(dtype)));
   }
-  if (dtype == Dtype::f64) return std::make_unique<LoopKernel>(call.op, sizes_of(call));
-  switch (call.op) {
-    case ir::OpId::conv2d:
-      return onednn::prepare(name, call, make<add_forward>);
-    case ir::OpId::conv2d_input_gradient:
-      return onednn::prepare(name, call, make<add_input_gradient>);
-    default:
-      return onednn::prepare(name, call, make<add_weight_gradient>);
-  }
+  const Sizes s = sizes_of(call);
+  if (dtype == Dtype::f64) return std::make_unique<LoopKernel<double>>(call.op, s);
+  if (!may_use_onednn()) return std::make_unique<LoopKernel<float>>(call.op, s);
+  return prepare_for_teams(call, multiplications(s), prepare_onednn);
 }
 
 }  // namespace

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "backend/cpu/fused.h"
 #include "backend/cpu/scan.h"
+#include "backend/cpu/small_work.h"
+#include "base/parallel.h"
 #include "ir/internal_error.h"
 
 namespace sinter::backend::cpu {
@@ -45,6 +48,7 @@ CpuExecutable::~CpuExecutable() {
 }
 
 void CpuExecutable::add_steps() {
+  in_caller_ = is_small_work(*program_);
   for (const ir::Step& step : program_->steps) add_step(step);
 }
 
@@ -118,19 +122,31 @@ void CpuExecutable::run_step(const ReadyStep& step) const {
   }
 }
 
-void CpuExecutable::run(const Bindings& bindings) {
+template <class Wants, class Done>
+void CpuExecutable::run_steps(const Bindings& bindings, Wants wants, Done done) {
   bind(bindings);
-  for (const ReadyStep& step : steps_) run_step(step);
+  std::optional<parallel::CallerOnly> scope;
+  if (in_caller_) scope.emplace();
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (!wants(i)) continue;
+    run_step(steps_[i]);
+    done(i);
+  }
+}
+
+void CpuExecutable::run(const Bindings& bindings) {
+  run_steps(
+      bindings, [](std::size_t) { return true; }, [](std::size_t) {});
 }
 
 void CpuExecutable::run_watched(const Bindings& bindings,
                                 const std::function<void(int, std::span<void* const>)>& after) {
-  bind(bindings);
-  for (std::size_t i = 0; i < steps_.size(); ++i) {
-    run_step(steps_[i]);
-    const std::size_t first_output = steps_[i].first_address + steps_[i].input_count;
-    after(static_cast<int>(i), {addresses_.data() + first_output, steps_[i].output_count});
-  }
+  run_steps(
+      bindings, [](std::size_t) { return true; },
+      [&](std::size_t i) {
+        const std::size_t first_output = steps_[i].first_address + steps_[i].input_count;
+        after(static_cast<int>(i), {addresses_.data() + first_output, steps_[i].output_count});
+      });
 }
 
 GroupReport CpuExecutable::group_report() const {
@@ -150,10 +166,8 @@ GroupReport CpuExecutable::group_report() const {
 }
 
 void CpuExecutable::run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) {
-  bind(bindings);
-  for (std::size_t i = 0; i < steps_.size(); ++i) {
-    if (chosen[i] != 0) run_step(steps_[i]);
-  }
+  run_steps(
+      bindings, [&](std::size_t i) { return chosen[i] != 0; }, [](std::size_t) {});
 }
 
 }  // namespace sinter::backend::cpu

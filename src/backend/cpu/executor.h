@@ -53,11 +53,15 @@ class CpuExecutable : public Executable {
   void add_address(const ir::Argument& argument);
   void bind(const Bindings& bindings);
   void run_step(const ReadyStep& step) const;
+  // Runs steps 0, 1, ...; one that wants(i), with done(i) after it.
+  template <class Wants, class Done>
+  void run_steps(const Bindings& bindings, Wants wants, Done done);
 
   Backend& backend_;
   std::shared_ptr<const ir::Program> program_;
   std::byte* arena_ = nullptr;
   bool owns_arena_ = true;
+  bool in_caller_ = false;  // the whole run is small work
   std::vector<ReadyStep> steps_;
   std::vector<void*> addresses_;
   std::vector<ExternalAddress> external_;

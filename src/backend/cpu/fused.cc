@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "backend/cpu/emitted_kernel.h"
+#include "backend/cpu/machine_code.h"
 #include "sinter/error.h"
 
 namespace sinter::backend::cpu {
@@ -47,7 +48,8 @@ std::string key_of(const ir::Group& group, const GroupTarget& target) {
 }
 
 std::shared_ptr<const GroupKernel> make_kernel(const ir::Group& group, const GroupTarget& target) {
-  const char* why = "SINTER_ISA, SINTER_DISABLE or the processor rules machine code out";
+  const char* why =
+      "SINTER_ISA, SINTER_DISABLE, the processor or the system rules machine code out";
   if (target.emits) {
     std::string listing;
     const bool wants_listing = switches().debug >= kDebugListing;
@@ -127,6 +129,7 @@ GroupTarget group_target_for(IsaChoice choice, bool has_avx2, bool has_avx512) {
 
 GroupTarget group_target() {
   if (switches().disabled("emit")) return {};
+  if (switches().isa != IsaChoice::interpreter && !may_emit()) return {};
   return group_target_for(switches().isa, supports(Isa::avx2), supports(Isa::avx512));
 }
 

@@ -11,7 +11,7 @@
 namespace sinter::backend::cpu {
 
 // What runs groups in this process: the instruction set that SINTER_ISA names, else the best that
-// this processor has; or the interpreter.
+// this processor has; or the interpreter, also where the process may make no machine code.
 struct GroupTarget {
   bool emits = false;
   Isa isa = Isa::avx2;

@@ -1,5 +1,5 @@
 // Matrix products (B..., M, K) x (B..., K, N): oneDNN in f32 (or matmul_avx2.cc), blocked loops
-// in f64.
+// in f64, and in f32 where neither can serve.
 //
 // f32 matrices are read as they lie, plain or transposed. oneDNN could choose a blocked layout for b
 // ("any"), but the reorder costs more than it gains: 128x784x512 takes 461 us plain against 440 us
@@ -13,9 +13,11 @@
 #include <vector>
 
 #include "backend/cpu/kernel.h"
+#include "backend/cpu/machine_code.h"
 #include "backend/cpu/matmul_avx2.h"
 #include "backend/cpu/matrices.h"
 #include "backend/cpu/onednn.h"
+#include "backend/cpu/team_kernel.h"
 #include "base/parallel.h"
 #include "sinter/error.h"
 
@@ -92,22 +94,23 @@ void make_matmul(const KernelCall& call, onednn::Recipe& recipe) {
               {DNNL_ARG_DST, y, Place::output, 0}});
 }
 
-// ---- f64: each element is the left fold over k in ascending order, whatever the blocking ----
+// ---- loops: each element is the left fold over k in ascending order, whatever the blocking ----
 
 constexpr std::int64_t kDepth = 256;  // k per panel
-constexpr std::int64_t kColumns = 8;  // columns per panel: 16 KiB on the stack
+constexpr std::int64_t kColumns = 8;  // columns per panel: 16 KiB of f64 on the stack
 constexpr std::int64_t kRows = 4;     // rows per register tile
 
 // Adds a panel's products to rows [row, row + rows) of y; `y` points at the panel's first column.
-void add_tile(const Matrices& s, const double* a, const double (*panel)[kColumns],
-              std::int64_t depth, std::int64_t rows, std::int64_t columns, double* y) {
-  double tile[kRows][kColumns] = {};
+template <class T>
+void add_tile(const Matrices& s, const T* a, const T (*panel)[kColumns], std::int64_t depth,
+              std::int64_t rows, std::int64_t columns, T* y) {
+  T tile[kRows][kColumns] = {};
   for (std::int64_t i = 0; i < rows; ++i) {
     for (std::int64_t j = 0; j < columns; ++j) tile[i][j] = y[i * s.n + j];
   }
   for (std::int64_t k = 0; k < depth; ++k) {
     for (std::int64_t i = 0; i < rows; ++i) {
-      const double left = a[i * s.a_row + k * s.a_column];
+      const T left = a[i * s.a_row + k * s.a_column];
       for (std::int64_t j = 0; j < kColumns; ++j) tile[i][j] += left * panel[k][j];
     }
   }
@@ -117,17 +120,18 @@ void add_tile(const Matrices& s, const double* a, const double (*panel)[kColumns
 }
 
 // Rows [begin, end) of one product.
-void multiply_rows(const Matrices& s, const double* a, const double* b, double* y,
-                   std::int64_t begin, std::int64_t end) {
-  std::fill(y + begin * s.n, y + end * s.n, 0.0);
-  double panel[kDepth][kColumns];
+template <class T>
+void multiply_rows(const Matrices& s, const T* a, const T* b, T* y, std::int64_t begin,
+                   std::int64_t end) {
+  std::fill(y + begin * s.n, y + end * s.n, T{0});
+  T panel[kDepth][kColumns];
   for (std::int64_t column = 0; column < s.n; column += kColumns) {
     const std::int64_t columns = std::min(kColumns, s.n - column);
     for (std::int64_t start = 0; start < s.k; start += kDepth) {
       const std::int64_t depth = std::min(kDepth, s.k - start);
       for (std::int64_t k = 0; k < depth; ++k) {
         for (std::int64_t j = 0; j < kColumns; ++j) {
-          panel[k][j] = j < columns ? b[(start + k) * s.b_row + (column + j) * s.b_column] : 0.0;
+          panel[k][j] = j < columns ? b[(start + k) * s.b_row + (column + j) * s.b_column] : T{0};
         }
       }
       for (std::int64_t row = begin; row < end; row += kRows) {
@@ -138,6 +142,7 @@ void multiply_rows(const Matrices& s, const double* a, const double* b, double* 
   }
 }
 
+template <class T>
 class LoopKernel final : public PreparedKernel {
  public:
   explicit LoopKernel(const KernelCall& call)
@@ -146,9 +151,9 @@ class LoopKernel final : public PreparedKernel {
         batch_(batch_of(operands_)) {}
 
   void run(void* const* inputs, void* const* outputs, void*) const override {
-    const auto* a = static_cast<const double*>(inputs[0]);
-    const auto* b = static_cast<const double*>(inputs[1]);
-    auto* y = static_cast<double*>(outputs[0]);
+    const auto* a = static_cast<const T*>(inputs[0]);
+    const auto* b = static_cast<const T*>(inputs[1]);
+    auto* y = static_cast<T*>(outputs[0]);
     const std::int64_t m = matrices_.m;
     const std::int64_t work = std::max<std::int64_t>(1, matrices_.k * matrices_.n);
     parallel_for(batch_ * m, std::max<std::int64_t>(4, 16384 / work),
@@ -182,6 +187,17 @@ class ZeroKernel final : public PreparedKernel {
   std::int64_t bytes_;
 };
 
+double multiplications(const KernelCall& call) {
+  const Operands operands = operands_of(call);
+  const Matrices s = matrices_of(operands);
+  return static_cast<double>(batch_of(operands)) * static_cast<double>(s.m) *
+         static_cast<double>(s.n) * static_cast<double>(s.k);
+}
+
+std::unique_ptr<PreparedKernel> prepare_onednn(const KernelCall& call) {
+  return onednn::prepare("matmul", call, make_matmul);
+}
+
 std::unique_ptr<PreparedKernel> prepare_matmul(const KernelCall& call) {
   const Dtype dtype = call.output_dtypes[0];
   if (dtype != Dtype::f32 && dtype != Dtype::f64) {
@@ -195,9 +211,10 @@ std::unique_ptr<PreparedKernel> prepare_matmul(const KernelCall& call) {
     return std::make_unique<ZeroKernel>(call.outputs[0].shape.elements() *
                                         static_cast<std::int64_t>(size_of(dtype)));
   }
-  if (dtype == Dtype::f64) return std::make_unique<LoopKernel>(call);
+  if (dtype == Dtype::f64) return std::make_unique<LoopKernel<double>>(call);
   if (uses_matmul_avx2()) return prepare_matmul_avx2(call);
-  return onednn::prepare("matmul", call, make_matmul);
+  if (!may_use_onednn()) return std::make_unique<LoopKernel<float>>(call);
+  return prepare_for_teams(call, multiplications(call), prepare_onednn);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "backend/cpu/matmul_avx2.h"
 
 #include "backend/cpu/fused.h"
+#include "backend/cpu/machine_code.h"
 
 #if defined(__x86_64__)
 
@@ -173,7 +174,7 @@ class Avx2Kernel final : public PreparedKernel {
     }
     // Small products: whole ones for each thread, which has panels of its own.
     const std::int64_t pieces = parallel::piece_count(batch_, kGrain / (s_.m * s_.n * s_.k) + 1,
-                                                      std::min(thread_count(), slots_));
+                                                      std::min(parallel::team_size(), slots_));
     parallel_for(pieces, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t piece = begin; piece < end; ++piece) {
         const parallel::Range items = parallel::piece_range(batch_, pieces, piece);
@@ -220,7 +221,7 @@ class Avx2Kernel final : public PreparedKernel {
                      }
                    });
     }
-    const int threads = std::min(thread_count(), slots_);
+    const int threads = std::min(parallel::team_size(), slots_);
     const std::int64_t tiles = (s_.m + kRows - 1) / kRows;
     // Blocks of rows, as many for each thread; where there are too few, of columns too.
     std::int64_t row_blocks = (s_.m + kRowBlock - 1) / kRowBlock;
@@ -293,7 +294,7 @@ class Avx2Kernel final : public PreparedKernel {
 
 bool uses_matmul_avx2() {
   static const bool can = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  return can && (!supports(Isa::avx512) || switches().isa == IsaChoice::avx2);
+  return can && (!supports(Isa::avx512) || switches().isa == IsaChoice::avx2 || !may_use_onednn());
 }
 
 std::unique_ptr<PreparedKernel> prepare_matmul_avx2(const KernelCall& call) {

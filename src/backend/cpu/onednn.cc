@@ -61,11 +61,11 @@ struct AppendValue {
 };
 
 // Equal for equal calls and for no others: offsets do not matter, the addresses hold them.
-// Primitives bake the thread count in.
+// Primitives bake in the number of threads that oneDNN is told.
 std::string key_of(const KernelCall& call) {
   std::string key;
   append(key, static_cast<std::int64_t>(call.op));
-  append(key, thread_count());
+  append(key, parallel::foreign_team_size());
   for (std::size_t i = 0; i < call.inputs.size(); ++i) {
     append(key, call.input_dtypes[i], call.inputs[i]);
   }
@@ -100,7 +100,6 @@ class RecipeKernel final : public PreparedKernel {
 
   // The memory objects were made beforehand, so that a run only sets their addresses.
   void run(void* const* inputs, void* const* outputs, void* workspace) const override {
-    adopt_thread_count();
     const dnnl_stream_t stream = this_threads_stream();
     std::size_t next = 0;
     for (const Stage& stage : recipe_->stages) {
@@ -192,7 +191,6 @@ void Recipe::add_reorder(const Argument& from, const Argument& to) {
 std::unique_ptr<PreparedKernel> prepare(
     const char* where, const KernelCall& call,
     const std::function<void(const KernelCall&, Recipe&)>& make) {
-  adopt_thread_count();
   const std::string key = key_of(call);
   {
     const std::lock_guard lock(cache().mutex);

@@ -54,8 +54,9 @@ struct Recipe {
 };
 
 // A kernel that runs the recipe for `call`. The recipe is made by `make` unless one for an equal
-// call (op, attributes, layouts, thread count) is known. oneDNN's failures are thrown as Error
-// naming `where`.
+// call (op, attributes, layouts, number of threads) is known. oneDNN's failures are thrown as Error
+// naming `where`. REQUIRES: a parallel::ForeignTeams lives, now and with the same number of threads
+// whenever the kernel runs (prepare_for_teams() sees to it).
 std::unique_ptr<PreparedKernel> prepare(
     const char* where, const KernelCall& call,
     const std::function<void(const KernelCall&, Recipe&)>& make);

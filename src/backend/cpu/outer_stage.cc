@@ -66,7 +66,7 @@ std::unique_ptr<OuterStage> OuterStage::make(const ir::Group& group, Isa isa,
 }
 
 void OuterStage::run(void* const* operands, std::byte* scratch) const {
-  const int threads = thread_count();
+  const int threads = parallel::team_size();
   // Columns are dealt out too where there are not enough chunks.
   const std::int64_t whole = chunks_ * middle_;
   const std::int64_t tiles = (columns_ + code_.tile - 1) / code_.tile;

@@ -90,7 +90,8 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
 }
 
 void RowsStage::run(void* const* operands, std::byte* scratch) const {
-  const int threads = slot_bytes_ > 0 ? std::min(thread_count(), slots_) : thread_count();
+  const int team = parallel::team_size();
+  const int threads = slot_bytes_ > 0 ? std::min(team, slots_) : team;
   // A few long rows are cut; many are dealt out whole.
   if (may_cut_rows_) {
     const std::int64_t pieces = (inner_ + kPieceElements - 1) / kPieceElements;
