@@ -12,17 +12,17 @@ foreach(layer cli recipes train io data optim nn compile autograd ops tensor bac
   endif()
 endforeach()
 install(DIRECTORY include/sinter DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-if(EXISTS ${CMAKE_SOURCE_DIR}/cli/CMakeLists.txt)
+if(SINTER_COMMAND)
   install(PROGRAMS ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/sinter DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
 
 include(CMakePackageConfigHelpers)
-configure_package_config_file(cmake/sinterConfig.cmake.in ${CMAKE_BINARY_DIR}/sinterConfig.cmake
+configure_package_config_file(cmake/sinterConfig.cmake.in ${PROJECT_BINARY_DIR}/sinterConfig.cmake
   INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sinter
   PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR)
-write_basic_package_version_file(${CMAKE_BINARY_DIR}/sinterConfigVersion.cmake
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/sinterConfigVersion.cmake
   COMPATIBILITY SameMinorVersion)
-install(FILES ${CMAKE_BINARY_DIR}/sinterConfig.cmake ${CMAKE_BINARY_DIR}/sinterConfigVersion.cmake
+install(FILES ${PROJECT_BINARY_DIR}/sinterConfig.cmake ${PROJECT_BINARY_DIR}/sinterConfigVersion.cmake
   cmake/Finddnnl.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/sinter)
 
@@ -30,5 +30,5 @@ list(TRANSFORM SINTER_LIBRARIES PREPEND "-l" OUTPUT_VARIABLE sinter_flags)
 list(JOIN sinter_flags " " SINTER_FLAGS)
 file(RELATIVE_PATH SINTER_LIBDIR_TO_INCLUDEDIR
   ${CMAKE_INSTALL_FULL_LIBDIR} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
-configure_file(cmake/sinter.pc.in ${CMAKE_BINARY_DIR}/sinter.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/sinter.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+configure_file(cmake/sinter.pc.in ${PROJECT_BINARY_DIR}/sinter.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/sinter.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

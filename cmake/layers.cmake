@@ -1,14 +1,18 @@
-# Compiler settings that every target shares, and the functions that declare layers and tests.
+# Compiler settings, and the functions that declare layers and tests.
 
-add_library(sinter_settings INTERFACE)
-target_include_directories(sinter_settings INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
+# What every target of this project is compiled with, and none of a project around it.
 # -ffp-contract=off: a * b + c rounds twice unless the code says fma, so that every back end computes
 # the same bits.
-target_compile_options(sinter_settings INTERFACE -Wall -Wextra -Wshadow -Wconversion
-  -Wno-sign-conversion -ffp-contract=off)
+add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -ffp-contract=off)
 if(SINTER_WERROR)
-  target_compile_options(sinter_settings INTERFACE -Werror)
+  add_compile_options(-Werror)
 endif()
+include_directories(${PROJECT_SOURCE_DIR}/src)
+
+# What whoever links a layer needs too.
+add_library(sinter_settings INTERFACE)
+target_include_directories(sinter_settings INTERFACE ${PROJECT_SOURCE_DIR}/include)
+target_compile_features(sinter_settings INTERFACE cxx_std_20)
 if(SINTER_SANITIZE)
   target_compile_options(sinter_settings INTERFACE -fsanitize=${SINTER_SANITIZE}
     -fno-omit-frame-pointer -fno-sanitize-recover=all)
@@ -41,7 +45,7 @@ endfunction()
 # build folder.
 function(sinter_on_emulated_device test)
   set(variables "SINTER_CUDA_LIBRARY=$<TARGET_FILE:sinter_cuda_emulated>"
-    "SINTER_CACHE=${CMAKE_BINARY_DIR}/kernel-cache" ${ARGN})
+    "SINTER_CACHE=${PROJECT_BINARY_DIR}/kernel-cache" ${ARGN})
   # ThreadSanitizer does not see how OpenMP's threads wait for each other in oneDNN.
   if(SINTER_SANITIZE MATCHES thread)
     list(APPEND variables SINTER_THREADS=1)

@@ -48,7 +48,7 @@ class Buffer {
 
  private:
   static constexpr std::size_t kAlignment = 64;
-  static constexpr std::size_t kGuard = 64;
+  static constexpr std::size_t kGuard = 4096;
   std::size_t bytes_;
   std::vector<unsigned char> memory_;
   std::size_t offset_ = 0;

@@ -96,11 +96,8 @@ struct Descriptions {
                                                               : memory::format_tag::nhwc;
   }
 
-  dnnl::convolution_forward::primitive_desc forward() const {
-    return {
-        {dnnl::prop_kind::forward_training, algorithm, x, w, y, stride, dilation, padding, padding},
-        onednn::user_scratchpad(),
-        onednn::engine()};
+  onednn::Convolution convolution() const {
+    return {algorithm, x, w, y, stride, dilation, padding};
   }
 
   dnnl::algorithm algorithm;
@@ -132,7 +129,7 @@ void add_with_output(Recipe& recipe, const dnnl::primitive& primitive,
 }
 
 void add_forward(const Descriptions& d, Recipe& recipe) {
-  const auto desc = d.forward();
+  const auto desc = onednn::forward(d.convolution());
   const Argument x = wanted_input(recipe, DNNL_ARG_SRC, d.plain_x, 0, desc.src_desc());
   const Argument w = wanted_input(recipe, DNNL_ARG_WEIGHTS, d.plain_w, 1, desc.weights_desc());
   add_with_output(recipe, dnnl::convolution_forward(desc), desc.scratchpad_desc(), {x, w},
@@ -140,9 +137,7 @@ void add_forward(const Descriptions& d, Recipe& recipe) {
 }
 
 void add_input_gradient(const Descriptions& d, Recipe& recipe) {
-  const dnnl::convolution_backward_data::primitive_desc desc(
-      {d.algorithm, d.x, d.w, d.y, d.stride, d.dilation, d.padding, d.padding},
-      onednn::user_scratchpad(), onednn::engine(), d.forward());
+  const auto desc = onednn::input_gradient(d.convolution());
   const Argument dy = wanted_input(recipe, DNNL_ARG_DIFF_DST, d.plain_y, 0, desc.diff_dst_desc());
   const Argument w = wanted_input(recipe, DNNL_ARG_WEIGHTS, d.plain_w, 1, desc.weights_desc());
   add_with_output(recipe, dnnl::convolution_backward_data(desc), desc.scratchpad_desc(), {dy, w},
@@ -150,9 +145,7 @@ void add_input_gradient(const Descriptions& d, Recipe& recipe) {
 }
 
 void add_weight_gradient(const Descriptions& d, Recipe& recipe) {
-  const dnnl::convolution_backward_weights::primitive_desc desc(
-      {d.algorithm, d.x, d.w, d.y, d.stride, d.dilation, d.padding, d.padding},
-      onednn::user_scratchpad(), onednn::engine(), d.forward());
+  const auto desc = onednn::weight_gradient(d.convolution());
   const Argument x = wanted_input(recipe, DNNL_ARG_SRC, d.plain_x, 0, desc.src_desc());
   const Argument dy = wanted_input(recipe, DNNL_ARG_DIFF_DST, d.plain_y, 1, desc.diff_dst_desc());
   add_with_output(recipe, dnnl::convolution_backward_weights(desc), desc.scratchpad_desc(), {x, dy},

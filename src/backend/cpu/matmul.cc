@@ -87,7 +87,7 @@ void make_matmul(const KernelCall& call, onednn::Recipe& recipe) {
     stride *= result[axis].length;
   }
   const memory::desc y = describe(result);
-  const dnnl::matmul::primitive_desc desc({a, b, y}, onednn::user_scratchpad(), onednn::engine());
+  const auto desc = onednn::matmul(a, b, y);
   recipe.add(dnnl::matmul(desc), desc.scratchpad_desc(),
              {{DNNL_ARG_SRC, a, Place::input, 0},
               {DNNL_ARG_WEIGHTS, b, Place::input, 1},

@@ -27,6 +27,37 @@ constexpr std::size_t kMaxArguments = 4;
          .hint = {}});
 }
 
+// oneDNN 2.x describes an operation by a `desc` of its own, from which the primitive's descriptor
+// is made; in 3.x that descriptor takes the same arguments itself.
+#if DNNL_VERSION_MAJOR < 3
+template <class Primitive, class... Hint>
+struct Maker {
+  template <class... Arguments>
+  static typename Primitive::primitive_desc make(const Hint&... hint,
+                                                 const Arguments&... arguments) {
+    return {typename Primitive::desc(arguments...), user_scratchpad(), engine(), hint...};
+  }
+};
+#else
+template <class Primitive, class... Hint>
+struct Maker {
+  template <class... Arguments>
+  static typename Primitive::primitive_desc make(const Hint&... hint,
+                                                 const Arguments&... arguments) {
+    return {engine(), arguments..., hint..., user_scratchpad()};
+  }
+};
+#endif
+
+dnnl_status_t set_address(dnnl_memory_t memory, void* address, dnnl_stream_t stream) {
+#if DNNL_VERSION_MAJOR < 3
+  return dnnl_memory_set_data_handle_v2(memory, address, stream);  // fills padding, on this stream
+#else
+  static_cast<void>(stream);
+  return dnnl_memory_set_data_handle(memory, address);
+#endif
+}
+
 // A stream belongs to one thread.
 dnnl_stream_t this_threads_stream() {
   thread_local const dnnl::stream stream(engine());
@@ -107,8 +138,7 @@ class RecipeKernel final : public PreparedKernel {
       std::size_t count = 0;
       for (const Argument& argument : stage.arguments) {
         const dnnl_memory_t memory = memories_[next++].get();
-        check(dnnl_memory_set_data_handle_v2(memory, address(argument, inputs, outputs, workspace),
-                                             stream),
+        check(set_address(memory, address(argument, inputs, outputs, workspace), stream),
               "setting an address");
         arguments[count++] = {argument.id, memory};
       }
@@ -162,6 +192,27 @@ const dnnl::primitive_attr& user_scratchpad() {
 
 dnnl::memory::desc plain(const dnnl::memory::dims& lengths, const dnnl::memory::dims& strides) {
   return {lengths, dnnl::memory::data_type::f32, strides};
+}
+
+dnnl::matmul::primitive_desc matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
+                                    const dnnl::memory::desc& y) {
+  return Maker<dnnl::matmul>::make(a, b, y);
+}
+
+dnnl::convolution_forward::primitive_desc forward(const Convolution& c) {
+  return Maker<dnnl::convolution_forward>::make(dnnl::prop_kind::forward_training, c.algorithm, c.x,
+                                                c.w, c.y, c.stride, c.dilation, c.padding,
+                                                c.padding);
+}
+
+dnnl::convolution_backward_data::primitive_desc input_gradient(const Convolution& c) {
+  return Maker<dnnl::convolution_backward_data, dnnl::convolution_forward::primitive_desc>::make(
+      forward(c), c.algorithm, c.x, c.w, c.y, c.stride, c.dilation, c.padding, c.padding);
+}
+
+dnnl::convolution_backward_weights::primitive_desc weight_gradient(const Convolution& c) {
+  return Maker<dnnl::convolution_backward_weights, dnnl::convolution_forward::primitive_desc>::make(
+      forward(c), c.algorithm, c.x, c.w, c.y, c.stride, c.dilation, c.padding, c.padding);
 }
 
 std::int64_t Recipe::reserve(const dnnl::memory::desc& desc) {

@@ -1,5 +1,7 @@
-// oneDNN behind one small interface: recipes (primitives with the places of their arguments), which
-// are cached, and the prepared kernel that runs one. Only matmul.cc and conv2d.cc include this.
+// oneDNN behind one small interface: primitives' descriptors, recipes (primitives with the places
+// of their arguments), which are cached, and the prepared kernel that runs one. Only matmul.cc and
+// conv2d.cc include this. oneDNN 2.6 to 3.7 serve; what differs between them, onednn.cc alone
+// knows.
 //
 // oneDNN's own cache keeps primitives but not their descriptors, whose making costs a tenth of a
 // millisecond and more; ours makes preparing the same call again a matter of microseconds.
@@ -23,6 +25,24 @@ const dnnl::primitive_attr& user_scratchpad();
 
 // An f32 memory of these lengths and strides (in elements).
 dnnl::memory::desc plain(const dnnl::memory::dims& lengths, const dnnl::memory::dims& strides);
+
+// Descriptors of the primitives that are used; their scratchpads are ours (user_scratchpad()).
+// Failures, a combination that this oneDNN does not have among them, are thrown as dnnl::error.
+dnnl::matmul::primitive_desc matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
+                                    const dnnl::memory::desc& y);
+
+// A convolution as oneDNN sees it: x (N, C, H, W), w (O, C, KH, KW), y (N, O, HO, WO); a layout
+// that is `any` is oneDNN's choice.
+struct Convolution {
+  dnnl::algorithm algorithm = dnnl::algorithm::undef;
+  dnnl::memory::desc x, w, y;
+  dnnl::memory::dims stride;
+  dnnl::memory::dims dilation;  // the holes between two taps: 0 for a dense kernel
+  dnnl::memory::dims padding;   // before and behind
+};
+dnnl::convolution_forward::primitive_desc forward(const Convolution& convolution);
+dnnl::convolution_backward_data::primitive_desc input_gradient(const Convolution& convolution);
+dnnl::convolution_backward_weights::primitive_desc weight_gradient(const Convolution& convolution);
 
 // Where an argument of a primitive lies when it runs.
 enum class Place : std::uint8_t { input, output, workspace };
