@@ -9,8 +9,9 @@
 - The program in README.md is examples/hello.cc; C++ and CMake shown in README.md and docs/ are parts of
   files that the tests build.
 - <sinter/sinter.h> includes every public header.
-- No file over 800 lines, no line over 100 columns (the formatter leaves comments alone), no left-over marks, no headers that the supported compilers lack, header guards
-  named after their path, macros only from the allowed list."""
+- No file over 800 lines, no line over 100 columns (the formatter leaves comments alone), no left-over
+  marks, no headers that the supported compilers lack, header guards named after their path, macros only
+  from the allowed list."""
 import pathlib
 import re
 import sys
