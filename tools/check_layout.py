@@ -9,8 +9,9 @@
 - The program in README.md is examples/hello.cc; C++ and CMake shown in README.md and docs/ are parts of
   files that the tests build.
 - <sinter/sinter.h> includes every public header.
-- No file over 800 lines, no left-over marks, no headers that the supported compilers lack, header guards
-  named after their path, macros only from the allowed list."""
+- No file over 800 lines, no line over 100 columns (the formatter leaves comments alone), no left-over
+  marks, no headers that the supported compilers lack, header guards named after their path, macros only
+  from the allowed list."""
 import pathlib
 import re
 import sys
@@ -39,6 +40,7 @@ ALLOWED_LINKS = {("tensor", "compile")}
 # Tests of whole compiled steps need networks, optimizers and batches.
 ALLOWED_TEST_LINKS = {("compile", "nn"), ("compile", "optim"), ("compile", "data")}
 MAX_LINES = 800
+MAX_COLUMNS = 100
 MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 FORBIDDEN = re.compile(r"#include <(format|ranges|source_location)>")
 ALLOWED_MACROS = re.compile(r"^SINTER_(POINTWISE_OPS|OP_ID|DECLARE_\w+|UNARY|BINARY|TERNARY|ENTRY|OPERATOR|"
@@ -100,6 +102,8 @@ def check_file(path, root):
     if len(lines) > MAX_LINES:
         yield f"{place}: {len(lines)} lines, more than {MAX_LINES}"
     for number, line in enumerate(lines, 1):
+        if len(line) > MAX_COLUMNS and not str(place).startswith("tests/golden/"):
+            yield f"{place}:{number}: {len(line)} columns, more than {MAX_COLUMNS}"
         if MARKS.search(line):
             yield f"{place}:{number}: left-over mark"
         if FORBIDDEN.search(line):

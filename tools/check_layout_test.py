@@ -18,6 +18,7 @@ PLANTED = [
     ("src/ir/type.cc", "#include <format>\n", "compiler lacks"),
     ("src/ir/type.cc", "#define SOMETHING 1\n", "macro SOMETHING"),
     ("src/ir/type.cc", "\n" * 801, "more than 800"),
+    ("src/ir/type.cc", "// " + "x" * 98 + "\n", "more than 100"),
     ("src/ir/CMakeLists.txt", "# sinter_tensor\n", "stands to its right"),
     ("src/ir/type.h", None, "header guard"),
     ("src/backend/cpu/gather.cc", "delete", "share their stem"),

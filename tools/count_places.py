@@ -10,7 +10,7 @@
   metrics' files (metric*.*) and examples in the help (a text with "sinter COMMAND RECIPE") may name them.
 - Places: in how many files one thing of a kind is named that must be (an op, a module, a recipe ...),
   counted for an existing example of each. Files that name it because they use it are listed below; a file
-  that names it and is not listed counts, so a new list of ops is seen.
+  that names it and is not listed counts, so a new list of ops is seen. Comments do not count.
 - Size: files over 800 lines and functions over 100 lines.
 - Layers: includes that point to the right (tools/check_layout.py).
 
@@ -24,7 +24,7 @@ import re
 import sys
 
 import check_layout
-from cpp_functions import functions
+from cpp_functions import functions, without_comments
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RECORD = "tools/counted_places.json"
@@ -109,11 +109,17 @@ def count_domain(root):
     return folders, files
 
 
+@functools.lru_cache(maxsize=None)
+def code_of(text, is_cmake):
+    return re.sub(r"#.*", "", text) if is_cmake else without_comments(text)
+
+
 def places_of(root, example):
     """Files in which the example must be named, and its test rows; None when it is not there."""
     folders = FOLDERS_OF_KIND.get(example.kind, FOLDERS)
     naming = {str(path.relative_to(root)) for path in sources(root, folders, ("CMakeLists.txt",))
-              if example.pattern.search(text_of(path)) or path.stem == example.name}
+              if example.pattern.search(text := text_of(path)) and
+              example.pattern.search(code_of(text, path.suffix == ".txt")) or path.stem == example.name}
     if not naming:
         return None
     rows = [row for row in example.rows

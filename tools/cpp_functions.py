@@ -8,12 +8,19 @@ NOT_FUNCTIONS = re.compile(r"^(?:export\s+)?(?:inline\s+)?(?:namespace|struct|cl
 TEMPLATE = re.compile(r"^template\s*<")
 
 
-def blanked(text):
+def without_comments(text):
+    """The text with comments as spaces; lines stay where they are."""
+    return blanked(text, only_comments=True)
+
+
+def blanked(text, only_comments=False):
     """The text with comments, literals and preprocessor lines as spaces; lines stay where they are."""
     result = list(text)
     at, size = 0, len(text)
 
-    def blank(begin, end):
+    def blank(begin, end, is_comment=False):
+        if only_comments and not is_comment:
+            return
         for i in range(begin, min(end, size)):
             if result[i] != "\n":
                 result[i] = " "
@@ -22,7 +29,7 @@ def blanked(text):
     while at < size:
         c = text[at]
         end = at + 1
-        if line_begins and c == "#":
+        if line_begins and c == "#" and not only_comments:
             end = at
             while True:
                 end = text.find("\n", end)
@@ -40,11 +47,11 @@ def blanked(text):
         elif text.startswith("//", at):
             end = text.find("\n", at)
             end = size if end < 0 else end
-            blank(at, end)
+            blank(at, end, is_comment=True)
         elif text.startswith("/*", at):
             end = text.find("*/", at + 2)
             end = size if end < 0 else end + 2
-            blank(at, end)
+            blank(at, end, is_comment=True)
         elif (raw := RAW.match(text, at)) and not (at and (text[at - 1].isalnum() or text[at - 1] == "_")):
             end = text.find(")" + raw.group(1) + '"', raw.end())
             end = size if end < 0 else end + len(raw.group(1)) + 2

@@ -31,11 +31,13 @@ constexpr std::string_view name_of(Dtype dtype) {
 // The inverse of name_of. Throws Error for any other text.
 Dtype dtype_from_name(std::string_view name);
 
+// Whether gradients can flow through it.
 constexpr bool is_floating(Dtype dtype) {
   return dtype == Dtype::f32 || dtype == Dtype::f64 || dtype == Dtype::bf16 || dtype == Dtype::f16;
 }
 
 // The Dtype that stores a C++ type: float, double, std::int32_t, std::int64_t, std::uint8_t, bool.
+// Another type does not compile; bf16 and f16 have none (cast() to f32 to read them).
 template <class T>
 inline constexpr Dtype dtype_of = [] {
   static_assert(sizeof(T) == 0, "no Dtype stores this C++ type");

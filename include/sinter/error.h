@@ -8,7 +8,11 @@
 namespace sinter {
 
 // Everything a user can do wrong, and everything a machine can fail at, is reported by this type.
-// what() reads `where: what is wrong; got ...; expected ...; hint` on one line.
+// what() reads `where: what is wrong; got ...; expected ...; hint` on one line:
+//
+//   conv2d [model.cc:12]: the weight has the wrong number of input channels; got 3; expected 1; ...
+//
+// The conv2d here stands in line 12 of the user's program.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message) : std::runtime_error(message) {}
@@ -23,6 +27,7 @@ struct ErrorParts {
   std::string hint;      // "images are NHWC: (batch, height, width, channels)"
 };
 
+// Throws the Error of these parts.
 [[noreturn]] void raise(const ErrorParts& parts);
 
 // A place in the user's program. std::source_location with the two fields that messages use; clang

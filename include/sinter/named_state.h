@@ -13,7 +13,7 @@ namespace sinter {
 
 // How the elements of a State lie in files. Files hold PyTorch's layouts, memory holds ours (images
 // are NHWC): in files a convolution's weight is (O, I, KH, KW), and the columns of a linear layer
-// behind a flattened image are in channel-major order. A layout is a permutation of a reshape: the
+// after a flattened image are in channel-major order. A layout is a permutation of a reshape: the
 // shape in memory is split into `split`, those axes are taken in the order `order`, and the result
 // is seen as `file`. The default layout is the same in memory and in files.
 struct FileLayout {
@@ -61,8 +61,10 @@ enum class StateRole : std::uint8_t {
   progress,   // where training stands (random positions, moments, steps); in checkpoints only
 };
 
+// A State with the name that files and messages give it: what Module::states() and
+// Optimizer::states() list, and what io.h saves and loads.
 struct NamedState {
-  std::string name;  // "conv1.weight"
+  std::string name;  // "conv1.weight", unique in a list
   State state;
   StateRole role = StateRole::parameter;
   FileLayout layout = {};

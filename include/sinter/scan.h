@@ -1,4 +1,11 @@
 // Recurrences: one function applied step after step, in one op.
+//
+//   // h[t] = tanh(h[t - 1] W + x[t]) for x (T, B, H), W (H, H), h0 (B, H)
+//   const ScanBody body = [&](const auto& carries, const auto& xs) -> ScanStep {
+//     const Tensor h = tanh(matmul(carries[0], w) + xs[0]);
+//     return {.carries = {h}, .ys = {h}};
+//   };
+//   const ScanResult result = scan(body, {h0}, {x});  // carries[0] (B, H), ys[0] (T, B, H)
 #ifndef SINTER_SCAN_H_
 #define SINTER_SCAN_H_
 
@@ -31,7 +38,7 @@ struct ScanOptions {
 };
 
 struct ScanResult {
-  std::vector<Tensor> carries;  // behind the last step; the given ones when there is no step
+  std::vector<Tensor> carries;  // after the last step; the given ones when there is no step
   std::vector<Tensor> ys;       // (T, ...): of all steps
 };
 

@@ -13,6 +13,11 @@ namespace sinter {
 // The lengths of a tensor's axes, outermost first: {128, 28, 28, 1} is a batch of 128 grey images
 // (N, H, W, C). A scalar has no axes. A length may be 0 (an empty tensor). At most kMaxRank axes;
 // lengths are stored in place, so that shapes are copied without allocating.
+//
+//   const Shape images{128, 28, 28, 1};
+//   images.dim(-1);      // 1
+//   images.elements();   // 100352
+//   images.to_string();  // "(128, 28, 28, 1)"
 class Shape {
  public:
   static constexpr int kMaxRank = 8;
@@ -30,6 +35,8 @@ class Shape {
   // The same, counting from the end for negative axes: dim(-1) is the innermost. Throws Error when
   // there is no such axis.
   std::int64_t dim(int axis) const;
+  // Makes one axis longer or shorter, counted from the end when negative. Throws Error as the
+  // constructors and dim(); then nothing has changed.
   void set(int axis, std::int64_t length);
 
   const std::int64_t* begin() const { return lengths_.data(); }
@@ -53,7 +60,8 @@ class Shape {
 int normalize_axis(const char* where, int axis, int rank);
 
 // The shape that `a` and `b` broadcast to, aligned at the innermost axis as in NumPy: lengths must
-// be equal or one of them 1. Throws Error, naming `where`.
+// be equal or one of them 1. (128, 1, 10) and (5, 1) give (128, 5, 10). Throws Error, naming
+// `where` and both shapes.
 Shape broadcast_shapes(const char* where, const Shape& a, const Shape& b);
 
 }  // namespace sinter

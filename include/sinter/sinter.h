@@ -2,6 +2,13 @@
 //
 //   #include <sinter/sinter.h>
 //   namespace si = sinter;
+//
+// tensor.h     Tensors and States           ops.h, scan.h  what is computed with them
+// autograd.h   gradients                    compile.h      a function as one program
+// nn.h         modules                      optim.h        optimizers, schedules, clipping
+// data.h       data sets and loaders        train.h        training with exact resume
+// io.h         weights and checkpoints      system.h       devices and threads
+// random.h     streams of random numbers    error.h        the one exception
 #ifndef SINTER_SINTER_H_
 #define SINTER_SINTER_H_
 

@@ -10,7 +10,7 @@
 namespace sinter {
 
 // Moves the cells of `states` into one new State, the arena: a vector (E,) of their dtype that
-// holds them one behind the other in the given order, each from a 64-byte boundary on, with zeros
+// holds them one after the other in the given order, each from a 64-byte boundary on, with zeros
 // in the gaps. offsets->at(i) becomes the position of the first element of states[i]; they ascend.
 // Afterwards reading one of the states gives its slice of the arena, reshaped, and assigning it
 // changes the arena; reading and assigning the arena does the same for all of them at once. Ids,

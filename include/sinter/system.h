@@ -1,4 +1,7 @@
-// What this library is and runs on.
+// What this library is and runs on: threads and devices.
+//
+//   set_device("auto");  // the first GPU if there is one, before the model is made
+//   std::puts(describe_device(current_device()).model.c_str());
 #ifndef SINTER_SYSTEM_H_
 #define SINTER_SYSTEM_H_
 
@@ -11,22 +14,24 @@ namespace sinter {
 // "0.1.0"
 const char* version();
 
-// The number of threads that ops may use, the calling one included. Throws Error when the switch
-// SINTER_THREADS is not a number.
+// The number of threads that ops may use, the calling one included: what set_thread_count() said,
+// else the switch SINTER_THREADS, else what OpenMP offers (the cores that the process may run on,
+// or OMP_NUM_THREADS). Throws Error when the switch is not a number.
 int thread_count();
-// Throws Error unless 1 <= count <= 1024.
+// For the ops of all threads. Pointwise ops, reductions and random numbers have the same bits with
+// any number; matrix products and convolutions repeat theirs for the same number. Throws Error
+// unless 1 <= count <= 1024.
 void set_thread_count(int count);
 
 // A device that programs run on.
 struct Device {
-  std::string name = {};  // "cpu", "cuda:0"
-  std::string model =
-      {};  // "NVIDIA H100 80GB HBM3"; of the CPU its instruction set: see SystemInfo
+  std::string name = {};          // "cpu", "cuda:0"
+  std::string model = {};         // "NVIDIA H200"; of the CPU its instruction set: see SystemInfo
   std::string architecture = {};  // "sm_90"; the same as `model` for the CPU
   std::int64_t memory_total = 0;  // bytes
-  std::int64_t memory_free = 0;
-  bool emulated = false;     // the CPU stands in for a GPU, for tests
-  std::string driver = {};   // of a GPU: the CUDA version that its driver supports, "13.0"
+  std::int64_t memory_free = 0;   // bytes, when asked
+  bool emulated = false;          // the CPU stands in for a GPU, for tests
+  std::string driver = {};        // of a GPU: the CUDA version that its driver supports, "13.0"
   std::string runtime = {};  // of a GPU: the CUDA version that Sinter's CUDA library was built with
 };
 
@@ -66,6 +71,7 @@ bool is_device_name(const std::string& device);
 // Throws Error, saying why, unless `device` names a device that programs can run on here.
 void check_device(const std::string& device);
 
+// A library that results depend on: "oneDNN", "2.6.3".
 struct Library {
   std::string name;
   std::string version;

@@ -12,8 +12,8 @@
 
 namespace sinter::data {
 
-// Reads the content of a compressed file from the start to the end, in a bounded amount of memory
-// whatever the file says (the largest: 1 GiB, for a dictionary that an xz file asks for).
+// Reads the content of a compressed file from the start to the end. What it keeps besides is a
+// window of the content given so far, however large a one the file asks for.
 class Unpacker {
  public:
   virtual ~Unpacker() = default;

@@ -18,7 +18,7 @@ def packages_settings(folder):
     joined = ";".join(map(str, libraries))
     # --disable-new-dtags: the path then also serves what the libraries themselves need.
     flags = "-Wl,--disable-new-dtags " + " ".join(f"-Wl,-rpath-link,{path}" for path in libraries)
-    return [f"-DCMAKE_PREFIX_PATH={folder}/usr", f"-DCMAKE_LIBRARY_PATH={joined}",
+    return ["-DSINTER_ARCHIVE=OFF", f"-DCMAKE_PREFIX_PATH={folder}/usr", f"-DCMAKE_LIBRARY_PATH={joined}",
             f"-DCMAKE_INCLUDE_PATH={folder}/usr/include", f"-DCMAKE_BUILD_RPATH={joined}",
             f"-DCMAKE_EXE_LINKER_FLAGS={flags}", f"-DCMAKE_SHARED_LINKER_FLAGS={flags}",
             f"-DCMAKE_MODULE_LINKER_FLAGS={flags}"]

@@ -1,9 +1,9 @@
 // Matrix products (B..., M, K) x (B..., K, N): oneDNN in f32 (or matmul_avx2.cc), blocked loops
 // in f64, and in f32 where neither can serve.
 //
-// f32 matrices are read as they lie, plain or transposed. oneDNN could choose a blocked layout for b
-// ("any"), but the reorder costs more than it gains: 128x784x512 takes 461 us plain against 440 us
-// and 54 us for the reorder; 128x512x512 takes 298 us against 288 and 35.
+// f32 matrices are read as they lie, plain or transposed. oneDNN could choose a blocked layout
+// ("any") for b, but the reorder costs more than it gains: 128x784x512 takes 461 us plain against
+// 440 us and 54 us for the reorder; 128x512x512 takes 298 us against 288 and 35.
 #include <algorithm>
 #include <array>
 #include <cstdint>
