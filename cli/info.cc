@@ -46,9 +46,10 @@ void print_file(const std::string& path) {
   const io::SafetensorsFile file(path);
   std::int64_t elements = 0;
   for (const std::string& name : file.names()) {
-    const io::TensorView view = file.get(name);
-    elements += view.shape.elements();
-    fmt::print("{:<32} {}{}\n", name, name_of(view.dtype), view.shape.to_string());
+    const io::TensorInfo info = file.info(name);
+    elements += info.shape.elements();
+    const std::string_view dtype = info.computed ? name_of(*info.computed) : info.dtype;
+    fmt::print("{:<32} {}{}\n", name, dtype, info.shape.to_string());
   }
   fmt::print("{} tensors, {} elements\n", file.names().size(), elements);
   for (const auto& [key, text] : file.metadata()) fmt::print("{} = {}\n", key, text);

@@ -139,6 +139,37 @@ TEST(Usage, eval_and_predict_read_what_train_wrote) {
                                           {.input = "{\"pixels\":[1,2]}\n", .environment = {}});
   EXPECT_EQ(wrong.status, 1);
   EXPECT_NE(wrong.err.find("line 1: "), std::string::npos) << wrong.err;
+  // Deeper than any stack.
+  const CommandResult deep = run_command(
+      folder.path(), {"predict", "run", "-"},
+      {.input = "{\"pixels\":" + std::string(1'000'000, '[') + std::string(1'000'000, ']') + "}\n",
+       .environment = {}});
+  EXPECT_EQ(deep.status, 1);
+  EXPECT_NE(deep.err.find("line 1: this JSON is nested too deep"), std::string::npos) << deep.err;
+}
+
+TEST(Usage, a_config_nested_deeper_than_any_stack_is_an_error) {
+  const TemporaryFolder folder;
+  std::string key;
+  for (int i = 0; i < 300'000; ++i) key += "a.";
+  std::ofstream(folder / "deep.toml") << key + "a = 1\n";
+  expect_mistake(folder, {{"train", "image", "--config", "deep.toml"}, 2, "deep.toml:1:32: "});
+}
+
+// A quantised checkpoint, as others write it.
+TEST(Usage, info_lists_tensors_that_cannot_be_read) {
+  const TemporaryFolder folder;
+  const std::string header =
+      R"({"__metadata__":null,"q":{"dtype":"F8_E4M3","shape":[1,2],"data_offsets":[0,2]},)"
+      R"("s":{"dtype":"F32","shape":[],"data_offsets":[2,6]}})";
+  std::string length(8, '\0');
+  length[0] = static_cast<char>(header.size());
+  std::ofstream(folder / "q.safetensors") << length << header << "xxxxxx";
+  const CommandResult info = run_command(folder.path(), {"info", "q.safetensors"});
+  EXPECT_EQ(info.status, 0) << info.err;
+  EXPECT_NE(info.out.find("F8_E4M3(1, 2)\n"), std::string::npos) << info.out;
+  EXPECT_NE(info.out.find("f32()\n"), std::string::npos) << info.out;
+  EXPECT_NE(info.out.find("2 tensors, 3 elements"), std::string::npos) << info.out;
 }
 
 TEST(Usage, help_version_and_unknown_switches) {
