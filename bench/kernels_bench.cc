@@ -175,7 +175,7 @@ void add_movement(std::vector<Work>& works) {
       Dtype::f32,
       {.shape = {128, 64, 14, 14}, .offset = 0, .strides = {64 * 14 * 14, 1, 14 * 64, 64}}};
   works.push_back({"copy, NHWC to NCHW", OpId::copy, {}, {nchw}, {f32({128, 64, 14, 14})}});
-  works.push_back({"pad images by 1",
+  works.push_back({"pad NHWC by 1",
                    OpId::pad,
                    {{"low", Integers{0, 1, 1, 0}}, {"high", Integers{0, 1, 1, 0}}},
                    {f32({128, 28, 28, 32})},

@@ -35,8 +35,8 @@ struct DeviceRun {
 };
 
 struct Comparison {
-  std::string title;      // "image: cnn, embedded data, seed 1"
-  std::string objective;  // "accuracy"
+  std::string title;      // "RECIPE: MODEL, embedded data, seed 1"
+  std::string objective;  // the name of a metric
   train::Better better = train::Better::higher;
   std::string unit;      // of rates: "samples"
   std::string currency;  // of prices; empty: not said

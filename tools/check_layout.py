@@ -28,7 +28,7 @@ PUBLIC = {
     "ops.h": "ops", "named_state.h": "autograd", "random.h": "ops", "scan.h": "compile",
     "autograd.h": "autograd", "compile.h": "compile",
     "nn.h": "nn", "optim.h": "optim", "io.h": "io",
-    "batch.h": "data", "collate.h": "data", "data.h": "data", "images.h": "data",
+    "batch.h": "data", "collate.h": "data", "data.h": "data", "images.h": "data", "table.h": "data",
     "config.h": "train", "metric.h": "train", "recipe.h": "train", "run.h": "train",
     "settings.h": "train", "step.h": "train", "train.h": "train",
     "recipes.h": "recipes", "command.h": "cli", "sinter.h": "cli",
@@ -44,7 +44,7 @@ MAX_COLUMNS = 100
 MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 FORBIDDEN = re.compile(r"#include <(format|ranges|source_location)>")
 ALLOWED_MACROS = re.compile(r"^SINTER_(POINTWISE_OPS|OP_ID|DECLARE_\w+|UNARY|BINARY|TERNARY|ENTRY|OPERATOR|"
-                            r"COUNTS_ALLOCATIONS|SHARED|DYNAMIC_SHARED|CUDA_EMULATED|EMULATED_[A-Z_]+|"
+                            r"COUNTS_ALLOCATIONS|ANYWHERE|SHARED|DYNAMIC_SHARED|CUDA_EMULATED|EMULATED_[A-Z_]+|"
                             r"[A-Z0-9_]+_H_)$")
 # CUDA's own words, which the emulation's headers define.
 CUDA_WORDS = re.compile(r"^(__\w+__|__trap|threadIdx|blockIdx|blockDim|gridDim|CUDART_VERSION)$")
@@ -168,6 +168,8 @@ def check_quotes(root):
     paths = [*root.glob("examples/*.cc"), *root.glob("tests/install/*/CMakeLists.txt")]
     built = [without_indentation(path.read_text()) for path in paths]
     for document in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
+        if document.name == "ops.md":  # made from the headers, which a test of its own compares
+            continue
         if not document.exists():
             continue
         for quote in re.findall(r"^```(?:cpp|cmake)\n(.*?)^```$", document.read_text(), re.M | re.S):

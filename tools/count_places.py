@@ -39,7 +39,7 @@ OTHER_MEANINGS = {
     "bench/cuda_bench.cc": "image",    # a module's machine code
     "bench/cuda_groups.cc": "image",   # likewise
     "bench/fused_bench.cc": "label",   # where a jump goes
-    "cli/bench.cc": "label",           # a group's name
+    "cli/bench_report.cc": "label",    # a group's name
 }
 
 
@@ -61,7 +61,8 @@ EXAMPLES = [
             uses=("include/sinter/nn.h", "src/nn/norm.cc"), rows=ROWS_OF_OPS),
     Example("structured op", "segment_sum", r"\b(kSegmentSum\w*|segment_sum\w*|SegmentSum\w*)\b",
             uses=("src/ops/gather.cc", "src/backend/cuda/backend.cc"), rows=ROWS_OF_OPS),
-    Example("module", "Dropout", r"\bDropout\b|\bdropout\.cc\b", uses=("src/recipes/image_model.cc",)),
+    Example("module", "Dropout", r"\bDropout\b|\bdropout\.cc\b",
+            uses=("src/recipes/image/model.cc", "src/recipes/tabular/model.cc")),
     Example("optimizer", "SGD", r"\bSGD\b|\bsgd\.cc\b"),
     Example("recipe", "tabular", r"tabular", uses=()),
     Example("recipe", "image", r"(?i)\bimage|labels?\b|accuracy|src/recipes/image"),

@@ -110,7 +110,7 @@ UNCOUNTED = [
     ("src/recipes/list.cc", "// image\n"),
     ("src/train/metric.cc", "// accuracy\n"),
     ("cli/train.cc", 'const char* kExample = "sinter train image --out run";\n'),
-    ("cli/bench.cc", "// label\n"),
+    ("cli/bench_report.cc", "// label\n"),
     ("src/compile/plan.cc", "// trim_scans /* */\n/* segment_sum\nDropout */\n"),
     ("src/ir/type.cc", LONG_FUNCTION.replace("  f();\n", "", 1)),
 ]

@@ -313,12 +313,12 @@ class GuardedStep {
                 const Tensor& loss) const;
   Tensor update(Optimizer& optimizer, const ClippedGradients& clipped, const Tensor& loss) const;
 
-  // The parts of update(), for steps that do more or less than that. First: whether the loss is finite
-  // and the guard has seen no fault, a boolean scalar. Throws Error as update().
+  // The parts of update(), for steps that do more or less than that. First: whether the loss is
+  // finite and the guard has seen no fault, a boolean scalar. Throws Error as update().
   Tensor goes_on(const Tensor& loss) const;
-  // Last: puts back what was assigned since the step began unless `done` (a boolean scalar; what an
-  // AssignmentScope::Pause was held for is left alone), and remembers `fault` (an i32 scalar) if it is
-  // the first. Gives the guard's fault.
+  // Last: puts back what was assigned since the step began unless `done` (a boolean scalar; what
+  // an AssignmentScope::Pause was held for is left alone), and remembers `fault` (an i32 scalar)
+  // if it is the first. Gives the guard's fault.
   Tensor end(const Tensor& done, const Tensor& fault) const;
 
  private:

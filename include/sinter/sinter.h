@@ -40,6 +40,7 @@
 #include "sinter/state_scope.h"
 #include "sinter/step.h"
 #include "sinter/system.h"
+#include "sinter/table.h"
 #include "sinter/tensor.h"
 #include "sinter/train.h"
 

@@ -71,8 +71,8 @@ class Tensor {
   // (see to_host).
   const std::byte* data(SourceLocation location = SourceLocation::current()) const;
 
-  // The type, not the elements: "f32(128, 10)", "f32 scalar", "an empty Tensor handle". The elements:
-  // print.h.
+  // The type, not the elements: "f32(128, 10)", "f32 scalar", "an empty Tensor handle". For the
+  // elements see print.h.
   std::string to_string() const;
 
   const std::shared_ptr<TensorImpl>& impl() const { return impl_; }

@@ -423,7 +423,8 @@ TEST(Report, NamesTheGroupsThatAreInterpreted) {
     const ProgramReport report = step().report(x, ids);
     EXPECT_GE(report.groups, 2);
     ASSERT_EQ(report.interpreted.size(), static_cast<std::size_t>(report.groups));
-    EXPECT_TRUE(says(report.interpreted[0], ": SINTER_ISA, SINTER_DISABLE, the processor or the system"))
+    EXPECT_TRUE(
+        says(report.interpreted[0], ": SINTER_ISA, SINTER_DISABLE, the processor or the system"))
         << report.interpreted[0];
   }
   if (!backend::cpu::supports(backend::cpu::Isa::avx2)) GTEST_SKIP() << "no AVX2";

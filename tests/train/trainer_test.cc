@@ -133,7 +133,8 @@ class CrashingObserver : public Observer {
   bool at_evaluation_;
 };
 
-// Runs that crash at any step or evaluation, with checkpoints of every or every third step, and go on.
+// Runs that crash at any step or evaluation, with checkpoints of every or every third step, and go
+// on.
 void expect_same_bytes_after_crashes(const StepOptions& step_options, std::int64_t look_every) {
   const TemporaryFolder folder;
   Session(folder / "whole", {}, -1, step_options).run();
