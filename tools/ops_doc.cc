@@ -76,7 +76,8 @@ void print_functions(std::istream& header) {
     } else if (starts_with(line, "//")) {
       if (!code.empty()) flush();
       comment += (line.size() > 3 ? line.substr(3) : "") + "\n";
-    } else if (starts_with(line, "#") || starts_with(line, "namespace") || line.back() == '\\' ||
+    } else if (starts_with(line, "#") || starts_with(line, "SINTER_") ||
+               starts_with(line, "namespace") || line.back() == '\\' ||
                starts_with(line, "}  // namespace")) {
       comment.clear();
     } else {
@@ -99,10 +100,10 @@ void print_pointwise() {
     const sinter::ir::PointwiseOp* const row = sinter::ir::find_pointwise_op(op.name);
     if (row == nullptr) continue;  // full, iota and cast stand below
     std::string inputs;
-    const char* const names[] = {"a", "b", "c"};
+    const char* const names[] = {"condition", "a", "b", "c"};
     for (int i = 0; i < row->arity; ++i) {
       if (i > 0) inputs += ", ";
-      inputs += row->arity == 1 ? "x" : names[i];
+      inputs += row->arity == 1 ? "x" : names[row->mask_first ? i : i + 1];
     }
     const bool is_boolean = row->result == sinter::ir::ResultType::boolean;
     std::printf("| `%s(%s)` | %s | %s | %s | %s |\n", op.name, inputs.c_str(), cell(op.doc).c_str(),
