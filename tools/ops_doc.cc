@@ -60,13 +60,15 @@ bool starts_with(const std::string& text, std::string_view start) {
 }
 
 // Declarations with the comment before them: lines of code, and of comments, between empty lines.
-// Declarations that follow one another share the comment before the first.
+// Declarations that follow one another share the comment before the first; a comment without any
+// stands alone.
 void print_functions(std::istream& header) {
   std::string line;
   std::string comment;
   std::string code;
   const auto flush = [&] {
-    if (!code.empty()) std::printf("```cpp\n%s```\n%s\n", code.c_str(), comment.c_str());
+    if (!code.empty()) std::printf("```cpp\n%s```\n%s", code.c_str(), comment.empty() ? "\n" : "");
+    if (!comment.empty()) std::printf("%s\n", comment.c_str());
     comment.clear();
     code.clear();
   };
@@ -79,7 +81,7 @@ void print_functions(std::istream& header) {
     } else if (starts_with(line, "#") || starts_with(line, "SINTER_") ||
                starts_with(line, "namespace") || line.back() == '\\' ||
                starts_with(line, "}  // namespace")) {
-      comment.clear();
+      // no declaration
     } else {
       code += line + "\n";
     }
