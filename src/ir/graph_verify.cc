@@ -84,8 +84,7 @@ class Verifier {
       if (!written.emplace(write.state, write.value).second) fail("the State is written twice");
       const auto read = read_.find(write.state);
       if (read != read_.end() && graph_.type_of(read->second) != graph_.type_of(write.value)) {
-        fail(fmt::format("the State is {} but is given {}",
-                         graph_.type_of(read->second).to_text(),
+        fail(fmt::format("the State is {} but is given {}", graph_.type_of(read->second).to_text(),
                          graph_.type_of(write.value).to_text()));
       }
     }

@@ -93,8 +93,8 @@ void print_program(const Program& program, OpList ops, const std::string& indent
   print_types("output", program.outputs, indent, text);
   for (std::size_t i = 0; i < program.states.size(); ++i) {
     const auto& slot = program.states[i];
-    fmt::format_to(Out(text), "{}state{}: {} = #{}{}\n", indent, i, slot.type.to_text(),
-                   slot.state, slot.written ? ", written" : "");
+    fmt::format_to(Out(text), "{}state{}: {} = #{}{}\n", indent, i, slot.type.to_text(), slot.state,
+                   slot.written ? ", written" : "");
   }
   const MemoryPlan& m = program.memory;
   fmt::format_to(Out(text),

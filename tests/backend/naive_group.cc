@@ -211,11 +211,11 @@ Bits compute(const ScalarInst& inst, Dtype source, Bits a, Bits b, Bits c) {
   }
   switch (inst.type) {
     case Dtype::f32:
-      return to_bits(
-          float_op(inst.op, from_bits<float>(a), from_bits<float>(b), from_bits<float>(c), inst.imm));
+      return to_bits(float_op(inst.op, from_bits<float>(a), from_bits<float>(b),
+                              from_bits<float>(c), inst.imm));
     case Dtype::f64:
-      return to_bits(
-          float_op(inst.op, from_bits<double>(a), from_bits<double>(b), from_bits<double>(c), inst.imm));
+      return to_bits(float_op(inst.op, from_bits<double>(a), from_bits<double>(b),
+                              from_bits<double>(c), inst.imm));
     case Dtype::i32:
       return to_bits(
           integer_op(inst.op, from_bits<std::int32_t>(a), from_bits<std::int32_t>(b), inst.imm));
