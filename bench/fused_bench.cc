@@ -211,6 +211,12 @@ Case gelu(std::int64_t count) {
   return b.take("gelu " + std::to_string(count), static_cast<double>(count) * 8);
 }
 
+Case sine(std::int64_t count) {
+  Builder b(GroupKind::map, Shape{count}, 0);
+  b.store(ir::pointwise::Sin::forward(b.load({1})), {1});
+  return b.take("sin " + std::to_string(count), static_cast<double>(count) * 8);
+}
+
 Case softmax(std::int64_t rows, std::int64_t columns) {
   Builder b(GroupKind::inner, Shape{rows, columns}, 1);
   const F x = b.load({columns, 1});
@@ -318,6 +324,9 @@ class InstructionRow {
       case ScalarOp::ne:
       case ScalarOp::lt:
       case ScalarOp::le:
+        return add_comparison();
+      case ScalarOp::wrap_angle:  // the test alone
+        add(wide ? Inst::kIdVpandd : Inst::kIdVpand);
         return add_comparison();
       case ScalarOp::convert:
         return add_unary(Inst::kIdVcvtps2dq);
@@ -485,6 +494,8 @@ int main(int argc, char** argv) {
                                    gelu(1 << 24),
                                    gelu(1 << 18),
                                    gelu(8192),
+                                   sine(1 << 24),
+                                   sine(8192),
                                    relu(100352, 32),
                                    relu(128, 512),
                                    softmax(1024, 1024),

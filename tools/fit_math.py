@@ -180,6 +180,10 @@ def main():
                 parts.append(mpf(float(kind(float(rest)))))
                 rest -= parts[-1]
             print(f"{name} {label}: " + ", ".join(m.nstr(part, 20) for part in parts))
+    # ir/large_angle.h: enough for the largest f64, and 190 bits after the point.
+    with m.workprec(1400):
+        words = int(m.floor(2 / m.pi * mpf(2) ** (39 * 32)))
+    print("2 / pi: " + ", ".join(f"0x{words >> 32 * (38 - i) & 0xffffffff:08x}u" for i in range(39)))
 
 
 if __name__ == "__main__":

@@ -60,13 +60,15 @@ bool starts_with(const std::string& text, std::string_view start) {
 }
 
 // Declarations with the comment before them: lines of code, and of comments, between empty lines.
-// Declarations that follow one another share the comment before the first.
+// Declarations that follow one another share the comment before the first; a comment without any
+// stands alone.
 void print_functions(std::istream& header) {
   std::string line;
   std::string comment;
   std::string code;
   const auto flush = [&] {
-    if (!code.empty()) std::printf("```cpp\n%s```\n%s\n", code.c_str(), comment.c_str());
+    if (!code.empty()) std::printf("```cpp\n%s```\n%s", code.c_str(), comment.empty() ? "\n" : "");
+    if (!comment.empty()) std::printf("%s\n", comment.c_str());
     comment.clear();
     code.clear();
   };
@@ -76,9 +78,10 @@ void print_functions(std::istream& header) {
     } else if (starts_with(line, "//")) {
       if (!code.empty()) flush();
       comment += (line.size() > 3 ? line.substr(3) : "") + "\n";
-    } else if (starts_with(line, "#") || starts_with(line, "namespace") || line.back() == '\\' ||
+    } else if (starts_with(line, "#") || starts_with(line, "SINTER_") ||
+               starts_with(line, "namespace") || line.back() == '\\' ||
                starts_with(line, "}  // namespace")) {
-      comment.clear();
+      // no declaration
     } else {
       code += line + "\n";
     }
@@ -99,10 +102,10 @@ void print_pointwise() {
     const sinter::ir::PointwiseOp* const row = sinter::ir::find_pointwise_op(op.name);
     if (row == nullptr) continue;  // full, iota and cast stand below
     std::string inputs;
-    const char* const names[] = {"a", "b", "c"};
+    const char* const names[] = {"condition", "a", "b", "c"};
     for (int i = 0; i < row->arity; ++i) {
       if (i > 0) inputs += ", ";
-      inputs += row->arity == 1 ? "x" : names[i];
+      inputs += row->arity == 1 ? "x" : names[row->mask_first ? i : i + 1];
     }
     const bool is_boolean = row->result == sinter::ir::ResultType::boolean;
     std::printf("| `%s(%s)` | %s | %s | %s | %s |\n", op.name, inputs.c_str(), cell(op.doc).c_str(),

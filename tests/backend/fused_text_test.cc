@@ -88,6 +88,21 @@ TEST(FusedText, Uses64BitPositionsWhere32AreTooFew) {
   EXPECT_TRUE(is_wide(far));
 }
 
+TEST(FusedText, HoldsTheBitsOfTwoOverPiOnlyWhereAnAngleIsWrapped) {
+  ir::Group group;
+  group.space = Shape{100};
+  testing::BodyBuilder body(group);
+  const std::int32_t x = body.load(Dtype::f32, {1});
+  body.store(body.emit(ir::ScalarOp::wrap_angle, Dtype::f32, x, -1, -1, 1), {1});
+  const std::vector<GroupSource> with = {group_source(testing::softmax(5, 300)),
+                                         group_source(group)};
+  EXPECT_NE(program_source(with).find("0xa2f9836eu"), std::string::npos);
+  EXPECT_NE(program_source(with).find("__device__ inline unsigned sinter_two_over_pi"),
+            std::string::npos);
+  EXPECT_EQ(program_source({with.begin(), with.begin() + 1}).find("0xa2f9836eu"),
+            std::string::npos);
+}
+
 // Many kernels in one program: a kernel apart costs five times as much.
 TEST(FusedText, CompilesWithNvrtcForEveryArchitecture) {
   const Nvrtc* const nvrtc = Nvrtc::open();

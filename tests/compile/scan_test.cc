@@ -47,17 +47,6 @@ Tensor at(const Tensor& sequence, std::int64_t t) {
   return reshape(slice(sequence, 0, t, t + 1), Shape(lengths));
 }
 
-Tensor stack(const Tensors& parts) {
-  std::vector<std::int64_t> offsets;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    offsets.push_back(static_cast<std::int64_t>(i) * parts[0].elements());
-  }
-  std::vector<std::int64_t> lengths = parts[0].shape().to_vector();
-  lengths.insert(lengths.begin(), static_cast<std::int64_t>(parts.size()));
-  const auto count = static_cast<std::int64_t>(parts.size()) * parts[0].elements();
-  return reshape(pack(parts, offsets, count), Shape(lengths));
-}
-
 // The same as scan(), written out.
 ScanResult unrolled(const ScanBody& body, const Tensors& carries, const Tensors& xs,
                     const ScanOptions& options = {}) {

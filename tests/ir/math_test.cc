@@ -153,6 +153,43 @@ TEST(Math, ErrorsStayWithinTheDocumentedBounds) {
       [](auto x) { return x < 0 ? std::log1p(std::exp(x)) : x + std::log1p(std::exp(-x)); });
 }
 
+// The angles of each type that come nearest to a multiple of pi / 2 (J.-M. Muller, Elementary
+// Functions, 2016, section 11.3): all but a few bits cancel.
+TEST(Math, TheHardestAnglesAreReducedExactly) {
+  const double hard = std::ldexp(6381956970095103.0, 797);
+  EXPECT_EQ(math::sin(hard), 1);
+  EXPECT_EQ(math::sin(-hard), -1);
+  EXPECT_EQ(math::cos(hard), -4.6871659242546277e-19);
+  EXPECT_EQ(math::cos(-hard), math::cos(hard));
+  const float hard32 = std::ldexp(16367173.0f, 72);
+  EXPECT_LE(error_in_ulp(math::cos(hard32), std::cos(static_cast<long double>(hard32))), 1);
+  EXPECT_LE(error_in_ulp(math::sin(hard32), std::sin(static_cast<long double>(hard32))), 1);
+  EXPECT_LT(std::fabs(math::cos(hard32)), 1e-8f);
+}
+
+// Angles of every size, each exponent as often as another.
+template <class T>
+Worst sample_angles(bool cosine) {
+  std::mt19937_64 random(13);
+  Worst worst;
+  for (int i = 0; i < 400000; ++i) {
+    const int exponent = i % std::numeric_limits<T>::max_exponent;
+    const T mantissa = T(1) + static_cast<T>(random() >> 11) * T(0x1p-53);
+    const T x = std::ldexp(i % 2 == 0 ? mantissa : -mantissa, exponent);
+    if (!std::isfinite(x)) continue;
+    const auto wide = static_cast<long double>(x);
+    worst.see(x, cosine ? math::cos(x) : math::sin(x), cosine ? std::cos(wide) : std::sin(wide));
+  }
+  return worst;
+}
+
+TEST(Math, AnglesOfEverySizeAreWithinTwoUlp) {
+  for (const bool cosine : {false, true}) {
+    EXPECT_LE(sample_angles<float>(cosine).ulp, 2.0);
+    EXPECT_LE(sample_angles<double>(cosine).ulp, 2.0);
+  }
+}
+
 // Bases and exponents of every size whose power is neither 0 nor infinite, and some that are.
 template <class T>
 Worst sample_pow() {

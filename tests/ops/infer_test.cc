@@ -77,6 +77,11 @@ TEST(Pointwise, RefusesDtypesThatTheOpDoesNotTake) {
   refuses(OpId::logical_and, {f32({2}), f32({2})}, {}, {"expected bool"});
 }
 
+TEST(Pointwise, CallsAScalarAScalar) {
+  refuses(OpId::exp, {i32({})}, {}, {"got i32 scalar"});
+  refuses(OpId::add, {f32({}), f64({})}, {}, {"f32 scalar and f64 scalar"});
+}
+
 TEST(Pointwise, RefusesShapesThatDoNotBroadcast) {
   refuses(OpId::multiply, {f32({2, 3}), f32({2})}, {}, {"(2, 3) and (2,)"});
 }

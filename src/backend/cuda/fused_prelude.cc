@@ -207,7 +207,7 @@ __device__ inline T sinter_fold_many_by_warp(const T* values, long long places, 
 )cuda";
 
 constexpr std::string_view kAnglePrelude =
-    "\n#define SINTER_ANYWHERE __device__ inline\n"
+    "\n"
 #include "large_angle_text.h"
     R"cuda(
 __device__ inline float sinter_wrap_angle(float a, int quarters) {
