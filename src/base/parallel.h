@@ -2,8 +2,8 @@
 //
 // It stands on OpenMP because oneDNN does too: both share one pool of workers, so that the machine
 // is never loaded twice. Work is cut into pieces by a rule that looks at nothing but count, grain
-// and the size of the team; which thread runs a piece is left to the runtime. Code that must give the
-// same bits with any number of threads makes each result depend on its own index only (see
+// and the size of the team; which thread runs a piece is left to the runtime. Code that must give
+// the same bits with any number of threads makes each result depend on its own index only (see
 // ir/reduction.h).
 #ifndef SINTER_BASE_PARALLEL_H_
 #define SINTER_BASE_PARALLEL_H_
