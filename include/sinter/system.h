@@ -11,8 +11,12 @@ namespace sinter {
 // "0.1.0"
 const char* version();
 
-// The number of threads that ops may use, the calling one included. Throws Error when the switch
-// SINTER_THREADS is not a number.
+// The number of threads that ops may use, the calling one included: what set_thread_count() said,
+// else SINTER_THREADS, else what OpenMP offers (the CPUs that the process may run on,
+// OMP_NUM_THREADS, OMP_THREAD_LIMIT), but no more than the quotas of its control groups pay for.
+// Where OpenMP grants fewer, fewer compute, and small work is always the caller's alone. A process
+// made by fork() computes in the thread that forked without others; threads that it starts use
+// all. Throws Error when the switch SINTER_THREADS is not a number.
 int thread_count();
 // Throws Error unless 1 <= count <= 1024.
 void set_thread_count(int count);

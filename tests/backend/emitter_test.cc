@@ -613,8 +613,9 @@ TEST(GroupKernelReason, IsThereForInterpretedGroupsOnly) {
   const auto kernel = group_kernel(many_sums(120));
   ASSERT_NE(kernel->interpreted_because(), nullptr);
   EXPECT_EQ(std::string(kernel->interpreted_because()),
-            emits ? "it has too many operands and reductions"
-                  : "SINTER_ISA, SINTER_DISABLE, the processor or the system rules machine code out");
+            emits
+                ? "it has too many operands and reductions"
+                : "SINTER_ISA, SINTER_DISABLE, the processor or the system rules machine code out");
   EXPECT_EQ(group_kernel(softmax(5, 33))->interpreted_because() == nullptr, emits);
 }
 
