@@ -15,8 +15,11 @@ namespace sinter {
 const char* version();
 
 // The number of threads that ops may use, the calling one included: what set_thread_count() said,
-// else the switch SINTER_THREADS, else what OpenMP offers (the cores that the process may run on,
-// or OMP_NUM_THREADS). Throws Error when the switch is not a number.
+// else SINTER_THREADS, else what OpenMP offers (the CPUs that the process may run on,
+// OMP_NUM_THREADS, OMP_THREAD_LIMIT), but no more than the quotas of its control groups pay for.
+// Where OpenMP grants fewer, fewer compute, and small work is always the caller's alone. A process
+// made by fork() computes in the thread that forked without others; threads that it starts use
+// all. Throws Error when the switch SINTER_THREADS is not a number.
 int thread_count();
 // For the ops of all threads. Pointwise ops, reductions and random numbers have the same bits with
 // any number; matrix products and convolutions repeat theirs for the same number. Throws Error

@@ -27,8 +27,8 @@ bool verifies() {
 #endif
 }
 
-// What SINTER_DISABLE may name: the passes; "strides", which materialize asks for; and "emit",
-// which the back end does.
+// What SINTER_DISABLE may name: the passes; "strides", which materialize asks for; and "emit" and
+// "onednn", which the CPU's back end does.
 constexpr std::array<std::string_view, 10> kNames = {
     "expand",  "turn_products", "trim_scans", "simplify", "materialize",
     "strides", "fuse",          "plan",       "emit",     "onednn"};

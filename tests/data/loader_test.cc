@@ -183,6 +183,9 @@ TEST(Loader, batches_that_cannot_be_are_errors) {
 // Stacks of threads that have ended are kept for others, so a fresh process does it: this program
 // again.
 TEST(Loader, one_whose_thread_cannot_start_says_what_ran_out) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers need more address space than there is";
+#endif
   constexpr const char* kIsTheOther = "SINTER_TEST_WITHOUT_THREADS";
   if (std::getenv(kIsTheOther) != nullptr) {
     std::ifstream file("/proc/self/statm");
