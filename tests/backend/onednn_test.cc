@@ -50,9 +50,9 @@ bool is_product(const Value& a, const Value& b) {
 }
 
 TEST(OneDnn, MultipliesMatricesOfAllShapesAndStorages) {
-  for (const std::int64_t m : {1, 2, 5, 16, 17, 36, 64}) {
-    for (const std::int64_t k : {1, 2, 5, 16, 17, 36, 64}) {
-      for (const std::int64_t n : {1, 2, 5, 16, 17, 36, 64}) {
+  for (const std::int64_t m : {1, 2, 16, 17, 36}) {
+    for (const std::int64_t k : {1, 2, 16, 17, 36}) {
+      for (const std::int64_t n : {1, 2, 16, 17, 36}) {
         for (const Storage& of_a : kStorages) {
           for (const Storage& of_b : kStorages) {
             EXPECT_TRUE(is_product(matrix(m, k, of_a, 1), matrix(k, n, of_b, 2)))
