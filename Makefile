@@ -6,13 +6,15 @@ JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 LAUNCHER := $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 PRESETS := release dev asan tsan clang
+# ON makes warnings errors, as checks do; whoever only uses Sinter may have a compiler that warns of more.
+WERROR ?=
 FUZZ_SECONDS ?= 30
 
 # Configures and builds one preset; CMake's own output is shown only when it fails.
 define make_preset
 	@mkdir -p build
 	@echo "sinter: building ($(1))"
-	@cmake --preset $(1) $(LAUNCHER) >build/configure-$(1).log 2>&1 || { cat build/configure-$(1).log; exit 1; }
+	@cmake --preset $(1) $(LAUNCHER) $(WERROR:%=-DSINTER_WERROR=%) >build/configure-$(1).log 2>&1 || { cat build/configure-$(1).log; exit 1; }
 	@cmake --build build/$(1) -j $(JOBS) -- --quiet
 endef
 
@@ -26,9 +28,10 @@ help:
 	@echo "make bench      the workloads beside PyTorch, which goes into a virtual environment under build/"
 	@echo "make measure    make bench, with more rounds; goes on where it was stopped; writes docs/measurements/"
 	@echo "make check-all  every preset ($(PRESETS)), every test, the layout, an installed copy,"
-	@echo "                that forgetting a part of an op is found, that broken CUDA kernels are, and"
-	@echo "                that both compilers record ops in one order"
-	@echo "make fuzz       libFuzzer on every reader, FUZZ_SECONDS=$(FUZZ_SECONDS) each (needs clang 14)"
+	@echo "                that forgetting a part of an op is found, that broken CUDA kernels are,"
+	@echo "                that both compilers record ops in one order, and the first two commands"
+	@echo "                in a bare Debian 12 and 13"
+	@echo "make fuzz       libFuzzer on every reader, FUZZ_SECONDS=$(FUZZ_SECONDS) each (needs clang)"
 	@echo "make install    into PREFIX=$(PREFIX); then find_package(sinter) and pkg-config find it"
 	@echo "make clean      remove the build folder"
 
@@ -56,6 +59,7 @@ test-emulated: build
 	@echo "sinter: testing on the emulated CUDA device (release)"
 	@ctest --test-dir build/release --output-on-failure -L emulated
 
+check-all: WERROR = ON
 check-all: $(PRESETS:%=check-%)
 	@python3 tools/check_layout.py
 	@python3 tools/check_layout_test.py
@@ -65,6 +69,9 @@ check-all: $(PRESETS:%=check-%)
 	@python3 tools/check_forgetting.py
 	@echo "sinter: breaking CUDA kernels, for the emulated device to find"
 	@python3 tools/mutate_cuda.py --jobs $(JOBS)
+	@echo "sinter: building and testing in bare systems"
+	@tools/try_system debian-12
+	@tools/try_system debian-13
 
 check-clang: deps-optional
 check-all: check-order

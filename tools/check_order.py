@@ -7,11 +7,12 @@ other bits. So all but one of them get a name of their own first.
 
     tools/check_order.py [BUILD]     BUILD: a folder with compile_commands.json made for clang (build/clang)
 
-Needs clang-query (Debian's clang-tools-14)."""
+Needs clang-query (Debian's clang-tools-14, or a newer one)."""
 import concurrent.futures
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -38,8 +39,16 @@ CONTROL_LINES = {2, 3}
 PLACE = re.compile(r"^(\S+?):(\d+):\d+: note: .*binds here", re.M)
 
 
+def clang_query() -> str:
+    """The oldest there is, as cmake/clang.cmake takes the oldest compiler."""
+    for name in [f"clang-query-{version}" for version in range(14, 20)] + ["clang-query"]:
+        if shutil.which(name):
+            return name
+    sys.exit("clang-query is missing (Debian's clang-tools-14, or a newer one)")
+
+
 def places_in(source, *options):
-    done = subprocess.run(["clang-query-14", "-f", "/dev/stdin", str(source), *options], input=QUERY, text=True,
+    done = subprocess.run([clang_query(), "-f", "/dev/stdin", str(source), *options], input=QUERY, text=True,
                           capture_output=True)
     if done.returncode != 0 or "error:" in done.stderr + done.stdout:
         sys.exit(f"check_order: {source}: {(done.stderr + done.stdout)[:2000]}")

@@ -24,12 +24,15 @@ struct Bindings {
   std::span<const std::uint8_t> host_inputs = {};
 };
 
-// How the fused groups of a program run, those in bodies of scans included.
+// How the fused groups and kernels of a program run, those in bodies of scans included.
 struct GroupReport {
   int groups = 0;
   // Of these the ones that have no code of their own on this device and run some slower way: the
   // label of the step and the reason.
   std::vector<std::string> interpreted;
+  // Steps that do not run the kernel that was chosen for them, as this machine or library does not
+  // have it: the label of the step, what runs and why.
+  std::vector<std::string> substituted;
 };
 
 // A program made ready for a device: kernels emitted, primitives created, arena allocated.

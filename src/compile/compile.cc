@@ -185,6 +185,9 @@ struct CompiledFunction::Impl {
     for (const std::string& group : report.interpreted) {
       std::fprintf(stderr, "sinter: %s: interpreted: %s\n", name.c_str(), group.c_str());
     }
+    for (const std::string& step : report.substituted) {
+      std::fprintf(stderr, "sinter: %s: substituted: %s\n", name.c_str(), step.c_str());
+    }
   }
 
   Entry& find_or_make(const std::vector<Tensor>& arguments) {
@@ -365,6 +368,7 @@ ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
   backend::GroupReport groups = entry.executable->group_report();
   report.groups = groups.groups;
   report.interpreted = std::move(groups.interpreted);
+  report.substituted = std::move(groups.substituted);
   report.text = ir::to_text(program, op_list());
   return report;
 }

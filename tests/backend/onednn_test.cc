@@ -50,9 +50,9 @@ bool is_product(const Value& a, const Value& b) {
 }
 
 TEST(OneDnn, MultipliesMatricesOfAllShapesAndStorages) {
-  for (const std::int64_t m : {1, 2, 5, 16, 17, 36, 64}) {
-    for (const std::int64_t k : {1, 2, 5, 16, 17, 36, 64}) {
-      for (const std::int64_t n : {1, 2, 5, 16, 17, 36, 64}) {
+  for (const std::int64_t m : {1, 2, 16, 17, 36}) {
+    for (const std::int64_t k : {1, 2, 16, 17, 36}) {
+      for (const std::int64_t n : {1, 2, 16, 17, 36}) {
         for (const Storage& of_a : kStorages) {
           for (const Storage& of_b : kStorages) {
             EXPECT_TRUE(is_product(matrix(m, k, of_a, 1), matrix(k, n, of_b, 2)))
@@ -121,13 +121,16 @@ bool agrees_with_loops(const Convolution& s, ir::OpId op) {
 
 TEST(OneDnn, ConvolvesImagesOfAllSizesForwardAndBackward) {
   for (const std::int64_t c : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17}) {
-    for (const std::int64_t o : {1, 3, 8, 17}) {
-      for (const std::int64_t kernel : {1, 3}) {
-        for (const std::int64_t stride : {1, 2, 3}) {
-          const Convolution s{3, 9, 10, c, o, kernel, stride, kernel / 2};
-          for (const ir::OpId op : {ir::OpId::conv2d, ir::OpId::conv2d_input_gradient,
-                                    ir::OpId::conv2d_weight_gradient}) {
-            EXPECT_TRUE(agrees_with_loops(s, op)) << s.to_string() << ", " << static_cast<int>(op);
+    for (const std::int64_t o : {1, 8, 17}) {
+      for (const std::int64_t side : {9, 12, 32}) {
+        for (const std::int64_t kernel : {1, 3}) {
+          for (const std::int64_t stride : {1, 2, 3}) {
+            const Convolution s{2, side, 12, c, o, kernel, stride, kernel / 2};
+            for (const ir::OpId op : {ir::OpId::conv2d, ir::OpId::conv2d_input_gradient,
+                                      ir::OpId::conv2d_weight_gradient}) {
+              EXPECT_TRUE(agrees_with_loops(s, op))
+                  << s.to_string() << ", " << static_cast<int>(op);
+            }
           }
         }
       }

@@ -437,6 +437,22 @@ TEST(Report, NamesTheGroupsThatAreInterpreted) {
       << report.interpreted[0];
 }
 
+// A convolution that Winograd suits runs by it or the report says what runs instead.
+TEST(Report, NamesTheStepsThatDoNotRunTheirFirstChoice) {
+  const Tensor x = full({1, 8, 8, 32}, 1.0), w = full({32, 3, 3, 32}, 1.0);
+  auto suited = compile([&](const Tensor& image) { return conv2d(image, w); });
+  const ProgramReport report = suited.report(x);
+  for (const std::string& step : report.substituted) {
+    EXPECT_TRUE(says(step, "conv2d: the direct algorithm: Winograd was chosen")) << step;
+  }
+  // Winograd's workspace holds the weight transformed, four times its size; the direct algorithm's
+  // the weight reordered.
+  const bool is_winograd = report.memory.workspace > 2 * 4 * w.shape().elements();
+  EXPECT_EQ(report.substituted.empty(), is_winograd) << report.memory.workspace;
+  auto other = compile([&](const Tensor& image) { return image * 2.0; });
+  EXPECT_TRUE(other.report(x).substituted.empty());
+}
+
 TEST(Signature, ShapesDtypesTrainingAndTrackingHaveProgramsOfTheirOwn) {
   int traces = 0;
   const State w(floats({3}), "w");

@@ -76,6 +76,10 @@ bool suits_winograd(const Sizes& s) {
          s.o >= kWinogradChannels && s.ho >= 4 && s.wo >= 4;
 }
 
+bool is_strided_1x1(const Sizes& s) {
+  return s.kh == 1 && s.kw == 1 && (s.stride_h > 1 || s.stride_w > 1);
+}
+
 // What a convolution is to oneDNN; the layouts of `x`, `y` and `w` are its choice where they are
 // any.
 struct Descriptions {
@@ -166,7 +170,17 @@ void make(const KernelCall& call, Recipe& recipe) {
       if (error.status != dnnl_unimplemented) throw;
     }
   }
-  add(Descriptions(sizes, dnnl::algorithm::convolution_direct), recipe);
+  Descriptions direct(sizes, dnnl::algorithm::convolution_direct);
+  if (call.op == ir::OpId::conv2d_weight_gradient && is_strided_1x1(sizes) &&
+      sizes.c < onednn::kChannelsOfStrided1x1) {
+    direct.x = images(sizes.n, sizes.h, sizes.w, sizes.c, memory::format_tag::nchw);
+    direct.y = images(sizes.n, sizes.ho, sizes.wo, sizes.o, memory::format_tag::nchw);
+  }
+  add(direct, recipe);
+  if (suits_winograd(sizes)) {
+    recipe.substituted_because =
+        "the direct algorithm: Winograd was chosen, which this oneDNN does not have here";
+  }
 }
 
 // ---- plain loops: each result element folded in a fixed order by one thread ----

@@ -156,6 +156,11 @@ GroupReport CpuExecutable::group_report() const {
       GroupReport body = steps_[i].scan->body().group_report();
       report.groups += body.groups;
       for (std::string& group : body.interpreted) report.interpreted.push_back(std::move(group));
+      for (std::string& step : body.substituted) report.substituted.push_back(std::move(step));
+    }
+    if (steps_[i].kernel != nullptr) {
+      const char* const why = steps_[i].kernel->substituted_because();
+      if (why != nullptr) report.substituted.push_back(program_->steps[i].label + ": " + why);
     }
     if (steps_[i].group == nullptr) continue;
     ++report.groups;

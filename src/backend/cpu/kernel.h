@@ -19,6 +19,8 @@ class PreparedKernel {
   // whatever parallel_for or oneDNN use.
   virtual void run(void* const* inputs, void* const* outputs, void* workspace) const = 0;
   virtual std::int64_t workspace_bytes() const { return 0; }
+  // What runs in place of the kernel that was chosen first, and why; null where that one runs.
+  virtual const char* substituted_because() const { return nullptr; }
 };
 
 struct Kernel {

@@ -75,8 +75,21 @@ memory::desc describe(std::vector<Axis> axes) {
   return onednn::plain(lengths, strides);
 }
 
+// The factors of y^T = b^T a^T.
+Operands swapped(Operands operands) {
+  std::swap(operands.a, operands.b);
+  for (std::vector<Axis>* axes : {&operands.a, &operands.b}) {
+    std::swap((*axes)[axes->size() - 2], axes->back());
+  }
+  return operands;
+}
+
 void make_matmul(const KernelCall& call, onednn::Recipe& recipe) {
-  const Operands operands = operands_of(call);
+  Operands operands = operands_of(call);
+  const Matrices matrices = matrices_of(operands);
+  const bool swap = onednn::kMisreadsRowsWithGaps && matrices.m == 1 && matrices.k > 1 &&
+                    matrices.a_column > 1;  // y, a row or a column, lies the same
+  if (swap) operands = swapped(std::move(operands));
   const memory::desc a = describe(operands.a);
   const memory::desc b = describe(operands.b);
   std::vector<Axis> result = operands.a;
@@ -89,8 +102,8 @@ void make_matmul(const KernelCall& call, onednn::Recipe& recipe) {
   const memory::desc y = describe(result);
   const auto desc = onednn::matmul(a, b, y);
   recipe.add(dnnl::matmul(desc), desc.scratchpad_desc(),
-             {{DNNL_ARG_SRC, a, Place::input, 0},
-              {DNNL_ARG_WEIGHTS, b, Place::input, 1},
+             {{DNNL_ARG_SRC, a, Place::input, swap ? 1 : 0},
+              {DNNL_ARG_WEIGHTS, b, Place::input, swap ? 0 : 1},
               {DNNL_ARG_DST, y, Place::output, 0}});
 }
 

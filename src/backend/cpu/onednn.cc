@@ -150,6 +150,7 @@ class RecipeKernel final : public PreparedKernel {
   }
 
   std::int64_t workspace_bytes() const override { return recipe_->workspace_bytes; }
+  const char* substituted_because() const override { return recipe_->substituted_because; }
 
  private:
   static void* address(const Argument& argument, void* const* inputs, void* const* outputs,

@@ -26,8 +26,28 @@ const dnnl::primitive_attr& user_scratchpad();
 // An f32 memory of these lengths and strides (in elements).
 dnnl::memory::desc plain(const dnnl::memory::dims& lengths, const dnnl::memory::dims& strides);
 
-// Descriptors of the primitives that are used; their scratchpads are ours (user_scratchpad()).
-// Failures, a combination that this oneDNN does not have among them, are thrown as dnnl::error.
+// ---- Known faults of releases, and what avoids each; tests/backend/onednn_test.cc walks over
+// shapes and layouts where there were some ----
+
+// oneDNN 3.x, seen in 3.7.2 (brgemm on AVX-512): a product whose a is a single row with gaps (M =
+// 1, neighbours in K more than one element apart) reads it as if it had none. matmul.cc asks for
+// y^T = b^T a^T there, in which the row is a column, and those are read as they lie.
+inline constexpr bool kMisreadsRowsWithGaps = DNNL_VERSION_MAJOR >= 3;
+
+// oneDNN 2.6 and 3.7 without AVX-512 (its issue 6035, open in 2026, says all releases): the
+// gradient of a 1x1 kernel with stride, from NHWC images with fewer channels than a vector, writes
+// past its workspace: wrong, endless, or the end of the process. conv2d.cc gives it NCHW images,
+// for which another of its kernels runs. The bound is AVX-512's vector, where the same code is
+// present.
+inline constexpr std::int64_t kChannelsOfStrided1x1 = 16;
+
+// oneDNN 3.x has no Winograd for f32 on x86-64 any more; 2.6 has it with AVX-512. conv2d.cc asks
+// for it first; without it the direct algorithm runs, and the program's report says so.
+
+// ---- Primitives ----
+
+// The descriptor of a matrix product; its scratchpad is ours (user_scratchpad()). Failures are
+// thrown as dnnl::error.
 dnnl::matmul::primitive_desc matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
                                     const dnnl::memory::desc& y);
 
@@ -40,6 +60,8 @@ struct Convolution {
   dnnl::memory::dims dilation;  // the holes between two taps: 0 for a dense kernel
   dnnl::memory::dims padding;   // before and behind
 };
+// Descriptors of its primitives, as above; an algorithm that this oneDNN does not have is such a
+// failure.
 dnnl::convolution_forward::primitive_desc forward(const Convolution& convolution);
 dnnl::convolution_backward_data::primitive_desc input_gradient(const Convolution& convolution);
 dnnl::convolution_backward_weights::primitive_desc weight_gradient(const Convolution& convolution);
@@ -63,6 +85,7 @@ struct Stage {
 struct Recipe {
   std::vector<Stage> stages;
   std::int64_t workspace_bytes = 0;
+  const char* substituted_because = nullptr;  // PreparedKernel::substituted_because()
 
   // Room in the workspace for a memory; gives its offset, a multiple of 64.
   std::int64_t reserve(const dnnl::memory::desc& desc);
