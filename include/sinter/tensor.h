@@ -101,7 +101,8 @@ std::string device_of(const Tensor& tensor);
 // copies name the same cell (tied parameters are one State in two places). Reading gives a Tensor.
 // Outside a trace it is a snapshot that later assignments do not change. In a trace, reads and
 // assignments follow program order, the last assignment wins, and the compiled step carries the new
-// value over to the next call. A State is used by one running step at a time.
+// value over to the next call. Any number of running steps may read a State at once; one that writes
+// it has it alone.
 class State {
  public:
   // A cell holding `initial`'s type and value. `name` is for people and files.
@@ -132,13 +133,13 @@ class State {
 class Operand {
  public:
   Operand(const Tensor& tensor, SourceLocation location = SourceLocation::current())  // NOLINT
-      : tensor_(tensor), location_(location) {
+      : tensor_(tensor), location_(users_location(location)) {
     if (!tensor.defined()) raise_empty();
   }
   Operand(const State& state, SourceLocation location = SourceLocation::current())  // NOLINT
-      : tensor_(state.value()), location_(location) {}
+      : tensor_(state.value()), location_(users_location(location)) {}
   Operand(double number, SourceLocation location = SourceLocation::current())  // NOLINT
-      : number_(number), location_(location) {}
+      : number_(number), location_(users_location(location)) {}
 
   bool is_number() const { return !tensor_.defined(); }
   const Tensor& tensor() const { return tensor_; }
