@@ -44,12 +44,16 @@ Tensor GuardedStep::finish(Optimizer& optimizer, const Gradients& gradients,
   for (const AssignmentScope::Assigned& each : changes_.assigned()) {
     each.state.assign(where(done, each.state.value(), each.before));
   }
-  const Tensor now = where(done, code_of(Fault::none),
-                           where(loss_is_finite, code_of(Fault::gradients), code_of(Fault::loss)));
+  const Tensor none = code_of(Fault::none);
+  const Tensor of_gradients = code_of(Fault::gradients);
+  const Tensor of_loss = code_of(Fault::loss);
+  const Tensor worst = where(loss_is_finite, of_gradients, of_loss);
+  const Tensor now = where(done, none, worst);
   const Tensor first = where(is_alive, now, guard_.fault_);
   guard_.is_alive_.assign(logical_and(is_alive, done));  // a value of its own is stored directly
   guard_.fault_.assign(first);
-  guard_.good_steps_.assign(guard_.good_steps_ + cast(done, Dtype::i64));
+  const Tensor good_steps = guard_.good_steps_.value();
+  guard_.good_steps_.assign(good_steps + cast(done, Dtype::i64));
   return first;
 }
 
