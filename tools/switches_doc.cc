@@ -1,7 +1,35 @@
 // Prints docs/switches.md: the table of SINTER_* switches, from the one that the library reads.
 #include <cstdio>
 
+#include "base/cache_limits.h"
 #include "base/switches.h"
+
+namespace {
+
+void print_limits() {
+  using namespace sinter::limits;
+  std::printf(
+      "\n## What is kept\n\n"
+      "The library keeps these to use them again; beyond the bound, what was used longest ago "
+      "goes\n"
+      "first (src/base/cache_limits.h).\n\n"
+      "| kept | at most |\n|---|---|\n");
+  const auto row = [](const char* kept, const char* bound, long long number) {
+    std::printf("| %s | ", kept);
+    std::printf(bound, number);
+    std::printf(" |\n");
+  };
+  row("free blocks of Tensors' memory, a device",
+      "as many bytes as were in use at once, or %lld MiB", kFreeBytes / kMebibyte);
+  row("programs of ops called directly", "%lld", kEagerPrograms);
+  row("their arenas together", "%lld MiB, or the newest one", kEagerArenaBytes / kMebibyte);
+  row("programs of a compiled function, one a signature", "%lld", kProgramsOfAFunction);
+  row("kernels of fused groups on the CPU", "%lld", kGroupKernels);
+  row("oneDNN's primitives for matrix products and convolutions", "%lld", kVendorCalls);
+  row("primitives in oneDNN's own cache", "%lld", kVendorPrimitives);
+}
+
+}  // namespace
 
 int main() {
   std::printf(
@@ -19,4 +47,5 @@ int main() {
     for (std::string_view text : {row.name, row.values, row.default_value, row.text}) cell(text);
     std::printf("\n");
   }
+  print_limits();
 }

@@ -31,7 +31,8 @@ Tensor detach(const Tensor& x);
 std::vector<Tensor> gradients(const Tensor& loss, const std::vector<State>& parameters,
                               SourceLocation location = SourceLocation::current());
 // The same with respect to watched Tensors (the very handles that watch() returned, or copies of
-// them).
+// them) and to values computed from what is tracked. Throws Error for a Tensor that is neither;
+// undefined where the loss does not depend on one that is.
 std::vector<Tensor> gradients(const Tensor& loss, const std::vector<Tensor>& watched,
                               SourceLocation location = SourceLocation::current());
 

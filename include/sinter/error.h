@@ -44,6 +44,25 @@ struct SourceLocation {
   std::string to_string() const;
 };
 
+// While one of these lives, what its thread calls from the library's own sources is located at
+// `location`: an op inside of a module belongs to the line where the user called the module. Lines
+// of the user's own code stay what they are, and of nested scopes the one of the innermost line
+// that is the user's counts.
+class LocationScope {
+ public:
+  explicit LocationScope(SourceLocation location);
+  ~LocationScope();
+  LocationScope(const LocationScope&) = delete;
+  LocationScope& operator=(const LocationScope&) = delete;
+
+ private:
+  SourceLocation previous_;
+};
+
+// The line to name for a call at `location`: the scope's where `location` is in the library's own
+// sources and there is a scope; else `location`.
+SourceLocation users_location(SourceLocation location);
+
 }  // namespace sinter
 
 #endif  // SINTER_ERROR_H_

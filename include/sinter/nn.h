@@ -41,11 +41,12 @@ class Module {
  public:
   virtual ~Module() = default;
 
-  // forward(x); what it records belongs to this module's name in plans, profiles and errors.
-  Tensor operator()(const Tensor& x) const;
+  // forward(x); what it records belongs to this module's name in plans, profiles and errors, and
+  // what a module of the library does in it to the line of this call.
+  Tensor operator()(const Tensor& x, SourceLocation location = SourceLocation::current()) const;
 
   // What the module computes. A module that takes something other than one tensor leaves this one,
-  // which throws Error, and has a member function of its own.
+  // which throws Error, and has an operator() of its own, within scoped().
   virtual Tensor forward(const Tensor& x) const;
 
   // The trained States of this module and its children, each once (tied ones at their first place),
@@ -86,6 +87,19 @@ class Module {
   M add(const std::string& name, M module) {
     add_child(name, module);
     return module;
+  }
+
+  // Runs `function` as a part of this module, as operator() above runs forward; for modules of
+  // several tensors:
+  //   Tensor operator()(const Tensor& q, const Tensor& k,
+  //                     SourceLocation location = SourceLocation::current()) const {
+  //     return scoped([&] { return matmul(softmax(matmul(q, transpose(k))), k); }, location);
+  //   }
+  template <class Function>
+  auto scoped(const Function& function, SourceLocation location = SourceLocation::current()) const {
+    const LocationScope line(location);
+    const ModuleScope scope(name());
+    return function();
   }
 
   void set_layout(const State& state, const FileLayout& layout) const;

@@ -316,6 +316,8 @@ class GuardedStep {
   // The parts of update(), for steps that do more or less than that. First: whether the loss is
   // finite and the guard has seen no fault, a boolean scalar. Throws Error as update().
   Tensor goes_on(const Tensor& loss) const;
+  // Then: what a step is to blame for that was not `done`; an i32 scalar, 0 where it was.
+  static Tensor fault_of(const Tensor& done, const Tensor& loss);
   // Last: puts back what was assigned since the step began unless `done` (a boolean scalar; what
   // an AssignmentScope::Pause was held for is left alone), and remembers `fault` (an i32 scalar)
   // if it is the first. Gives the guard's fault.

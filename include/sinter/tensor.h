@@ -119,8 +119,8 @@ std::string device_of(const Tensor& tensor);
 // assignments follow program order, the last assignment wins, and the compiled step carries the new
 // value over to the next call.
 //
-// Threads: a State belongs to one running step at a time. Reading or assigning it while a compiled
-// function that uses it runs in another thread is an Error that names the State.
+// Threads: any number of running steps may read a State at once; one that writes it has it alone.
+// Whoever comes in between gets an Error that names the State.
 class State {
  public:
   // A cell on the current device, holding a copy of `initial`'s value. `name` is for people and
@@ -156,13 +156,13 @@ class State {
 class Operand {
  public:
   Operand(const Tensor& tensor, SourceLocation location = SourceLocation::current())  // NOLINT
-      : tensor_(tensor), location_(location) {
+      : tensor_(tensor), location_(users_location(location)) {
     if (!tensor.defined()) raise_empty();
   }
   Operand(const State& state, SourceLocation location = SourceLocation::current())  // NOLINT
-      : tensor_(state.value()), location_(location) {}
+      : tensor_(state.value()), location_(users_location(location)) {}
   Operand(double number, SourceLocation location = SourceLocation::current())  // NOLINT
-      : number_(number), location_(location) {}
+      : number_(number), location_(users_location(location)) {}
 
   bool is_number() const { return !tensor_.defined(); }
   const Tensor& tensor() const { return tensor_; }

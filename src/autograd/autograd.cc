@@ -141,6 +141,7 @@ void walk(const ReachableRecords& reachable, Accumulated& gradients) {
     }
     if (!any) continue;
     const ModuleScope scope(record->scope);
+    const LocationScope line(record->location);
     std::vector<std::uint8_t> needed;
     for (const Tensor& input : record->inputs) needed.push_back(reachable.is_needed(input) ? 1 : 0);
     const auto input_gradients = gradient_of(record, dy, needed);
@@ -177,16 +178,22 @@ std::vector<Tensor> pull_back_to(const std::vector<Tensor>& outputs,
   return found;
 }
 
+[[noreturn]] void fail_gradients(SourceLocation location, std::string what, std::string got,
+                                 std::string hint) {
+  const std::string place = users_location(location).to_string();
+  raise({.where = place.empty() ? "gradients" : "gradients [" + place + "]",
+         .what = std::move(what),
+         .got = std::move(got),
+         .expected = {},
+         .hint = std::move(hint)});
+}
+
 // The gradients of the keys, an undefined Tensor where the loss does not depend on one.
 std::vector<Tensor> gradients_of_keys(const Tensor& loss, const std::vector<Key>& wanted,
                                       SourceLocation location) {
+  check_defined("gradients", loss);
   const auto fail = [&](std::string what, std::string got, std::string hint) {
-    const std::string place = location.to_string();
-    raise({.where = place.empty() ? "gradients" : "gradients [" + place + "]",
-           .what = std::move(what),
-           .got = std::move(got),
-           .expected = {},
-           .hint = std::move(hint)});
+    fail_gradients(location, std::move(what), std::move(got), std::move(hint));
   };
   if (loss.elements() != 1 || !is_floating(loss.dtype())) {
     fail("the loss is not one floating-point number", loss.to_string(),
@@ -226,6 +233,12 @@ std::vector<Tensor> gradients(const Tensor& loss, const std::vector<Tensor>& wat
   std::vector<Key> wanted;
   for (const Tensor& tensor : watched) {
     check_defined("gradients", tensor);
+    if (!tensor.impl()->is_tracked() && loss.defined() && loss.impl()->is_tracked()) {
+      fail_gradients(location, "Tensor " + std::to_string(wanted.size()) + " is not watched",
+                     tensor.to_string(),
+                     "take x = watch(x), outside of NoGradScope, and compute the loss from that "
+                     "very handle");
+    }
     wanted.push_back(key_of(tensor));
   }
   return gradients_of_keys(loss, wanted, location);

@@ -1,8 +1,33 @@
 #include "sinter/error.h"
 
 #include <cstring>
+#include <string_view>
 
 namespace sinter {
+
+namespace {
+
+// This file is base/error.cc in the folder of all our sources.
+constexpr std::string_view kOwnFile = __FILE__;
+constexpr std::string_view kOwnFolder =
+    kOwnFile.substr(0, kOwnFile.size() - std::string_view("base/error.cc").size());
+
+bool is_ours(SourceLocation location) {
+  return std::strncmp(location.file, kOwnFolder.data(), kOwnFolder.size()) == 0;
+}
+
+thread_local SourceLocation scope_location;
+
+}  // namespace
+
+LocationScope::LocationScope(SourceLocation location) : previous_(scope_location) {
+  if (!is_ours(location)) scope_location = location;
+}
+LocationScope::~LocationScope() { scope_location = previous_; }
+
+SourceLocation users_location(SourceLocation location) {
+  return scope_location.line != 0 && is_ours(location) ? scope_location : location;
+}
 
 void raise(const ErrorParts& parts) {
   std::string message = parts.where.empty() ? parts.what : parts.where + ": " + parts.what;

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "backend/registry.h"
+#include "base/cache_limits.h"
 #include "base/file.h"
 #include "base/switches.h"
 #include "compile/program_maker.h"
@@ -32,8 +33,6 @@ using compile_detail::Tracer;
 using compile_detail::TraceWatch;
 
 namespace {
-
-constexpr std::size_t kMaxPrograms = 16;
 
 using Clock = std::chrono::steady_clock;
 
@@ -201,7 +200,7 @@ struct CompiledFunction::Impl {
       if (entries.front().watch.is_reconfigured()) check_unchanged(entries.front());
     } else {
       entries.push_front(make_entry(std::move(signature)));
-      if (entries.size() > kMaxPrograms) entries.pop_back();
+      if (entries.size() > limits::kProgramsOfAFunction) entries.pop_back();
     }
     return entries.front();
   }
@@ -279,7 +278,7 @@ struct CompiledFunction::Impl {
   }
 
   static std::string nonfinite_step(const Entry& entry, const backend::Bindings& bindings) {
-    const SavedStates saved(entry.states);
+    const SavedStates saved(entry.states, *entry.program);
     return compile_detail::first_nonfinite_step(*entry.program, *entry.signature.device,
                                                 *entry.executable, bindings);
   }
@@ -288,7 +287,7 @@ struct CompiledFunction::Impl {
            const std::vector<Payload>& outputs) {
     const compile_detail::BoundProgram bound(*entry.signature.device, arguments, entry.captured,
                                              outputs, entry.states);
-    RunningStates running(entry.states, name);
+    const RunningStates running(entry.states, *entry.program, name);
     if (switches().check >= 3) {
       const std::string found = nonfinite_step(entry, bound.bindings());
       if (!found.empty()) {
@@ -381,8 +380,8 @@ StepTimes CompiledFunction::measure(const std::vector<Tensor>& arguments, int re
   const std::vector<Payload> outputs = impl_->allocate_outputs(entry);
   const compile_detail::BoundProgram bound(*entry.signature.device, arguments, entry.captured,
                                            outputs, entry.states);
-  RunningStates running(entry.states, impl_->name);
-  const SavedStates saved(entry.states);
+  const RunningStates running(entry.states, program, impl_->name);
+  const SavedStates saved(entry.states, program);
   std::vector<std::uint8_t> contractions;
   for (const ir::Step& step : program.steps) {
     contractions.push_back(kind_of(step) == StepKind::contraction ? 1 : 0);
@@ -425,7 +424,7 @@ std::string CompiledFunction::find_first_nonfinite(const std::vector<Tensor>& ar
   const std::vector<Payload> outputs = impl_->allocate_outputs(entry);
   const compile_detail::BoundProgram bound(*entry.signature.device, arguments, entry.captured,
                                            outputs, entry.states);
-  RunningStates running(entry.states, impl_->name);
+  const RunningStates running(entry.states, *entry.program, impl_->name);
   return Impl::nonfinite_step(entry, bound.bindings());
 }
 

@@ -3,16 +3,19 @@
 #include "compile/program_maker.h"
 #include "ops/list.h"
 #include "tensor/recorder.h"
+#include "tensor/storage.h"
 
 namespace sinter {
 
-std::unique_ptr<backend::Executable> make_eager_executable(const ir::Graph& graph) {
+EagerProgram make_eager_program(const ir::Graph& graph) {
   backend::Backend& backend = backend::default_backend();
   // The passes record graphs of their own, whatever the thread records.
   const RecorderScope no_recorder(nullptr);
   const std::string name = std::string("eager-") + ir::find(op_list(), graph.nodes.front().op).name;
-  return backend.prepare(
-      std::make_shared<ir::Program>(compile_detail::make_program(graph, backend, name, {})));
+  auto program =
+      std::make_shared<const ir::Program>(compile_detail::make_program(graph, backend, name, {}));
+  const std::int64_t arena_bytes = program->arena_bytes;
+  return {with_pool_released([&] { return backend.prepare(program); }), arena_bytes};
 }
 
 }  // namespace sinter

@@ -53,26 +53,45 @@ void BoundProgram::add_input(const Tensor& tensor) {
   inputs_.push_back(payload.memory());
 }
 
-RunningStates::RunningStates(const StateList& states, const std::string& name) : states_(states) {
-  for (const auto& state : states_) {
-    if (state->in_use.exchange(true)) {
-      const std::string taken = state->name;
-      for (std::size_t i = 0; i < marked_; ++i) states_[i]->in_use = false;
-      raise({.where = name,
-             .what = "State " + taken + " is used by another running step",
-             .got = {},
-             .expected = {},
-             .hint = "a State belongs to one running step at a time"});
-    }
-    ++marked_;
+RunningStates::RunningStates(const StateList& states, const ir::Program& program,
+                             const std::string& name)
+    : states_(states), program_(program) {
+  for (; marked_ < states_.size(); ++marked_) {
+    const bool writes = program_.states[marked_].written;
+    int others = 0;
+    if (begin_use(*states_[marked_], writes, &others)) continue;
+    const std::string taken = states_[marked_]->name;
+    release();
+    raise({.where = name,
+           .what = "State " + taken + " is " + (others < 0 ? "written" : "read") +
+                   " by another running step",
+           .got = {},
+           .expected = {},
+           .hint = writes ? "this step writes it, and has to have it alone meanwhile"
+                          : "any number of steps may read a State at once, but one that writes it "
+                            "runs alone"});
   }
 }
 
-RunningStates::~RunningStates() {
-  for (std::size_t i = 0; i < marked_; ++i) states_[i]->in_use = false;
+RunningStates::~RunningStates() { release(); }
+
+void RunningStates::release() {
+  while (marked_ > 0) {
+    --marked_;
+    end_use(*states_[marked_], program_.states[marked_].written);
+  }
 }
 
-SavedStates::SavedStates(const StateList& states) : states_(states) {
+SavedStates::SavedStates(const StateList& states, const ir::Program& program) {
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    if (program.states[i].written) states_.push_back(states[i]);
+  }
+  save();
+}
+
+SavedStates::SavedStates(const StateList& states) : states_(states) { save(); }
+
+void SavedStates::save() {
   for (const auto& state : states_) {
     copies_.push_back(allocate_payload(state->type, state->storage->backend()));
     state->storage->backend()->copy(copies_.back().memory(), state->memory(),

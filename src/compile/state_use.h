@@ -2,11 +2,13 @@
 #ifndef SINTER_COMPILE_STATE_USE_H_
 #define SINTER_COMPILE_STATE_USE_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "backend/backend.h"
+#include "ir/program.h"
 #include "tensor/impl.h"
 
 namespace sinter::compile_detail {
@@ -34,29 +36,38 @@ class BoundProgram {
   std::vector<std::uint8_t> host_inputs_;  // empty when the device is the host
 };
 
-// Marks States as used by a running step while it lives. Throws Error when another step uses one.
+// Marks States as read or written by a running step while it lives. Throws Error when one that this
+// step writes is used by another, or one that it reads is written by another.
 class RunningStates {
  public:
-  RunningStates(const StateList& states, const std::string& name);
+  // `program` says which of its States it writes.
+  RunningStates(const StateList& states, const ir::Program& program, const std::string& name);
   ~RunningStates();
   RunningStates(const RunningStates&) = delete;
   RunningStates& operator=(const RunningStates&) = delete;
 
  private:
+  void release();
+
   const StateList& states_;
+  const ir::Program& program_;
   std::size_t marked_ = 0;
 };
 
-// Puts the States' memory back to what it was when it was made.
+// Puts the memory of States back to what it was when it was made.
 class SavedStates {
  public:
+  // Those that the program writes.
+  SavedStates(const StateList& states, const ir::Program& program);
   explicit SavedStates(const StateList& states);
   ~SavedStates();
   SavedStates(const SavedStates&) = delete;
   SavedStates& operator=(const SavedStates&) = delete;
 
  private:
-  const StateList& states_;
+  void save();
+
+  StateList states_;
   std::vector<Payload> copies_;
 };
 

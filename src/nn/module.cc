@@ -74,15 +74,13 @@ void check_name(const char* where, const std::string& name, bool taken) {
 
 Module::Module() : registry_(std::make_shared<Registry>()) {}
 
-Tensor Module::operator()(const Tensor& x) const {
-  if (registry_->name.empty()) return forward(x);
-  ModuleScope scope(registry_->name);
-  return forward(x);
+Tensor Module::operator()(const Tensor& x, SourceLocation location) const {
+  return scoped([&] { return forward(x); }, location);
 }
 
 Tensor Module::forward(const Tensor&) const {
   fail("Module", "this module does not compute a function of one tensor", "", "",
-       "override forward, or call its own member function");
+       "override forward, or call the operator() of its own type");
 }
 
 Module::Features Module::follow(const Features&) const { return {}; }
@@ -174,7 +172,11 @@ void Module::set_layout(const State& state, const FileLayout& layout) const {
 void Module::fail(const char* type, const std::string& what, const std::string& got,
                   const std::string& expected, const std::string& hint) const {
   const std::string& known = registry_->path;
-  raise({.where = known.empty() ? std::string(type) : known + " (" + type + ")",
+  std::string where = known.empty() ? std::string(type) : known + " (" + type + ")";
+  const SourceLocation own = SourceLocation::current();
+  const SourceLocation call = users_location(own);
+  if (call.file != own.file) where += " [" + call.to_string() + "]";
+  raise({.where = where,
          .what = what,
          .got = got,
          .expected = expected,

@@ -12,7 +12,7 @@ namespace sinter::ops {
 
 // The gradient of a scan differentiates its body and traces the result: declared here, where the op
 // needs it, and defined in compile/scan_gradient.cc, which may use autograd and the tracer. Beside
-// make_eager_executable (tensor/recorder.h) the only call to the right, resolved by the linker.
+// make_eager_program (tensor/recorder.h) the only call to the right, resolved by the linker.
 std::vector<std::optional<Tensor>> scan_gradient(const ir::GradientCall& call);
 
 }  // namespace sinter::ops

@@ -33,6 +33,16 @@ Tensor GuardedStep::goes_on(const Tensor& loss) const {
   return logical_and(isfinite(reshape(loss, Shape{})), guard_.is_alive_);
 }
 
+Tensor GuardedStep::fault_of(const Tensor& done, const Tensor& loss) {
+  const NoGradScope untracked;
+  const Tensor loss_is_finite = isfinite(reshape(loss, Shape{}));
+  const Tensor none = code_of(Fault::none);
+  const Tensor of_gradients = code_of(Fault::gradients);
+  const Tensor of_loss = code_of(Fault::loss);
+  const Tensor worst = where(loss_is_finite, of_gradients, of_loss);
+  return where(done, none, worst);
+}
+
 Tensor GuardedStep::end(const Tensor& done, const Tensor& fault) const {
   const NoGradScope untracked;
   const AssignmentScope::Pause pause;
@@ -44,7 +54,8 @@ Tensor GuardedStep::end(const Tensor& done, const Tensor& fault) const {
   const Tensor first = where(is_alive, fault, guard_.fault_);
   guard_.is_alive_.assign(equal(first, 0.0));  // a value of its own is stored directly
   guard_.fault_.assign(first);
-  guard_.good_steps_.assign(guard_.good_steps_ + cast(done, Dtype::i64));
+  const Tensor good_steps = guard_.good_steps_.value();
+  guard_.good_steps_.assign(good_steps + cast(done, Dtype::i64));
   return first;
 }
 
@@ -59,9 +70,7 @@ Tensor GuardedStep::finish(Optimizer& optimizer, const Gradients& gradients,
     const AssignmentScope::Pause pause;
     done = optimizer.step(gradients, go);
   }
-  const Tensor loss_is_finite = isfinite(reshape(loss, Shape{}));
-  return end(done, where(done, code_of(Fault::none),
-                         where(loss_is_finite, code_of(Fault::gradients), code_of(Fault::loss))));
+  return end(done, fault_of(done, loss));
 }
 
 Tensor GuardedStep::update(Optimizer& optimizer, const std::vector<Tensor>& gradients,

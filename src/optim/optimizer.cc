@@ -153,7 +153,8 @@ Tensor Optimizer::take_step(const ClippedGradients& given, const Tensor& guard) 
     // All scalars of the update follow the pass over the gradients, and so stand in its kernel.
     const Tensor sound = logical_and(guard, are_sound(runs, given));
     count = done + cast(sound, Dtype::i64);
-    learning_rate = learning_rate_ * schedule_(count - 1);
+    const Tensor base = learning_rate_.value();
+    learning_rate = base * schedule_(count - 1);
     go = logical_and(sound, isfinite(learning_rate));
   } else {
     count = done + 1;

@@ -89,11 +89,13 @@ Tensor apply_known(const ir::Op& op, std::span<const Tensor> inputs,
 std::vector<Tensor> apply(const ir::Op& op, std::span<const Tensor> inputs,
                           const ir::Attributes& attributes, SourceLocation location,
                           std::span<const std::shared_ptr<const ir::Graph>> bodies) {
+  location = users_location(location);
   check_inputs(op, inputs);
   const bool tracked = tracking_enabled() && any_tracked(inputs);
   // A composite without a gradient of its own is differentiated through its composition.
   if (tracked && op.compose != nullptr && op.gradient == nullptr) {
     infer(op, inputs, attributes, location, bodies);
+    const LocationScope line(location);
     return op.compose(inputs, attributes);
   }
   const std::vector<ir::TensorType> types = infer(op, inputs, attributes, location, bodies);

@@ -3,17 +3,15 @@
 #include <cstring>
 #include <mutex>
 #include <string>
-#include <unordered_map>
 
 #include "backend/registry.h"
+#include "base/cache_limits.h"
+#include "base/lru_cache.h"
 #include "tensor/recorder.h"
 
 namespace sinter {
 
 namespace {
-
-// Beyond this many programs the cache is emptied: code that makes ever new shapes stays bounded.
-constexpr std::size_t kMaxPrograms = 4096;
 
 // One program and the lock that keeps its runs apart (an executable has one arena).
 struct CachedProgram {
@@ -82,26 +80,10 @@ ir::Graph one_node_graph(const ir::Op& op, std::span<const Tensor> inputs,
   return graph;
 }
 
-class ProgramCache {
- public:
-  std::shared_ptr<CachedProgram> find(const std::string& key) {
-    const std::lock_guard lock(mutex_);
-    const auto found = programs_.find(key);
-    return found == programs_.end() ? nullptr : found->second;
-  }
-  void insert(const std::string& key, std::shared_ptr<CachedProgram> program) {
-    const std::lock_guard lock(mutex_);
-    if (programs_.size() >= kMaxPrograms) programs_.clear();
-    programs_[key] = std::move(program);
-  }
-
- private:
-  std::mutex mutex_;
-  std::unordered_map<std::string, std::shared_ptr<CachedProgram>> programs_;
-};
+using ProgramCache = LruCache<CachedProgram>;
 
 ProgramCache& cache() {
-  static ProgramCache* const instance = new ProgramCache;
+  static auto* const instance = new ProgramCache(limits::kEagerPrograms, limits::kEagerArenaBytes);
   return *instance;
 }
 
@@ -133,6 +115,8 @@ void check_devices(const ir::Op& op, std::span<const Tensor> inputs, SourceLocat
 
 }  // namespace
 
+std::size_t eager_program_count() { return cache().size(); }
+
 std::vector<Payload> run_eager(const ir::Op& op, std::span<const Tensor> inputs,
                                const ir::Attributes& attributes,
                                std::span<const ir::TensorType> types, SourceLocation location,
@@ -152,14 +136,15 @@ std::vector<Payload> run_eager(const ir::Op& op, std::span<const Tensor> inputs,
     if (shares_memory(op, inputs[0].impl()->payload, types[0], attributes, &shared))
       return {shared};
   }
-  const std::string key = key_of(op, inputs, attributes, bodies);
+  std::string key = key_of(op, inputs, attributes, bodies);
   std::shared_ptr<CachedProgram> program = cache().find(key);
   if (program == nullptr) {
     program = std::make_shared<CachedProgram>();
-    program->executable =
-        make_eager_executable(one_node_graph(op, inputs, attributes, types, location, bodies));
+    EagerProgram made =
+        make_eager_program(one_node_graph(op, inputs, attributes, types, location, bodies));
+    program->executable = std::move(made.executable);
     program->bodies.assign(bodies.begin(), bodies.end());
-    cache().insert(key, program);
+    program = cache().add(std::move(key), program, made.arena_bytes);
   }
   std::vector<Payload> results;
   std::vector<void*> input_memory;

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -92,9 +93,12 @@ struct StateImpl {
   bool is_parameter = false;           // an optimizer updates it
   bool is_configuration = false;       // traces depend on its value
   std::uint64_t version = 0;           // counts writes
-  std::atomic<bool> in_use{false};     // by a running step
+  std::atomic<int> users{0};           // how many read its memory now, or kWriter
+  std::mutex snapshot_mutex;           // threads may read at once
   Payload snapshot;                    // the last one taken,
   std::uint64_t snapshot_version = 0;  // at this version; valid when snapshot.storage is set
+
+  static constexpr int kWriter = -1;
 
   std::byte* memory() const { return storage->memory() + offset; }
   // Writes of the arena change its parts too, and the other way round.
@@ -104,6 +108,12 @@ struct StateImpl {
     if (arena) ++arena->version;
   }
 };
+
+// Takes a State's memory for reading, with any number of others, or for writing, alone; false when
+// that cannot be now, and then *others says who has it: readers, or kWriter. For the cell that owns
+// the memory: an arena rather than its parts.
+bool begin_use(StateImpl& owner, bool writes, int* others);
+void end_use(StateImpl& owner, bool writes);
 
 // What State::value() gives.
 Tensor read_state(const std::shared_ptr<StateImpl>& state);

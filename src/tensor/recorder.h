@@ -3,6 +3,7 @@
 #ifndef SINTER_TENSOR_RECORDER_H_
 #define SINTER_TENSOR_RECORDER_H_
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
@@ -46,7 +47,11 @@ class RecorderScope {
 // compile/eager.cc, which knows how: with scan_gradient (ops/scan.h) one of the two places where a
 // layer's code calls to its right, resolved by the linker. A test of a lower layer that runs ops
 // links compile as well.
-std::unique_ptr<backend::Executable> make_eager_executable(const ir::Graph& graph);
+struct EagerProgram {
+  std::unique_ptr<backend::Executable> executable;
+  std::int64_t arena_bytes = 0;  // that it holds as long as it lives
+};
+EagerProgram make_eager_program(const ir::Graph& graph);
 
 }  // namespace sinter
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <mutex>
 
 #include "backend/registry.h"
 #include "sinter/state_scope.h"
@@ -23,19 +24,33 @@ Tensor make_leaf(Payload payload, std::uint64_t id) {
   return Tensor(std::move(impl));
 }
 
-void check_not_in_use(const StateImpl& state, const char* what) {
-  if (state.in_use || (state.arena && state.arena->in_use)) {
+// Takes a State's memory while it lives.
+class Use {
+ public:
+  Use(StateImpl& state, bool writes) : owner_(state.arena ? *state.arena : state), writes_(writes) {
+    int others = 0;
+    if (begin_use(owner_, writes, &others)) return;
     raise({.where = "State " + state.name,
-           .what = std::string(what) + " while a running step uses it",
+           .what = std::string(writes ? "assigned" : "read") + " while a running step " +
+                   (others < 0 ? "writes" : "reads") + " it",
            .got = {},
            .expected = {},
-           .hint = "a State belongs to one running step at a time"});
+           .hint =
+               "any number of steps may read a State at once, but one that writes it runs alone"});
   }
-}
+  ~Use() { end_use(owner_, writes_); }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
+ private:
+  StateImpl& owner_;
+  bool writes_;
+};
 
 // The value at this moment, in memory that later assignments do not change.
-const Payload& snapshot_of(StateImpl& state) {
-  check_not_in_use(state, "read");
+Payload snapshot_of(StateImpl& state) {
+  const Use reading(state, false);
+  const std::lock_guard lock(state.snapshot_mutex);
   if (state.snapshot.storage == nullptr || state.snapshot_version != state.total_version()) {
     Payload copy = allocate_payload(state.type, state.storage->backend());
     copy.storage->backend()->copy(copy.memory(), state.memory(),
@@ -47,6 +62,24 @@ const Payload& snapshot_of(StateImpl& state) {
 }
 
 }  // namespace
+
+bool begin_use(StateImpl& owner, bool writes, int* others) {
+  int& seen = *others;
+  seen = 0;
+  while (writes ? seen == 0 : seen >= 0) {
+    const int next = writes ? StateImpl::kWriter : seen + 1;
+    if (owner.users.compare_exchange_weak(seen, next)) return true;
+  }
+  return false;
+}
+
+void end_use(StateImpl& owner, bool writes) {
+  if (writes) {
+    owner.users = 0;
+  } else {
+    --owner.users;
+  }
+}
 
 State::State(const Tensor& initial, std::string name) : impl_(std::make_shared<StateImpl>()) {
   if (!initial.defined()) {
@@ -95,7 +128,6 @@ void State::assign(const Tensor& value) const {
     recorder->assign(impl_, value);
     return;
   }
-  check_not_in_use(*impl_, "assigned");
   const Payload& source = value.impl()->payload;
   if (source.is_symbolic()) {
     raise({.where = "State " + impl_->name,
@@ -104,9 +136,12 @@ void State::assign(const Tensor& value) const {
            .expected = {},
            .hint = "return it from the function"});
   }
-  copy_memory(*impl_->storage->backend(), impl_->memory(), *source.storage->backend(),
-              source.memory(), static_cast<std::size_t>(impl_->type.bytes()));
-  impl_->count_write();
+  {
+    const Use writing(*impl_, true);
+    copy_memory(*impl_->storage->backend(), impl_->memory(), *source.storage->backend(),
+                source.memory(), static_cast<std::size_t>(impl_->type.bytes()));
+    impl_->count_write();
+  }
   if (impl_->is_configuration) configuration_changed();
 }
 

@@ -31,7 +31,9 @@ class Storage {
 };
 
 // What the pool holds. Blocks are kept by size for reuse, so that a loop that makes the same
-// tensors again and again allocates nothing after its first rounds.
+// tensors again and again allocates nothing after its first rounds. Of each device at most as many
+// free bytes as were ever in use at once are kept (and limits::kFreeBytes in any case): ever new
+// sizes need at most twice the memory of the largest ones.
 struct PoolCounts {
   std::int64_t bytes_in_use = 0;
   std::int64_t bytes_free = 0;

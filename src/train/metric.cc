@@ -99,7 +99,9 @@ Metric of_errors(std::string name, std::string predictions, std::string targets,
                          .expected = wanted.to_string(),
                          .hint = {}});
                 }
-                const Tensor error = cast(guess, Dtype::f64) - cast(wanted, Dtype::f64);
+                const Tensor exact_guess = cast(guess, Dtype::f64);
+                const Tensor exact_wanted = cast(wanted, Dtype::f64);
+                const Tensor error = exact_guess - exact_wanted;
                 return std::vector<Tensor>{
                     sum(cost(error)), scalar(static_cast<double>(wanted.elements()), Dtype::f64)};
               },
@@ -144,7 +146,8 @@ Metric accuracy(std::string logits, std::string targets) {
                                                                          const Batch& batch) {
                 const Tensor& wanted = batch[targets];
                 const Tensor guess = argmax(outputs[logits], 1);
-                const Tensor right = equal(guess, cast(wanted, guess.dtype()));
+                const Tensor target = cast(wanted, guess.dtype());
+                const Tensor right = equal(guess, target);
                 return std::vector<Tensor>{sum(cast(right, Dtype::f64)), rows_of(wanted)};
               },
           .sum_shapes = {Shape{}, Shape{}},

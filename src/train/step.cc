@@ -110,7 +110,8 @@ struct TrainingStep::Impl {
 
   // Gradients of a batch's loss, whatever it was scaled by.
   std::vector<Tensor> gradients_of(const Tensor& value) const {
-    const Tensor scaled = scale ? value * cast(*scale, value.dtype()) : value;
+    const Tensor factor_of_loss = scale ? cast(*scale, value.dtype()) : Tensor();
+    const Tensor scaled = scale ? value * factor_of_loss : value;
     std::vector<Tensor> dx = gradients(scaled, optimizer->parameters());
     if (!scale) return dx;
     const NoGradScope untracked;
@@ -130,13 +131,14 @@ struct TrainingStep::Impl {
     const NoGradScope untracked;
     const Tensor factor = cast(batch.weight(), Dtype::f32);
     for (std::size_t i = 0; i < dx.size(); ++i) {
-      if (dx[i].defined()) sums[i].assign(sums[i] + dx[i] * factor);
+      if (!dx[i].defined()) continue;
+      const Tensor weighted = dx[i] * factor;
+      sums[i].assign(sums[i] + weighted);
     }
     weight->assign(*weight + batch.weight());
     if (!guarded) return {value};
     const Tensor go = guarded->goes_on(value);
-    return {value,
-            guarded->end(go, where(go, optim::code_of(Fault::none), optim::code_of(Fault::loss)))};
+    return {value, guarded->end(go, optim::GuardedStep::fault_of(go, value))};
   }
 
   // The mean of the batches summed so far and this one; the sums start again at zero.
@@ -146,7 +148,8 @@ struct TrainingStep::Impl {
     for (std::size_t i = 0; i < dx->size(); ++i) {
       Tensor& each = (*dx)[i];
       if (!each.defined()) continue;
-      each = (sums[i] + each * factor) * share;
+      const Tensor weighted = each * factor;
+      each = (sums[i] + weighted) * share;
       sums[i].assign(zeros(sums[i].shape(), sums[i].dtype()));
     }
     weight->assign(zeros({}, Dtype::f64));
@@ -180,9 +183,7 @@ struct TrainingStep::Impl {
     const Tensor go = guarded->goes_on(value);
     const Tensor done = take_step(std::move(dx), go);
     if (average_arena) update_averages();
-    Tensor fault = where(
-        done, optim::code_of(Fault::none),
-        where(isfinite(value), optim::code_of(Fault::gradients), optim::code_of(Fault::loss)));
+    Tensor fault = optim::GuardedStep::fault_of(done, value);
     if (scale) fault = adapt_scale(done, fault);
     return {value, guarded->end(done, fault)};
   }
@@ -193,22 +194,34 @@ struct TrainingStep::Impl {
     const LossScale& how = *options.loss_scale;
     const Tensor is_overflow = equal(fault, optim::code_of(Fault::gradients));
     const Tensor smaller = *scale * how.backoff;
-    const Tensor goes_on = logical_and(is_overflow, smaller >= how.least);
+    const Tensor is_possible = smaller >= how.least;
+    const Tensor goes_on = logical_and(is_overflow, is_possible);
     const Tensor count = *good_steps + 1;
-    const Tensor grows = logical_and(done, count >= static_cast<double>(how.interval));
+    const Tensor is_due = count >= static_cast<double>(how.interval);
+    const Tensor grows = logical_and(done, is_due);
     const AssignmentScope::Pause pause;
-    scale->assign(where(goes_on, smaller, where(grows, *scale * how.growth, *scale)));
-    good_steps->assign(where(logical_and(done, logical_not(grows)), count, zeros({}, Dtype::i64)));
-    return where(goes_on, optim::code_of(Fault::none), fault);
+    const Tensor now = scale->value();
+    const Tensor larger = now * how.growth;
+    const Tensor kept = where(grows, larger, now);
+    scale->assign(where(goes_on, smaller, kept));
+    const Tensor stays = logical_not(grows);
+    const Tensor counts = logical_and(done, stays);
+    good_steps->assign(where(counts, count, 0.0));
+    return where(goes_on, 0.0, fault);
   }
 
   void update_averages() const {
     const Tensor n = cast(optimizer->step_counter(), Dtype::f64);
-    const Tensor decay = cast(minimum((n + 1) / (n + 10), *options.average), Dtype::f32);
+    const Tensor next = n + 1;
+    const Tensor later = n + 10;
+    const Tensor decay = cast(minimum(next / later, *options.average), Dtype::f32);
     std::vector<Tensor> now;
     for (const State& parameter : optimizer->parameters()) now.push_back(parameter.value());
     const Tensor old = average_arena->value();
-    average_arena->assign(old * decay + pack(now, offsets, old.elements()) * (1 - decay));
+    const Tensor kept = old * decay;
+    const Tensor weights = pack(now, offsets, old.elements());
+    const Tensor share = 1 - decay;
+    average_arena->assign(kept + weights * share);
   }
 
   Outcome run(const Batch& batch, bool compiled) {

@@ -186,7 +186,7 @@ TEST(Gradients, OfTheLossItselfAndOfValuesOnTheWay) {
   const Tensor x = watch(scalar(2));
   const Tensor middle = x * x;
   const Tensor loss = middle * 3.0;
-  const auto dx = gradients(loss, std::vector<Tensor>{loss, middle, x, scalar(1)});
+  const auto dx = gradients(loss, std::vector<Tensor>{loss, middle, x, watch(scalar(1))});
   EXPECT_EQ(dx[0].item<float>(), 1);
   EXPECT_EQ(dx[1].item<float>(), 3);
   EXPECT_EQ(dx[2].item<float>(), 12);
@@ -228,6 +228,19 @@ TEST(Gradients, OfEmptyHandlesAreErrors) {
   EXPECT_TRUE(says(message_of([&] { gradients(x, std::vector<Tensor>{Tensor()}); }),
                    "gradients: the Tensor handle is empty"));
   EXPECT_TRUE(says(message_of([&] { gradients(Tensor(), std::vector<Tensor>{x}); }), "empty"));
+}
+
+TEST(Gradients, OfATensorThatIsNotWatchedAreAnError) {
+  const Tensor x = floats({1, 2});
+  const Tensor seen = watch(x);
+  const Tensor loss = sum(seen * seen);
+  const std::string message = message_of([&] { gradients(loss, std::vector<Tensor>{seen, x}); });
+  EXPECT_TRUE(says(message, "Tensor 1 is not watched; got f32(2,); take x = watch(x)")) << message;
+  EXPECT_TRUE(says(message, "gradients_test.cc:")) << message;
+  EXPECT_TRUE(says(message_of([&] { gradients(loss, std::vector<Tensor>{detach(seen)}); }),
+                   "is not watched"));
+  // One that the loss does not reach has no gradient, as before.
+  EXPECT_FALSE(gradients(loss, std::vector<Tensor>{watch(x)})[0].defined());
 }
 
 TEST(Gradients, OfAChainOfTwentyThousandOpsDoNotOverflowTheStack) {

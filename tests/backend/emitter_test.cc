@@ -15,6 +15,7 @@
 #include "backend/cpu/fold_partials.h"
 #include "backend/cpu/fused.h"
 #include "backend/cpu/group_kernel.h"
+#include "base/cache_limits.h"
 #include "base/parallel.h"
 #include "ir/internal_error.h"
 #include "random_group.h"
@@ -645,7 +646,7 @@ TEST(GroupKernelCache, ForgetsTheLeastRecentlyUsedKernelButItStaysGood) {
   };
   std::weak_ptr<const GroupKernel> forgotten = group_kernel(group(7));
   const auto held = group_kernel(group(8));
-  for (std::size_t i = 0; i < kGroupKernelCacheSize; ++i) {
+  for (std::size_t i = 0; i < limits::kGroupKernels; ++i) {
     group_kernel(group(100 + static_cast<std::int64_t>(i)));
   }
   EXPECT_TRUE(forgotten.expired());

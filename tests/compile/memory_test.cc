@@ -87,6 +87,15 @@ void expect_as_planned(const std::function<nn::Sequential(std::int64_t)>& make, 
   EXPECT_GE(growth.resident, growth.planned / 2) << "so much cannot be missing";
 }
 
+// Tensors of ever new sizes, one at a time: 820 MB in all.
+TEST(ResidentMemory, OfEverNewSizesStaysNearTheLargest) {
+  if (resident_bytes() < 0) GTEST_SKIP() << "the system does not say how much memory is used";
+  ones({1});
+  const std::int64_t before = resident_bytes();
+  for (std::int64_t megabytes = 1; megabytes <= 40; ++megabytes) ones({megabytes << 18});
+  EXPECT_LE(resident_bytes() - before, std::int64_t{100} << 20);
+}
+
 TEST(ResidentMemory, OfAnMlpGrowsByWhatIsPlanned) {
   expect_as_planned(
       [](std::int64_t width) {

@@ -1,9 +1,13 @@
 // Tensors and States outside of traces.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "base/cache_limits.h"
 #include "compile/checks.h"
 #include "sinter/ops.h"
 #include "sinter/state_arena.h"
+#include "tensor/eager.h"
 #include "tensor/impl.h"
 #include "tensor/storage.h"
 
@@ -74,6 +78,34 @@ TEST(Pool, ALoopAllocatesNothingAfterItsFirstRounds) {
   release_pool();
   EXPECT_EQ(pool_counts().bytes_free, 0);
   round();
+}
+
+// A server that meets another size at every call: one block at a time is in use.
+TEST(Pool, BlocksOfEverNewSizesTakeNoMoreThanTheLargestOnesAgain) {
+  release_pool();
+  const std::int64_t other = pool_counts().bytes_in_use;
+  std::int64_t most = 0;
+  for (std::int64_t megabytes = 1; megabytes <= 40; ++megabytes) {
+    const Tensor x = filled({megabytes << 18}, Dtype::f32, [](std::byte*) {});
+    most = std::max(most, pool_counts().bytes_in_use);
+    EXPECT_LE(pool_counts().bytes_free, std::max(most, limits::kFreeBytes));
+  }
+  EXPECT_LE(pool_counts().bytes_in_use, other + 4096);
+  EXPECT_GT(pool_counts().bytes_free, 0) << "the last ones are kept";
+  // The block freed last is the one that is kept.
+  const std::int64_t before = pool_counts().allocations;
+  filled({std::int64_t{40} << 18}, Dtype::f32, [](std::byte*) {});
+  EXPECT_EQ(pool_counts().allocations, before);
+}
+
+TEST(Pool, ProgramsOfEverNewShapesStayBounded) {
+  const std::size_t more = limits::kEagerPrograms + 100;
+  for (std::size_t length = 1; length <= more; ++length) {
+    const Tensor x = ones({static_cast<std::int64_t>(length)});
+    ASSERT_LE(eager_program_count(), limits::kEagerPrograms);
+  }
+  EXPECT_EQ(eager_program_count(), limits::kEagerPrograms);
+  EXPECT_EQ(ones({1}).item<float>(), 1) << "made again";
 }
 
 TEST(State, ReadsAreSnapshotsAndCopiesNameTheSameCell) {

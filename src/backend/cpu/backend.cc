@@ -1,5 +1,8 @@
 #include "backend/cpu/backend.h"
 
+#include <malloc.h>
+
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -23,6 +26,20 @@ const Kernel& kernel_of(const KernelCall& call) {
   return *kernel;
 }
 
+// Blocks of ever new sizes leave gaps that malloc keeps; what is released here is meant for the
+// system. Rarely enough not to be noticed beside the faults of as many new pages.
+void return_free_pages(std::size_t bytes) {
+#ifdef __GLIBC__
+  constexpr std::size_t kBytesBetween = std::size_t{8} << 20;
+  static std::atomic<std::size_t> released{0};
+  if (released.fetch_add(bytes) + bytes < kBytesBetween) return;
+  released = 0;
+  malloc_trim(0);
+#else
+  static_cast<void>(bytes);
+#endif
+}
+
 }  // namespace
 
 void* CpuBackend::allocate(std::size_t bytes) {
@@ -38,7 +55,10 @@ void* CpuBackend::allocate(std::size_t bytes) {
   return memory;
 }
 
-void CpuBackend::release(void* memory, std::size_t) { std::free(memory); }
+void CpuBackend::release(void* memory, std::size_t bytes) {
+  std::free(memory);
+  return_free_pages(bytes);
+}
 
 void CpuBackend::copy_to_device(void* to, const void* from, std::size_t bytes) {
   if (bytes > 0) std::memcpy(to, from, bytes);

@@ -3,15 +3,13 @@
 #include <asmjit/core.h>
 
 #include <cstdio>
-#include <list>
-#include <mutex>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "backend/cpu/emitted_kernel.h"
 #include "backend/cpu/machine_code.h"
+#include "base/cache_limits.h"
+#include "base/lru_cache.h"
 #include "sinter/error.h"
 
 namespace sinter::backend::cpu {
@@ -63,41 +61,10 @@ std::shared_ptr<const GroupKernel> make_kernel(const ir::Group& group, const Gro
   return kernel;
 }
 
-// The least recently used kernel makes room.
-class KernelCache {
- public:
-  std::shared_ptr<const GroupKernel> find(std::string_view key) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    const auto found = index_.find(key);
-    if (found == index_.end()) return nullptr;
-    entries_.splice(entries_.begin(), entries_, found->second);
-    return entries_.front().second;
-  }
-
-  // Another thread may have been faster: then its kernel.
-  std::shared_ptr<const GroupKernel> add(std::string key,
-                                         std::shared_ptr<const GroupKernel> kernel) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    const auto found = index_.find(key);
-    if (found != index_.end()) return found->second->second;
-    entries_.emplace_front(std::move(key), std::move(kernel));
-    index_.emplace(entries_.front().first, entries_.begin());
-    if (entries_.size() > kGroupKernelCacheSize) {
-      index_.erase(entries_.back().first);
-      entries_.pop_back();
-    }
-    return entries_.front().second;
-  }
-
- private:
-  using Entry = std::pair<std::string, std::shared_ptr<const GroupKernel>>;
-  std::mutex mutex_;
-  std::list<Entry> entries_;                                                // the last used first
-  std::unordered_map<std::string_view, std::list<Entry>::iterator> index_;  // keys live in entries_
-};
+using KernelCache = LruCache<const GroupKernel>;
 
 KernelCache& kernel_cache() {
-  static auto* const cache = new KernelCache();
+  static auto* const cache = new KernelCache(limits::kGroupKernels);
   return *cache;
 }
 

@@ -25,13 +25,11 @@ GroupTarget group_target_for(IsaChoice choice, bool has_avx2, bool has_avx512);
 bool supports(Isa isa);
 
 // The kernel for `group`: machine code where the emitter supports the group, else interpreted. The
-// same kernel for equal groups, until kGroupKernelCacheSize others have been asked for; it stays
+// same kernel for equal groups, until limits::kGroupKernels others have been asked for; it stays
 // good as long as the caller holds it. Safe to call from several threads. With SINTER_DEBUG=5 a
 // new kernel's machine code is written to standard error.
 // REQUIRES: verify(group) passes.
 std::shared_ptr<const GroupKernel> group_kernel(const ir::Group& group);
-
-inline constexpr std::size_t kGroupKernelCacheSize = 1024;
 
 }  // namespace sinter::backend::cpu
 

@@ -3,11 +3,11 @@
 #include <array>
 #include <cassert>
 #include <cstring>
-#include <mutex>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
+#include "base/cache_limits.h"
+#include "base/lru_cache.h"
 #include "base/parallel.h"
 #include "sinter/error.h"
 
@@ -15,8 +15,6 @@ namespace sinter::backend::cpu::onednn {
 
 namespace {
 
-// More calls than any program has; beyond that the cache starts anew, which bounds its memory.
-constexpr std::size_t kMaxRecipes = 1024;
 constexpr std::size_t kMaxArguments = 4;
 
 [[noreturn]] void raise_status(const char* where, const char* message, int status) {
@@ -107,14 +105,14 @@ std::string key_of(const KernelCall& call) {
   return key;
 }
 
-struct Cache {
-  std::mutex mutex;
-  std::unordered_map<std::string, std::shared_ptr<const Recipe>> recipes;
-};
-
-Cache& cache() {
-  static Cache instance;
-  return instance;
+LruCache<const Recipe>& cache() {
+  static auto* const instance = [] {
+    // oneDNN's own cache knows primitives but not how large they are; calls that are kept hold
+    // theirs anyway.
+    dnnl::set_primitive_cache_capacity(limits::kVendorPrimitives);
+    return new LruCache<const Recipe>(limits::kVendorCalls);
+  }();
+  return *instance;
 }
 
 class RecipeKernel final : public PreparedKernel {
@@ -243,13 +241,9 @@ void Recipe::add_reorder(const Argument& from, const Argument& to) {
 std::unique_ptr<PreparedKernel> prepare(
     const char* where, const KernelCall& call,
     const std::function<void(const KernelCall&, Recipe&)>& make) {
-  const std::string key = key_of(call);
-  {
-    const std::lock_guard lock(cache().mutex);
-    const auto found = cache().recipes.find(key);
-    if (found != cache().recipes.end()) {
-      return std::make_unique<RecipeKernel>(where, found->second);
-    }
+  std::string key = key_of(call);
+  if (std::shared_ptr<const Recipe> known = cache().find(key)) {
+    return std::make_unique<RecipeKernel>(where, std::move(known));
   }
   auto recipe = std::make_shared<Recipe>();
   std::unique_ptr<PreparedKernel> kernel;
@@ -257,9 +251,7 @@ std::unique_ptr<PreparedKernel> prepare(
     make(call, *recipe);
     kernel = std::make_unique<RecipeKernel>(where, recipe);
   });
-  const std::lock_guard lock(cache().mutex);
-  if (cache().recipes.size() >= kMaxRecipes) cache().recipes.clear();
-  cache().recipes.emplace(key, std::move(recipe));
+  cache().add(std::move(key), std::move(recipe));
   return kernel;
 }
 
