@@ -101,8 +101,8 @@ std::string device_of(const Tensor& tensor);
 // copies name the same cell (tied parameters are one State in two places). Reading gives a Tensor.
 // Outside a trace it is a snapshot that later assignments do not change. In a trace, reads and
 // assignments follow program order, the last assignment wins, and the compiled step carries the new
-// value over to the next call. Any number of running steps may read a State at once; one that writes
-// it has it alone.
+// value over to the next call. Any number of running steps may read a State at once; one that
+// writes it has it alone.
 class State {
  public:
   // A cell holding `initial`'s type and value. `name` is for people and files.
