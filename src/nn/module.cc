@@ -176,11 +176,7 @@ void Module::fail(const char* type, const std::string& what, const std::string& 
   const SourceLocation own = SourceLocation::current();
   const SourceLocation call = users_location(own);
   if (call.file != own.file) where += " [" + call.to_string() + "]";
-  raise({.where = where,
-         .what = what,
-         .got = got,
-         .expected = expected,
-         .hint = hint});
+  raise({.where = where, .what = what, .got = got, .expected = expected, .hint = hint});
 }
 
 }  // namespace sinter::nn
