@@ -95,7 +95,9 @@ std::vector<std::vector<float>> values_of(const std::vector<NamedState>& states)
 Training train(const char* device, const char* name, Way way) {
   constexpr int kSteps = 10;
   const DeviceScope scope(device);
-  const cli::Workload& workload = cli::find_workload(name);
+  const std::string wanted =
+      name;  // g++ 14 takes a reference to what a temporary gave for a dangling one
+  const cli::Workload& workload = cli::find_workload(wanted);
   const char* const rows = std::getenv("SINTER_TEST_BATCH");
   const std::int64_t batch = rows == nullptr ? 8 : std::atoll(rows);
   manual_seed(0);
