@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sinter/batch.h"
@@ -104,7 +105,7 @@ class Recipe {
 using Recipes = std::vector<const Recipe*>;
 
 // Throws Error, with a suggestion, when there is no such recipe.
-const Recipe& find_recipe(const Recipes& recipes, const std::string& name);
+const Recipe& find_recipe(const Recipes& recipes, std::string_view name);
 
 }  // namespace sinter::train
 

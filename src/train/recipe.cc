@@ -29,14 +29,14 @@ Evaluator make_evaluator(const Task& task) {
   return Evaluator(task.forward, std::move(metrics));
 }
 
-const Recipe& find_recipe(const Recipes& recipes, const std::string& name) {
+const Recipe& find_recipe(const Recipes& recipes, std::string_view name) {
   std::vector<std::string> names;
   for (const Recipe* recipe : recipes) {
     if (name == recipe->name()) return *recipe;
     names.push_back(recipe->name());
   }
   raise({.where = "recipe",
-         .what = "there is no recipe '" + name + "'",
+         .what = "there is no recipe '" + std::string(name) + "'",
          .got = {},
          .expected = list_text(names),
          .hint = suggestion(name, names)});
