@@ -108,7 +108,7 @@ TEST_F(Situation, NoToolkitIsAnErrorOnlyWhereSomethingHasToBeCompiled) {
 // Memory that runs out later than at the first request: a request is named by its size.
 TEST_F(Situation, OutOfMemoryAtAnyRequestIsOneLine) {
   int failed = 0;
-  for (int nth = 1; nth < 40; ++nth) {
+  for (int nth = 1; nth < 200; ++nth) {
     SCOPED_TRACE(nth);
     const CommandResult result =
         run_command(folder_.path(), small_job("cuda", {"--quiet", "--force"}),

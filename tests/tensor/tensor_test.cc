@@ -7,6 +7,7 @@
 #include "compile/checks.h"
 #include "sinter/ops.h"
 #include "sinter/state_arena.h"
+#include "sinter/system.h"
 #include "tensor/eager.h"
 #include "tensor/impl.h"
 #include "tensor/storage.h"
@@ -84,11 +85,13 @@ TEST(Pool, ALoopAllocatesNothingAfterItsFirstRounds) {
 TEST(Pool, BlocksOfEverNewSizesTakeNoMoreThanTheLargestOnesAgain) {
   release_pool();
   const std::int64_t other = pool_counts().bytes_in_use;
+  // What is filled lies in host memory first, which has a pool of its own.
+  const std::int64_t pools = current_device() == "cpu" ? 1 : 2;
   std::int64_t most = 0;
   for (std::int64_t megabytes = 1; megabytes <= 40; ++megabytes) {
     const Tensor x = filled({megabytes << 18}, Dtype::f32, [](std::byte*) {});
     most = std::max(most, pool_counts().bytes_in_use);
-    EXPECT_LE(pool_counts().bytes_free, std::max(most, limits::kFreeBytes));
+    EXPECT_LE(pool_counts().bytes_free, pools * std::max(most, limits::kFreeBytes));
   }
   EXPECT_LE(pool_counts().bytes_in_use, other + 4096);
   EXPECT_GT(pool_counts().bytes_free, 0) << "the last ones are kept";
