@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 
 #include "../base/temporary_folder.h"
@@ -232,6 +234,52 @@ TEST(Trainer, a_loss_that_is_no_number_keeps_weights_and_checkpoint_and_names_th
 
 TEST(Trainer, a_loss_looked_at_late_keeps_them_too) {
   for (const std::int64_t look_every : {2, 3, 7}) expect_kept(look_every);
+}
+
+// A finite loss whose gradient is not: the root of 0 where a row's gate is 0.
+class GatedRows : public Rows {
+ public:
+  Batch batch(std::span<const std::int32_t> rows, const data::Draw& draw) const override {
+    Batch batch = Rows::batch(rows, draw);
+    const bool closed = draw.epoch == 2 && std::find(rows.begin(), rows.end(), 5) != rows.end();
+    batch.add("gate", scalar(closed ? 0 : 1));
+    return batch;
+  }
+};
+
+TEST(Trainer, a_gradient_that_is_no_number_is_an_error_too_and_leaves_the_weights) {
+  for (const std::int64_t look_every : {1, 5}) {
+    const TemporaryFolder folder;
+    manual_seed(3);
+    const nn::Linear model(3, 2);
+    const auto optimizer = std::make_shared<optim::AdamW>(model.parameters());
+    Task task;
+    task.states = model.states();
+    task.forward = [&](const Batch& batch) { return Batch{{"logits", model(batch["inputs"])}}; };
+    task.loss = [&](const Batch& outputs, const Batch& batch) {
+      const Tensor length = sum(square(model.weight().value()));
+      const Tensor term = sqrt(length * batch["gate"]);
+      return cross_entropy(outputs["logits"], batch["targets"]) + term;
+    };
+    task.data = [](Split) { return std::make_shared<GatedRows>(); };
+    Options options{.folder = folder / "run", .config = config_of(0.05), .look_every = look_every};
+    Trainer trainer(
+        {.task = task, .optimizer = optimizer, .batch = kBatch, .steps = 3 * kEpochSteps}, options);
+    Observer silent;
+    try {
+      trainer.run(silent);
+      FAIL();
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      EXPECT_NE(message.find("step " + std::to_string(optimizer->step_count() + 1) +
+                             ": the gradients are not finite; got a loss of"),
+                std::string::npos)
+          << message;
+    }
+    EXPECT_GE(optimizer->step_count(), 2 * kEpochSteps);
+    for (const float x : model.weight().value().to_vector<float>()) EXPECT_TRUE(std::isfinite(x));
+    EXPECT_FALSE(std::filesystem::exists(folder / "run/model.safetensors"));
+  }
 }
 
 TEST(Trainer, stopping_writes_a_checkpoint_first) {
