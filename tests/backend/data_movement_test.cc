@@ -1,4 +1,5 @@
 // copy, pad, pack, gather and segment_sum.
+#include <algorithm>
 #include <cmath>
 #include <string>
 

@@ -1,6 +1,7 @@
 // Machine code for groups against the interpreter, bit for bit.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdlib>

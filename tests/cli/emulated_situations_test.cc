@@ -4,6 +4,7 @@
 // device_test.cc this device computes, so that runs that go on are compared by their bytes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>

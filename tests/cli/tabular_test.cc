@@ -1,6 +1,7 @@
 // The recipe `tabular` as a user has it: files in, lines out.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 
