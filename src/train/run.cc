@@ -62,7 +62,6 @@ std::string description_of(const Recipe& recipe, const Task& task) {
   return json_text(json);
 }
 
-// All splits' rows in memory.
 constexpr Split kSplits[] = {Split::train, Split::validation, Split::test};
 
 }  // namespace

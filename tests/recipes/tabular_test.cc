@@ -139,7 +139,7 @@ TEST(TabularSpec, GoesThroughItsText) {
   }
 }
 
-TEST(TabularTask, LearnsWhatALinearModelCannot) {
+TEST(TabularTask, OfTheTableMadeUpHasEvenClassesAndSplitsOfTheSharesAskedFor) {
   const train::Recipe& tabular = train::find_recipe(all(), "tabular");
   train::Config config = tabular.settings();
   config.set("embedded_rows", "4000", "here");
