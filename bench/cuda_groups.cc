@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "../tests/backend/nvrtc.h"
-#include "backend/cuda/fused.h"
+#include "backend/cuda/groups/fused.h"
 #include "ir/group.h"
 
 namespace sinter {

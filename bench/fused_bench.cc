@@ -18,9 +18,9 @@
 #include <string>
 #include <vector>
 
-#include "backend/cpu/emitted_kernel.h"
-#include "backend/cpu/fused.h"
-#include "backend/cpu/lowered_body.h"
+#include "backend/cpu/groups/cache.h"
+#include "backend/cpu/groups/emitted_kernel.h"
+#include "backend/cpu/groups/lowered_body.h"
 #include "base/parallel.h"
 #include "ir/pointwise.h"
 #include "ir/symbolic.h"

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/kernels/kernel.h"
 #include "base/parallel.h"
 
 namespace sinter::backend::cpu {

@@ -4,7 +4,7 @@
 #     archive's symbols in whatever shared library it goes into; two of these then also have an AsmJit
 #     each and never meet.
 #   - `stderr` is the C library's, out of reach. One object of the archive writes to it, that of
-#     asmjit::DebugUtils; src/backend/cpu/asmjit_debug.cc takes its place where that is needed.
+#     asmjit::DebugUtils; src/backend/cpu/vendor/asmjit_debug.cc takes its place where that is needed.
 # Whether it is needed is found by linking.
 set(SINTER_ASMJIT_LINK_OPTIONS -Wl,--exclude-libs,libasmjit.a)
 
@@ -22,7 +22,7 @@ if(NOT DEFINED SINTER_ASMJIT_NEEDS_DEBUG)
   sinter_try_asmjit(SINTER_ASMJIT_LINKS_AS_IT_IS)
   set(needs OFF)
   if(NOT SINTER_ASMJIT_LINKS_AS_IT_IS)
-    sinter_try_asmjit(SINTER_ASMJIT_LINKS_WITH_DEBUG ${PROJECT_SOURCE_DIR}/src/backend/cpu/asmjit_debug.cc)
+    sinter_try_asmjit(SINTER_ASMJIT_LINKS_WITH_DEBUG ${PROJECT_SOURCE_DIR}/src/backend/cpu/vendor/asmjit_debug.cc)
     set(needs ${SINTER_ASMJIT_LINKS_WITH_DEBUG})
     if(NOT SINTER_ASMJIT_LINKS_WITH_DEBUG)
       message(STATUS "AsmJit: no shared library can be linked with it here; programs can")
@@ -35,6 +35,6 @@ endif()
 function(sinter_use_asmjit target)
   target_link_options(${target} INTERFACE ${SINTER_ASMJIT_LINK_OPTIONS})
   if(SINTER_ASMJIT_NEEDS_DEBUG)
-    target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src/backend/cpu/asmjit_debug.cc)
+    target_sources(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src/backend/cpu/vendor/asmjit_debug.cc)
   endif()
 endfunction()

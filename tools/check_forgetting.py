@@ -28,13 +28,13 @@ LIST = "include/sinter/pointwise_list.h"
 IDS = "src/ir/op.h"
 OPS = "src/ops/list.cc"
 OPS_HEADER = "src/ops/list.h"
-KERNELS = "src/backend/cpu/kernels.cc"
+KERNELS = "src/backend/cpu/kernels/kernels.cc"
 SAMPLES = "tests/ops/op_samples.cc"
 
 # What is built: the object that refuses (any that does not compile fails the build), or a program.
 TABLE = "src/ir/CMakeFiles/sinter_ir.dir/pointwise_table.cc.o"
 OPS_LIST = "src/ops/CMakeFiles/sinter_ops.dir/list.cc.o"
-KERNEL_TABLE = "src/backend/CMakeFiles/sinter_backend.dir/cpu/kernels.cc.o"
+KERNEL_TABLE = "src/backend/CMakeFiles/sinter_backend.dir/cpu/kernels/kernels.cc.o"
 OPS_TEST = "ops_test"
 
 SIGMOID_DOC = '  static constexpr const char* doc = "1 / (1 + exp(-x))";\n'
@@ -125,8 +125,8 @@ def cases():
     yield Case("structured: the kernel's file is not built",
                {"src/backend/CMakeLists.txt": remove("    cpu/pad.cc\n")},
                r"undefined reference to `sinter::backend::cpu::kPad'", build=OPS_TEST)
-    yield Case("structured: the kernel's file is missing", {"src/backend/cpu/pad.cc": None},
-               r"src/backend/cpu/pad\.cc is missing: a structured op's files share their stem",
+    yield Case("structured: the kernel's file is missing", {"src/backend/cpu/kernels/pad.cc": None},
+               r"src/backend/cpu/kernels/pad\.cc is missing: a structured op's files share their stem",
                layout=True)
     yield Case("structured: the op's file is missing", {"src/ops/pad.cc": None},
                r"src/ops/pad\.cc is missing: a structured op's files share their stem", layout=True)

@@ -185,17 +185,18 @@ def stems_of(header, suffix):
 
 
 def check_stems(root):
-    header = root / "src/backend/cpu/kernel.h"
+    header = root / "src/backend/cpu/kernels/kernel.h"
     if not header.exists():
         return
     stems = stems_of(header, "cc")
     for stem in sorted(stems):
-        for file in (f"src/backend/cpu/{stem}.cc", f"src/backend/cuda/{stem}.cu", f"src/ops/{stem}.cc"):
+        for file in (f"src/backend/cpu/kernels/{stem}.cc", f"src/backend/cuda/kernels/{stem}.cu",
+                     f"src/ops/{stem}.cc"):
             if file == "src/ops/copy.cc":  # the planner's own op, listed with pad and pack
                 continue
             if not (root / file).exists():
                 yield f"{file} is missing: a structured op's files share their stem"
-    for stem in sorted(stems ^ stems_of(root / "src/backend/cuda/kernel.h", "cu")):
+    for stem in sorted(stems ^ stems_of(root / "src/backend/cuda/kernels/kernel.h", "cu")):
         yield f"{stem}: only one of the kernel.h of the CPU and of CUDA names it, they mirror each other"
 
 

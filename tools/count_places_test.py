@@ -93,7 +93,7 @@ PLANTED = [
     ("src/train/trainer.cc", "// of Images\n", "domain lines, src/train"),
     ("src/recipes/run.cc", 'const char* kText = "labels";\n', "domain lines, src/recipes"),
     ("bench/kernels_bench.cc", "// an image\n", "domain lines, bench"),
-    ("src/backend/cpu/group_kernel.h", "int {};\n", "places, structured op"),
+    ("src/backend/cpu/groups/group_kernel.h", "int {};\n", "places, structured op"),
     ("src/compile/trace.h", "int {};\n", "places, composition"),
     ("src/ops/list.h", "int {};\n", "places, pointwise op"),
     ("src/nn/module.cc", "int {};\n", "places, module"),

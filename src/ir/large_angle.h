@@ -1,7 +1,7 @@
 // Angles too large for the reduction of math.h, brought near zero by the bits of 2/pi: M. Payne, R.
 // Hanek, Radian reduction for trigonometric functions, SIGNUM Newsletter 18, 1983. In integers, so
 // that host and device compute the same bits: this text is also a part of the text of fused groups
-// (backend/cuda/fused_prelude.cc), which is why it includes nothing and names no type of the
+// (backend/cuda/groups/fused_prelude.cc), which is why it includes nothing and names no type of the
 // library.
 #ifndef SINTER_IR_LARGE_ANGLE_H_
 #define SINTER_IR_LARGE_ANGLE_H_

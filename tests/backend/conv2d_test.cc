@@ -1,6 +1,6 @@
 #include <cmath>
 
-#include "backend/cpu/onednn.h"
+#include "backend/cpu/vendor/onednn.h"
 #include "kernel_run.h"
 #include "sinter/error.h"
 

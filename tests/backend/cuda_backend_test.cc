@@ -4,7 +4,7 @@
 #include <array>
 #include <numeric>
 
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/kernels/kernel.h"
 #include "backend/cuda/backend.h"
 #include "backend/cuda/call.h"
 #include "fake_cuda.h"

@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "backend/cpu/code_memory.h"
-#include "backend/cpu/emitted_kernel.h"
-#include "backend/cpu/fold_partials.h"
-#include "backend/cpu/fused.h"
-#include "backend/cpu/group_kernel.h"
+#include "backend/cpu/groups/cache.h"
+#include "backend/cpu/groups/emitted_kernel.h"
+#include "backend/cpu/groups/fold_partials.h"
+#include "backend/cpu/groups/group_kernel.h"
 #include "base/cache_limits.h"
 #include "base/parallel.h"
 #include "ir/internal_error.h"

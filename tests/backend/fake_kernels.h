@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/kernels/kernel.h"
 #include "backend/cuda/api.h"
 #include "backend/cuda/call.h"
 

@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <memory>
 
-#include "backend/cpu/group_kernel.h"
-#include "backend/cuda/fused.h"
+#include "backend/cpu/groups/group_kernel.h"
+#include "backend/cuda/groups/fused.h"
 #include "cuda_groups.h"
 #include "sinter_emulated/compiler.h"
 #include "sinter_emulated/control.h"

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <set>
 
-#include "backend/cuda/fused.h"
+#include "backend/cuda/groups/fused.h"
 #include "cuda_groups.h"
 #include "nvrtc.h"
 #include "source_path.h"

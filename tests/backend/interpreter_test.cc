@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/cpu/group_kernel.h"
+#include "backend/cpu/groups/group_kernel.h"
 #include "base/parallel.h"
 #include "ir/internal_error.h"
 #include "ir/reduction.h"

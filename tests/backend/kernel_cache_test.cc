@@ -1,5 +1,5 @@
 // The cache of compiled groups, on disks in good and bad states.
-#include "backend/cuda/kernel_cache.h"
+#include "backend/cuda/groups/kernel_cache.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>

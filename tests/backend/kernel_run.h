@@ -10,7 +10,7 @@
 #include <random>
 #include <vector>
 
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/kernels/kernel.h"
 #include "base/parallel.h"
 #include "ir/op.h"
 #include "ir/type.h"

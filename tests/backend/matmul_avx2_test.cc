@@ -1,6 +1,6 @@
 // Products on AVX2 without oneDNN: the bits of a left fold by fused multiply-adds, whatever the
 // sizes, layouts and threads.
-#include "backend/cpu/matmul_avx2.h"
+#include "backend/cpu/kernels/matmul_avx2.h"
 
 #include <cmath>
 

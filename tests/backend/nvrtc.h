@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/cuda/fused.h"
+#include "backend/cuda/groups/fused.h"
 
 namespace sinter::testing {
 

@@ -1,7 +1,7 @@
 // oneDNN's kernels against sums in f64, over shapes and layouts in which one release or another was
 // wrong: lengths of 1, gaps between rows, few channels, strides. The kernels must
 // be right here with every oneDNN that is supported; what mends each fault is in
-// backend/cpu/onednn.cc.
+// backend/cpu/vendor/onednn.cc.
 #include <cmath>
 
 #include "kernel_run.h"

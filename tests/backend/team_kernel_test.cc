@@ -1,4 +1,4 @@
-#include "backend/cpu/team_kernel.h"
+#include "backend/cpu/kernels/team_kernel.h"
 
 #include <gtest/gtest.h>
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "backend/cpu/fused.h"
+#include "backend/cpu/groups/cache.h"
 #include "base/counting_malloc.h"
 #include "compile/training_steps.h"
 #include "sinter/compile.h"

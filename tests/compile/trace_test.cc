@@ -8,7 +8,7 @@
 #include <string>
 #include <tuple>
 
-#include "backend/cpu/fused.h"
+#include "backend/cpu/groups/cache.h"
 #include "base/switches.h"
 #include "compile/checks.h"
 #include "sinter/autograd.h"

@@ -20,9 +20,9 @@ REASONS = [
     (r"segment_sum\.cu: index: .*begin \+ k <= p\.count", NOTHING_LEFT),
     (r"segment_sum\.cu: index: .*distance <= kWarp", "no lane is 32 or above, so nothing is added"),
     (r"segment_sum\.cu: index: .*bit <= kDigitBits", "that bit is zero in all digits, and all agree"),
-    (r"cuda/\w+\.cu: index: .*first > end \? 0", SAME),
-    (r"cuda/\w+\.cu: index: .*end - first > 4 \? 4", SAME),
-    (r"cuda/\w+\.cu: index: .*p - lane \* 4u <= ", NOTHING_LEFT),
+    (r"kernels/\w+\.cu: index: .*first > end \? 0", SAME),
+    (r"kernels/\w+\.cu: index: .*end - first > 4 \? 4", SAME),
+    (r"kernels/\w+\.cu: index: .*p - lane \* 4u <= ", NOTHING_LEFT),
 ]
 
 

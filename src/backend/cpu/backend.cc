@@ -9,8 +9,8 @@
 #include <string>
 
 #include "backend/cpu/executor.h"
-#include "backend/cpu/fused.h"
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/groups/cache.h"
+#include "backend/cpu/kernels/kernel.h"
 #include "ir/internal_error.h"
 #include "sinter/error.h"
 

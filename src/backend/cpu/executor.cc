@@ -5,7 +5,7 @@
 #include <optional>
 #include <utility>
 
-#include "backend/cpu/fused.h"
+#include "backend/cpu/groups/cache.h"
 #include "backend/cpu/scan.h"
 #include "backend/cpu/small_work.h"
 #include "base/parallel.h"

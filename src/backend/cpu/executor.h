@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "backend/backend.h"
-#include "backend/cpu/group_kernel.h"
-#include "backend/cpu/kernel.h"
+#include "backend/cpu/groups/group_kernel.h"
+#include "backend/cpu/kernels/kernel.h"
 
 namespace sinter::backend::cpu {
 

@@ -5,7 +5,7 @@
 
 #include "backend/cuda/call.h"
 #include "backend/cuda/executor.h"
-#include "backend/cuda/groups.h"
+#include "backend/cuda/groups/groups.h"
 #include "backend/cuda/status.h"
 #include "ir/internal_error.h"
 #include "sinter/error.h"

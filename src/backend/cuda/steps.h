@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "backend/cuda/backend.h"
-#include "backend/cuda/groups.h"
+#include "backend/cuda/groups/groups.h"
 #include "ir/scan.h"
 
 namespace sinter::backend::cuda {

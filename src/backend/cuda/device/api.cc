@@ -11,7 +11,7 @@
 #include "backend/cuda/device/context.h"
 #include "backend/cuda/device/failure.h"
 #include "backend/cuda/device/module.h"
-#include "backend/cuda/device/nvrtc.h"
+#include "backend/cuda/vendor/nvrtc.h"
 #include "sinter/error.h"
 #ifdef SINTER_CUDA_EMULATED
 #include "sinter_emulated/control.h"

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "backend/cuda/api.h"
-#include "backend/cuda/kernel.h"
+#include "backend/cuda/kernels/kernel.h"
 
 namespace sinter::backend::cuda::device {
 

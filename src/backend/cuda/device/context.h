@@ -10,7 +10,7 @@
 #include "backend/cuda/device/error_slot.h"
 #include "backend/cuda/device/failure.h"
 #include "backend/cuda/device/staging.h"
-#include "backend/cuda/kernel.h"
+#include "backend/cuda/kernels/kernel.h"
 
 namespace sinter::backend::cuda::device {
 

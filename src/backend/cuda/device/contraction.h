@@ -21,7 +21,7 @@
 #include <cstdint>
 
 #include "backend/cuda/device/index.h"
-#include "backend/cuda/kernel.h"
+#include "backend/cuda/kernels/kernel.h"
 
 namespace sinter::backend::cuda::contraction {
 
