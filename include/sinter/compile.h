@@ -65,6 +65,15 @@ struct StepTimes {
   std::vector<Part> steps;
 };
 
+// How a function is compiled.
+struct CompileOptions {
+  // Of contractions (matrix products, convolutions and their gradients): f32, bf16 or f16. In the
+  // 16-bit types they take rounded operands and add up in f32; what leads from one to the next is
+  // kept in 16 bits, all else computes in f32, and States stay f32 (contractions read rounded copies
+  // of them, which the program keeps up to date). f64 stays f64.
+  Dtype precision = Dtype::f32;
+};
+
 // A function of tensors made ready to be called as one program per signature: shapes, dtypes and
 // mode (training, tracking) of its arguments. Programs are cached, the oldest dropped beyond 16.
 // The first call of a signature traces: it runs the function once on stand-ins for the arguments.
@@ -81,7 +90,9 @@ class CompiledFunction {
  public:
   using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
 
-  explicit CompiledFunction(Function function, std::string name = "step");
+  // Throws Error for another precision.
+  explicit CompiledFunction(Function function, std::string name = "step",
+                            const CompileOptions& options = {});
   ~CompiledFunction();
   CompiledFunction(CompiledFunction&&) noexcept;
   CompiledFunction& operator=(CompiledFunction&&) noexcept;
@@ -157,12 +168,12 @@ class Compiled {
   using Indices = std::make_index_sequence<kParameters>;
   using Result = decltype(detail::result_of<F>(Indices{}));
 
-  Compiled(F function, std::string name)
+  Compiled(F function, std::string name, const CompileOptions& options)
       : function_(
             [function = std::move(function)](const std::vector<Tensor>& list) mutable {
               return detail::to_list(detail::call_with_list(function, list, Indices{}));
             },
-            std::move(name)) {}
+            std::move(name), options) {}
 
   template <class... T>
   Result operator()(const T&... arguments) {
@@ -183,8 +194,8 @@ class Compiled {
 // Tensors. The function may read and assign States; Tensors that it captures become inputs by
 // reference.
 template <class F>
-Compiled<F> compile(F function, std::string name = "step") {
-  return Compiled<F>(std::move(function), std::move(name));
+Compiled<F> compile(F function, std::string name = "step", const CompileOptions& options = {}) {
+  return Compiled<F>(std::move(function), std::move(name), options);
 }
 
 }  // namespace sinter

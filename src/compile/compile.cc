@@ -12,6 +12,7 @@
 #include "base/cache_limits.h"
 #include "base/file.h"
 #include "base/switches.h"
+#include "compile/low_copies.h"
 #include "compile/program_maker.h"
 #include "compile/state_use.h"
 #include "compile/step_report.h"
@@ -62,6 +63,7 @@ struct Entry {
   ir::Graph room;  // empty, with the capacity of `graph`: for the next trace
   std::vector<Tensor> captured;
   std::vector<std::shared_ptr<StateImpl>> states;  // in the program's order
+  compile_detail::LowCopies low_copies;
   std::shared_ptr<const ir::Program> program;
   std::unique_ptr<backend::Executable> executable;
   TraceWatch watch;
@@ -107,6 +109,7 @@ bool has_moved_states(const Entry& entry) {
 struct CompiledFunction::Impl {
   Function function;
   std::string name;
+  CompileOptions options;
   std::mutex mutex;          // calls from several threads take turns: a program has one arena
   std::list<Entry> entries;  // most recently used first
 
@@ -155,8 +158,15 @@ struct CompiledFunction::Impl {
       if (state->is_parameter) parameters.insert(id);
     }
     backend::Backend& backend = *entry.signature.device;
+    compile_detail::ProgramOptions how{.precision = options.precision, .low_copy_of = {}};
+    how.low_copy_of = [&](std::uint64_t id) {
+      const std::uint64_t copy = entry.low_copies.add(traced.states.at(id), options.precision);
+      if (parameters.count(id) != 0) parameters.insert(copy);
+      return copy;
+    };
     entry.program = std::make_shared<ir::Program>(
-        compile_detail::make_program(traced.graph, backend, name, parameters));
+        compile_detail::make_program(traced.graph, backend, name, parameters, how));
+    traced.states.insert(entry.low_copies.states().begin(), entry.low_copies.states().end());
     // Blocks of values that are gone, most of them from making and moving parameters: the arena can
     // have their memory.
     release_pool();
@@ -288,6 +298,7 @@ struct CompiledFunction::Impl {
     const compile_detail::BoundProgram bound(*entry.signature.device, arguments, entry.captured,
                                              outputs, entry.states);
     const RunningStates running(entry.states, *entry.program, name);
+    entry.low_copies.refresh();
     if (switches().check >= 3) {
       const std::string found = nonfinite_step(entry, bound.bindings());
       if (!found.empty()) {
@@ -306,6 +317,7 @@ struct CompiledFunction::Impl {
     for (std::size_t i = 0; i < entry.states.size(); ++i) {
       if (entry.program->states[i].written) entry.states[i]->count_write();
     }
+    entry.low_copies.note_run();
     ++entry.calls;
   }
 
@@ -318,8 +330,18 @@ struct CompiledFunction::Impl {
   }
 };
 
-CompiledFunction::CompiledFunction(Function function, std::string name)
+CompiledFunction::CompiledFunction(Function function, std::string name,
+                                   const CompileOptions& options)
     : impl_(std::make_unique<Impl>()) {
+  const Dtype precision = options.precision;
+  if (precision != Dtype::f32 && precision != Dtype::bf16 && precision != Dtype::f16) {
+    raise({.where = name,
+           .what = "a function is not compiled in this precision",
+           .got = std::string(name_of(precision)),
+           .expected = "f32, bf16 or f16",
+           .hint = {}});
+  }
+  impl_->options = options;
   impl_->function = std::move(function);
   impl_->name = std::move(name);
 }
@@ -333,10 +355,11 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
   const std::lock_guard lock(impl_->mutex);
   Entry& entry = impl_->find_or_make(arguments);
   if (entry.watch.is_due(entry.calls + 1, entry.captured)) impl_->check_unchanged(entry);
-  const int check = switches().check;
+  // Op by op nothing is rounded to 16 bits.
+  const bool compares = switches().check >= 2 && impl_->options.precision == Dtype::f32;
   const auto start = Clock::now();
   std::optional<compile_detail::EagerResult> expected;
-  if (check >= 2) expected = compile_detail::run_eagerly(impl_->function, arguments, entry.states);
+  if (compares) expected = compile_detail::run_eagerly(impl_->function, arguments, entry.states);
   const std::vector<Payload> outputs = impl_->allocate_outputs(entry);
   impl_->run(entry, arguments, outputs);
   std::vector<Tensor> results;
@@ -381,6 +404,7 @@ StepTimes CompiledFunction::measure(const std::vector<Tensor>& arguments, int re
   const compile_detail::BoundProgram bound(*entry.signature.device, arguments, entry.captured,
                                            outputs, entry.states);
   const RunningStates running(entry.states, program, impl_->name);
+  entry.low_copies.refresh();
   const SavedStates saved(entry.states, program);
   std::vector<std::uint8_t> contractions;
   for (const ir::Step& step : program.steps) {
@@ -425,6 +449,7 @@ std::string CompiledFunction::find_first_nonfinite(const std::vector<Tensor>& ar
   const compile_detail::BoundProgram bound(*entry.signature.device, arguments, entry.captured,
                                            outputs, entry.states);
   const RunningStates running(entry.states, *entry.program, impl_->name);
+  entry.low_copies.refresh();
   return Impl::nonfinite_step(entry, bound.bindings());
 }
 

@@ -64,7 +64,8 @@ std::int64_t output_length(const char* where, const Window& window, std::size_t 
 void check_two_images(const char* where, const ir::OpCall& call, const char* first,
                       const char* first_layout, const char* second, const char* second_layout) {
   check_count(where, call, 2);
-  check_dtype(where, first, call.inputs[0], {Dtype::f32, Dtype::f64});
+  check_dtype(where, first, call.inputs[0],
+              {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::f16});
   check_same_dtype(where, call.inputs);
   check_rank(where, first, call.inputs[0], 4, first_layout, kImages);
   check_rank(where, second, call.inputs[1], 4, second_layout,
@@ -96,7 +97,7 @@ std::vector<TensorType> infer_conv2d(const ir::OpCall& call) {
   }
   const std::int64_t height = output_length("conv2d", window, 0, x[1], w[1]);
   const std::int64_t width = output_length("conv2d", window, 1, x[2], w[2]);
-  return {{call.inputs[0].dtype, Shape({x[0], height, width, w[0]})}};
+  return {{contraction_dtype("conv2d", call), Shape({x[0], height, width, w[0]})}};
 }
 
 std::vector<TensorType> infer_input_gradient(const ir::OpCall& call) {
@@ -109,7 +110,7 @@ std::vector<TensorType> infer_input_gradient(const ir::OpCall& call) {
   check_dy(kName, call.inputs[0],
            Shape({dy[0], output_length(kName, window, 0, size[0], w[1]),
                   output_length(kName, window, 1, size[1], w[2]), w[0]}));
-  return {{call.inputs[0].dtype, Shape({dy[0], size[0], size[1], w[3]})}};
+  return {{contraction_dtype(kName, call), Shape({dy[0], size[0], size[1], w[3]})}};
 }
 
 std::vector<TensorType> infer_weight_gradient(const ir::OpCall& call) {
@@ -122,7 +123,7 @@ std::vector<TensorType> infer_weight_gradient(const ir::OpCall& call) {
   check_dy(kName, call.inputs[1],
            Shape({x[0], output_length(kName, window, 0, x[1], kernel[0]),
                   output_length(kName, window, 1, x[2], kernel[1]), dy[3]}));
-  return {{call.inputs[0].dtype, Shape({dy[3], kernel[0], kernel[1], x[3]})}};
+  return {{contraction_dtype(kName, call), Shape({dy[3], kernel[0], kernel[1], x[3]})}};
 }
 
 // The window's attributes, and one more.
@@ -159,7 +160,7 @@ Tensor weight_gradient(const Tensor& x, const Tensor& dy, const Shape& w,
 Gradients conv2d_gradient(const ir::GradientCall& call) {
   const Tensor& x = call.inputs[0];
   const Tensor& w = call.inputs[1];
-  const Tensor& dy = *call.dy[0];
+  const Tensor dy = cast(*call.dy[0], call.inputs[0].dtype());
   Gradients gradients(2);
   if (is_needed(call, 0)) gradients[0] = input_gradient(dy, w, x.shape(), call.attributes);
   if (is_needed(call, 1)) gradients[1] = weight_gradient(x, dy, w.shape(), call.attributes);
@@ -170,7 +171,7 @@ Gradients conv2d_gradient(const ir::GradientCall& call) {
 Gradients input_gradient_gradient(const ir::GradientCall& call) {
   const Tensor& dy = call.inputs[0];
   const Tensor& w = call.inputs[1];
-  const Tensor& g = *call.dy[0];
+  const Tensor g = cast(*call.dy[0], call.inputs[0].dtype());
   Gradients gradients(2);
   if (is_needed(call, 0)) gradients[0] = convolve(g, w, call.attributes);
   if (is_needed(call, 1)) gradients[1] = weight_gradient(g, dy, w.shape(), call.attributes);
@@ -181,7 +182,7 @@ Gradients input_gradient_gradient(const ir::GradientCall& call) {
 Gradients weight_gradient_gradient(const ir::GradientCall& call) {
   const Tensor& x = call.inputs[0];
   const Tensor& dy = call.inputs[1];
-  const Tensor& g = *call.dy[0];
+  const Tensor g = cast(*call.dy[0], call.inputs[0].dtype());
   Gradients gradients(2);
   if (is_needed(call, 0)) gradients[0] = input_gradient(dy, g, x.shape(), call.attributes);
   if (is_needed(call, 1)) gradients[1] = convolve(x, g, call.attributes);
@@ -215,7 +216,7 @@ constinit const ir::Op kConv2d = {
     .name = "conv2d",
     .doc =
         "Cross-correlation of x (N, H, W, C) with weight (O, KH, KW, C) -> (N, HO, WO, O), HO = "
-        "(H + 2 padding - dilation (KH - 1) - 1) / stride + 1. f32 or f64. Errors: other ranks, "
+        "(H + 2 padding - dilation (KH - 1) - 1) / stride + 1. f32, f64, bf16 or f16 (added up in f32). Errors: other ranks, "
         "channels that differ, a stride or dilation below 1, negative padding, a window larger "
         "than the padded image.",
     .kind = ir::OpKind::contraction,
@@ -230,7 +231,7 @@ constinit const ir::Op kConv2dInputGradient = {
     .name = "conv2d_input_gradient",
     .doc =
         "conv2d's gradient with respect to x, from dy (N, HO, WO, O) and the weight. `size` is "
-        "x's (H, W). f32 or f64.",
+        "x's (H, W). Types as conv2d.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
     .infer = infer_input_gradient,
@@ -243,7 +244,7 @@ constinit const ir::Op kConv2dWeightGradient = {
     .name = "conv2d_weight_gradient",
     .doc =
         "conv2d's gradient with respect to the weight, from x and dy (N, HO, WO, O). `kernel` is "
-        "the weight's (KH, KW). f32 or f64.",
+        "the weight's (KH, KW). Types as conv2d.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
     .infer = infer_weight_gradient,

@@ -1,5 +1,6 @@
-// Convolutions of images (N, H, W, C) with weights (O, KH, KW, C): oneDNN in f32, loops in f64, and
-// in f32 where oneDNN cannot serve.
+// Convolutions of images (N, H, W, C) with weights (O, KH, KW, C): oneDNN in f32, and in bf16 where
+// the processor multiplies it; loops in f64, and in f32 where oneDNN cannot serve. Other 16-bit
+// convolutions are f32 ones of widened operands.
 //
 // oneDNN reads images as they lie (nhwc), but has fast kernels for weights in its blocked layouts
 // only: on plain OHWI it falls back to its reference loops (0.3 GFLOP/s), on HWIO to im2col (half
@@ -14,6 +15,7 @@
 #include "backend/cpu/isa.h"
 #include "backend/cpu/kernels/kernel.h"
 #include "backend/cpu/kernels/team_kernel.h"
+#include "backend/cpu/kernels/widened.h"
 #include "backend/cpu/machine_code.h"
 #include "backend/cpu/vendor/onednn.h"
 #include "base/parallel.h"
@@ -55,11 +57,24 @@ double multiplications(const Sizes& s) {
   return static_cast<double>(s.n * s.ho * s.wo) * static_cast<double>(s.o * s.kh * s.kw * s.c);
 }
 
-// ---- f32 ----
+// ---- f32 and bf16 ----
 
-memory::desc images(std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t c,
-                    memory::format_tag tag) {
-  return {{n, c, h, w}, memory::data_type::f32, tag};
+// The element types of x, w and y.
+struct Types {
+  memory::data_type x, w, y;
+};
+
+Types types_of(const KernelCall& call) {
+  Types types{onednn::data_type(call.input_dtypes[0]), onednn::data_type(call.input_dtypes[1]),
+              onednn::data_type(call.output_dtypes[0])};
+  if (call.op == ir::OpId::conv2d_input_gradient) std::swap(types.x, types.y);
+  if (call.op == ir::OpId::conv2d_weight_gradient) std::swap(types.w, types.y);
+  return types;
+}
+
+memory::desc images(memory::data_type type, std::int64_t n, std::int64_t h, std::int64_t w,
+                    std::int64_t c, memory::format_tag tag) {
+  return {{n, c, h, w}, type, tag};
 }
 
 // Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray 2016) takes a quarter of the products of
@@ -83,14 +98,14 @@ bool is_strided_1x1(const Sizes& s) {
 // What a convolution is to oneDNN; the layouts of `x`, `y` and `w` are its choice where they are
 // any.
 struct Descriptions {
-  Descriptions(const Sizes& s, dnnl::algorithm chosen)
+  Descriptions(const Sizes& s, const Types& types, dnnl::algorithm chosen)
       : algorithm(chosen),
-        plain_x(images(s.n, s.h, s.w, s.c, memory::format_tag::nhwc)),
-        plain_y(images(s.n, s.ho, s.wo, s.o, memory::format_tag::nhwc)),
-        plain_w({s.o, s.c, s.kh, s.kw}, memory::data_type::f32, memory::format_tag::ohwi),
-        x(images(s.n, s.h, s.w, s.c, image_tag())),
-        y(images(s.n, s.ho, s.wo, s.o, image_tag())),
-        w({s.o, s.c, s.kh, s.kw}, memory::data_type::f32, memory::format_tag::any),
+        plain_x(images(types.x, s.n, s.h, s.w, s.c, memory::format_tag::nhwc)),
+        plain_y(images(types.y, s.n, s.ho, s.wo, s.o, memory::format_tag::nhwc)),
+        plain_w({s.o, s.c, s.kh, s.kw}, types.w, memory::format_tag::ohwi),
+        x(images(types.x, s.n, s.h, s.w, s.c, image_tag())),
+        y(images(types.y, s.n, s.ho, s.wo, s.o, image_tag())),
+        w({s.o, s.c, s.kh, s.kw}, types.w, memory::format_tag::any),
         stride{s.stride_h, s.stride_w},
         dilation{s.dilation_h - 1, s.dilation_w - 1},  // oneDNN counts the holes
         padding{s.padding_h, s.padding_w} {}
@@ -160,24 +175,26 @@ void add_weight_gradient(const Descriptions& d, Recipe& recipe) {
 template <void (*add)(const Descriptions&, Recipe&)>
 void make(const KernelCall& call, Recipe& recipe) {
   const Sizes sizes = sizes_of(call);
-  if (suits_winograd(sizes)) {
+  const Types types = types_of(call);
+  const bool winograd = types.x == memory::data_type::f32 && suits_winograd(sizes);
+  if (winograd) {
     try {
-      Recipe winograd;
-      add(Descriptions(sizes, dnnl::algorithm::convolution_winograd), winograd);
-      recipe = std::move(winograd);
+      Recipe transformed;
+      add(Descriptions(sizes, types, dnnl::algorithm::convolution_winograd), transformed);
+      recipe = std::move(transformed);
       return;
     } catch (const dnnl::error& error) {
       if (error.status != dnnl_unimplemented) throw;
     }
   }
-  Descriptions direct(sizes, dnnl::algorithm::convolution_direct);
+  Descriptions direct(sizes, types, dnnl::algorithm::convolution_direct);
   if (call.op == ir::OpId::conv2d_weight_gradient && is_strided_1x1(sizes) &&
       sizes.c < onednn::kChannelsOfStrided1x1) {
-    direct.x = images(sizes.n, sizes.h, sizes.w, sizes.c, memory::format_tag::nchw);
-    direct.y = images(sizes.n, sizes.ho, sizes.wo, sizes.o, memory::format_tag::nchw);
+    direct.x = images(types.x, sizes.n, sizes.h, sizes.w, sizes.c, memory::format_tag::nchw);
+    direct.y = images(types.y, sizes.n, sizes.ho, sizes.wo, sizes.o, memory::format_tag::nchw);
   }
   add(direct, recipe);
-  if (suits_winograd(sizes)) {
+  if (winograd) {
     recipe.substituted_because =
         "the direct algorithm: Winograd was chosen, which this oneDNN does not have here";
   }
@@ -374,16 +391,14 @@ std::unique_ptr<PreparedKernel> prepare_onednn(const KernelCall& call) {
   }
 }
 
+std::unique_ptr<PreparedKernel> prepare_f32(const KernelCall& call) {
+  const Sizes s = sizes_of(call);
+  if (!may_use_onednn()) return std::make_unique<LoopKernel<float>>(call.op, s);
+  return prepare_for_teams(call, multiplications(s), prepare_onednn);
+}
+
 std::unique_ptr<PreparedKernel> prepare_conv2d(const KernelCall& call) {
   const Dtype dtype = call.output_dtypes[0];
-  const char* name = name_of_op(call.op);
-  if (dtype != Dtype::f32 && dtype != Dtype::f64) {
-    raise({.where = name,
-           .what = "there is no convolution in this type on the CPU",
-           .got = std::string(name_of(dtype)),
-           .expected = "f32 or f64",
-           .hint = "cast the images and the weight"});
-  }
   if (call.inputs[0].shape.elements() == 0 || call.inputs[1].shape.elements() == 0 ||
       call.outputs[0].shape.elements() == 0) {
     return std::make_unique<ZeroKernel>(call.outputs[0].shape.elements() *
@@ -391,8 +406,13 @@ std::unique_ptr<PreparedKernel> prepare_conv2d(const KernelCall& call) {
   }
   const Sizes s = sizes_of(call);
   if (dtype == Dtype::f64) return std::make_unique<LoopKernel<double>>(call.op, s);
-  if (!may_use_onednn()) return std::make_unique<LoopKernel<float>>(call.op, s);
-  return prepare_for_teams(call, multiplications(s), prepare_onednn);
+  if (call.input_dtypes[0] == Dtype::f32) return prepare_f32(call);
+  // Fewer channels than a product of bf16 takes at once: slower than f32 (1 channel: half as fast).
+  constexpr std::int64_t kFewChannels = 8;
+  if (call.input_dtypes[0] == Dtype::bf16 && multiplies_bf16() && s.c >= kFewChannels) {
+    return prepare_for_teams(call, multiplications(s), prepare_onednn);
+  }
+  return prepare_widened(call, prepare_f32);
 }
 
 }  // namespace

@@ -282,18 +282,18 @@ class Convolution final : public PreparedKernel {
                               1,
                               true,
                               contraction::is_aligned<T>(second, tap_channels)};
-      contraction::launch_product<T, WindowRows<T>, Matrix<T>>(
+      contraction::launch_product<T, T, WindowRows<T>, Matrix<T>>(
           name_, size_, input_windows<T>(s_, first), w, {}, {}, call);
     } else if (op_ == ir::OpId::conv2d_input_gradient) {
       const TurnedParams<T> w{static_cast<const T*>(second), narrow(s_.o), narrow(s_.taps()),
                               narrow(s_.c), contraction::is_aligned<T>(second, s_.c)};
-      contraction::launch_product<T, WindowRows<T>, TurnedWeights<T>>(
+      contraction::launch_product<T, T, WindowRows<T>, TurnedWeights<T>>(
           name_, size_, output_windows<T>(s_, first), w, {}, {}, call);
     } else {
       const MatrixParams<T> dy{
           static_cast<const T*>(second),           narrow(s_.o), 1, s_.o, false,
           contraction::is_aligned<T>(second, s_.o)};
-      contraction::launch_product<T, Matrix<T>, WindowColumns<T>>(
+      contraction::launch_product<T, T, Matrix<T>, WindowColumns<T>>(
           name_, size_, dy, input_windows<T>(s_, first), {}, {}, call);
     }
   }
