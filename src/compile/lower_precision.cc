@@ -52,7 +52,9 @@ class PrecisionPass {
   Dtype dtype_of(ir::ValueId value) const { return graph_.type_of(value).dtype; }
   Tensor& exact(ir::ValueId value) { return exact_[static_cast<std::size_t>(value)]; }
   Tensor& rounded(ir::ValueId value) { return rounded_[static_cast<std::size_t>(value)]; }
-  bool wants_low(ir::ValueId value) const { return wants_low_[static_cast<std::size_t>(value)] != 0; }
+  bool wants_low(ir::ValueId value) const {
+    return wants_low_[static_cast<std::size_t>(value)] != 0;
+  }
   bool leads_on(ir::ValueId value) const { return leads_on_[static_cast<std::size_t>(value)] != 0; }
   const ir::Node* producer(ir::ValueId value) const {
     const std::int32_t node = graph_.values[static_cast<std::size_t>(value)].node;
@@ -157,7 +159,8 @@ class PrecisionPass {
   // The view of f32 elements that the value is; null: none.
   const ir::Node* view_of(ir::ValueId value) const {
     const ir::Node* const node = producer(value);
-    return node != nullptr && op_of(*node).kind == ir::OpKind::view && moves(*node) ? node : nullptr;
+    return node != nullptr && op_of(*node).kind == ir::OpKind::view && moves(*node) ? node
+                                                                                    : nullptr;
   }
 
   // The value in 16 bits. Views are recorded when they are asked for, in the type that is asked for.

@@ -30,8 +30,8 @@ bool verifies() {
 // What SINTER_DISABLE may name: the passes; "strides", which materialize asks for; and "emit" and
 // "onednn", which the CPU's back end does.
 constexpr std::array<std::string_view, 11> kNames = {
-    "expand",      "turn_products", "trim_scans", "simplify", "lower_precision", "materialize",
-    "strides",     "fuse",          "plan",       "emit",     "onednn"};
+    "expand",  "turn_products", "trim_scans", "simplify", "lower_precision", "materialize",
+    "strides", "fuse",          "plan",       "emit",     "onednn"};
 
 bool is_name(std::string_view name) {
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();

@@ -35,7 +35,8 @@ ir::Program make_program(const ir::Graph& traced, backend::Backend& backend,
   ir::Program program;
   runner.time("plan", [&] {
     program = plan(graph, fusion, ops, backend, parameters, [&](const ir::Graph& body) {
-      return std::make_shared<const ir::Program>(make_program(body, backend, name + "-scan", {}, {.precision = options.precision}));
+      return std::make_shared<const ir::Program>(make_program(
+          body, backend, name + "-scan", {}, {.precision = options.precision, .low_copy_of = {}}));
     });
   });
   runner.finish(program, ops);

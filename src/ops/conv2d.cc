@@ -64,8 +64,7 @@ std::int64_t output_length(const char* where, const Window& window, std::size_t 
 void check_two_images(const char* where, const ir::OpCall& call, const char* first,
                       const char* first_layout, const char* second, const char* second_layout) {
   check_count(where, call, 2);
-  check_dtype(where, first, call.inputs[0],
-              {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::f16});
+  check_dtype(where, first, call.inputs[0], {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::f16});
   check_same_dtype(where, call.inputs);
   check_rank(where, first, call.inputs[0], 4, first_layout, kImages);
   check_rank(where, second, call.inputs[1], 4, second_layout,
@@ -216,7 +215,8 @@ constinit const ir::Op kConv2d = {
     .name = "conv2d",
     .doc =
         "Cross-correlation of x (N, H, W, C) with weight (O, KH, KW, C) -> (N, HO, WO, O), HO = "
-        "(H + 2 padding - dilation (KH - 1) - 1) / stride + 1. f32, f64, bf16 or f16 (added up in f32). Errors: other ranks, "
+        "(H + 2 padding - dilation (KH - 1) - 1) / stride + 1. f32, f64, bf16 or f16 (added up in "
+        "f32). Errors: other ranks, "
         "channels that differ, a stride or dilation below 1, negative padding, a window larger "
         "than the padded image.",
     .kind = ir::OpKind::contraction,

@@ -107,8 +107,8 @@ struct StateImpl {
   Payload snapshot;                    // the last one taken,
   std::uint64_t snapshot_version = 0;  // at this version; valid when snapshot.storage is set
 
-  std::mutex low_mutex;                // guards
-  std::vector<LowCopy> low_copies;     // at most one of each type
+  std::mutex low_mutex;             // guards
+  std::vector<LowCopy> low_copies;  // at most one of each type
 
   static constexpr int kWriter = -1;
 

@@ -40,11 +40,9 @@ class Precision : public testing::TestWithParam<Dtype> {
 
 TEST_P(Precision, APairOfProductsRoundsOperandsAndWhatLeadsOn) {
   const Tensor x = rough({5, 24}, 0), w1 = rough({24, 16}, 1), w2 = rough({16, 3}, 2);
-  auto function = compile(
-      [](const Tensor& x, const Tensor& w1, const Tensor& w2) {
-        return matmul(tanh(matmul(x, w1) + 0.25), w2);
-      },
-      "pair", options());
+  auto function = compile([](const Tensor& a, const Tensor& b,
+                             const Tensor& c) { return matmul(tanh(matmul(a, b) + 0.25), c); },
+                          "pair", options());
   const Tensor hidden = tanh(product(x, w1) + 0.25);
   const Tensor y = function(x, w1, w2);
   EXPECT_EQ(y.dtype(), Dtype::f32);
@@ -56,15 +54,16 @@ TEST_P(Precision, APairOfProductsRoundsOperandsAndWhatLeadsOn) {
 
 TEST_P(Precision, SumsAreF32) {
   // 300 ones: bf16 counts to 256, f16 to 2048 by ones.
-  auto function = compile([](const Tensor& x, const Tensor& w) { return matmul(x, w); }, "count",
-                          options());
+  auto function =
+      compile([](const Tensor& each, const Tensor& factor) { return matmul(each, factor); },
+              "count", options());
   EXPECT_EQ(function(ones({1, 3001}), ones({3001, 1})).item<float>(), 3001);
 }
 
 TEST_P(Precision, EverythingButContractionsComputesInF32) {
   const Tensor x = rough({64, 33}, 0);
-  const auto statistics = [](const Tensor& x) {
-    return std::tuple{softmax(exp(x) * 1.001), sum(x), mean(x * x, {0})};
+  const auto statistics = [](const Tensor& each) {
+    return std::tuple{softmax(exp(each) * 1.001), sum(each), mean(each * each, {0})};
   };
   auto low = compile(statistics, "low", options());
   auto full = compile(statistics, "full");
@@ -78,16 +77,17 @@ TEST_P(Precision, EverythingButContractionsComputesInF32) {
 TEST_P(Precision, F64StaysF64) {
   const Tensor x = cast(rough({4, 9}, 0), Dtype::f64), w = cast(rough({9, 4}, 1), Dtype::f64);
   auto function =
-      compile([](const Tensor& x, const Tensor& w) { return matmul(x, w); }, "wide", options());
+      compile([](const Tensor& each, const Tensor& factor) { return matmul(each, factor); }, "wide",
+              options());
   EXPECT_EQ(function(x, w).to_vector<double>(), matmul(x, w).to_vector<double>());
 }
 
 TEST_P(Precision, AResultThatIsAlsoMultipliedKeepsItsBits) {
   const Tensor x = rough({8, 8}, 0);
   auto function = compile(
-      [](const Tensor& x) {
-        const Tensor y = exp(x);
-        return std::tuple{y, matmul(y, x)};
+      [](const Tensor& each) {
+        const Tensor y = exp(each);
+        return std::tuple{y, matmul(y, each)};
       },
       "both", options());
   EXPECT_EQ(std::get<0>(function(x)).to_vector<float>(), exp(x).to_vector<float>());
@@ -97,8 +97,8 @@ TEST_P(Precision, GradientsOfWeightsAreSumsInF32) {
   const State w(rough({6, 5}, 1), "w");
   const Tensor x = rough({300, 6}, 0);
   auto function = compile(
-      [&](const Tensor& x) {
-        return gradients(sum(matmul(x, w.value())), std::vector<State>{w})[0];
+      [&](const Tensor& each) {
+        return gradients(sum(matmul(each, w.value())), std::vector<State>{w})[0];
       },
       "gradient", options());
   const Tensor dw = function(x);
@@ -111,7 +111,8 @@ TEST_P(Precision, GradientsOfWeightsAreSumsInF32) {
 TEST_P(Precision, AssigningAStateReachesItsCopy) {
   const State w(rough({6, 5}, 1), "w");
   const Tensor x = rough({3, 6}, 0);
-  auto function = compile([&](const Tensor& x) { return matmul(x, w.value()); }, "read", options());
+  auto function =
+      compile([&](const Tensor& each) { return matmul(each, w.value()); }, "read", options());
   for (const float phase : {1.0f, 2.0f, 3.0f}) {
     w.assign(rough({6, 5}, phase));
     EXPECT_EQ(rounded(function(x), GetParam()), product(x, w.value()).to_vector<float>()) << phase;
@@ -121,17 +122,18 @@ TEST_P(Precision, AssigningAStateReachesItsCopy) {
 TEST_P(Precision, AStepOfFullPrecisionReachesTheCopy) {
   const State w(rough({6, 5}, 1), "w");
   const Tensor x = rough({3, 6}, 0);
-  auto read = compile([&](const Tensor& x) { return matmul(x, w.value()); }, "read", options());
+  auto read =
+      compile([&](const Tensor& each) { return matmul(each, w.value()); }, "read", options());
   auto full = compile(
-      [&](const Tensor& x) {
+      [&](const Tensor& each) {
         w.assign(w.value() * 0.9);
-        return x;
+        return each;
       },
       "full");
   auto low = compile(
-      [&](const Tensor& x) {
-        w.assign(w.value() - 0.1 * matmul(transpose(x), matmul(x, w.value())));
-        return x;
+      [&](const Tensor& each) {
+        w.assign(w.value() - 0.1 * matmul(transpose(each), matmul(each, w.value())));
+        return each;
       },
       "low", options());
   for (int i = 0; i < 3; ++i) {
@@ -145,8 +147,9 @@ TEST_P(Precision, AStepOfFullPrecisionReachesTheCopy) {
 TEST_P(Precision, PartsOfAnArenaHaveOneCopy) {
   const State a(rough({6, 5}, 1), "a"), b(rough({5, 6}, 2), "b");
   const Tensor x = rough({3, 6}, 0);
-  auto read = compile([&](const Tensor& x) { return matmul(matmul(x, a.value()), b.value()); },
-                      "read", options());
+  auto read =
+      compile([&](const Tensor& each) { return matmul(matmul(each, a.value()), b.value()); },
+              "read", options());
   const auto expected = [&] { return product(product(x, a.value()), b.value()); };
   EXPECT_EQ(rounded(read(x), GetParam()), expected().to_vector<float>());
   std::vector<std::int64_t> offsets;
@@ -155,9 +158,9 @@ TEST_P(Precision, PartsOfAnArenaHaveOneCopy) {
   b.assign(rough({5, 6}, 7));
   EXPECT_EQ(rounded(read(x), GetParam()), expected().to_vector<float>());
   auto step = compile(
-      [&](const Tensor& x) {
+      [&](const Tensor& each) {
         arena.assign(arena.value() * 1.25);
-        return read(x);
+        return read(each);
       },
       "step", options());
   step(x);
@@ -166,7 +169,8 @@ TEST_P(Precision, PartsOfAnArenaHaveOneCopy) {
 
 TEST_P(Precision, OnlyTheCopiesAreReadByProducts) {
   const State w(rough({64, 64}, 1), "w");
-  auto function = compile([&](const Tensor& x) { return matmul(x, w.value()); }, "read", options());
+  auto function =
+      compile([&](const Tensor& each) { return matmul(each, w.value()); }, "read", options());
   const ProgramReport report = function.report(rough({4, 64}, 0));
   // x is rounded by a kernel of its own; w is not.
   EXPECT_EQ(report.kernels, 2) << report.text;
@@ -174,19 +178,22 @@ TEST_P(Precision, OnlyTheCopiesAreReadByProducts) {
 
 TEST_P(Precision, TheFirstNanIsFoundWhereItIsMade) {
   const Tensor x = full({4, 4}, 3e38), w = full({4, 4}, 3e38);
-  auto function = compile(
-      [](const Tensor& x, const Tensor& w) { return matmul(relu(matmul(x, w) * 0.5), w); }, "big",
-      options());
+  auto function =
+      compile([](const Tensor& each,
+                 const Tensor& factor) { return matmul(relu(matmul(each, factor) * 0.5), factor); },
+              "big", options());
   const std::string found = function.function().find_first_nonfinite({x, w});
   EXPECT_FALSE(found.empty());
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, Precision, testing::Values(Dtype::bf16, Dtype::f16),
-                         [](const auto& info) { return std::string(name_of(info.param)); });
+                         [](const auto& each) { return std::string(name_of(each.param)); });
 
 TEST(PrecisionOptions, OtherTypesAreRefused) {
-  EXPECT_THROW(compile([](const Tensor& x) { return x; }, "f", {.precision = Dtype::f64}), Error);
-  EXPECT_THROW(compile([](const Tensor& x) { return x; }, "f", {.precision = Dtype::i32}), Error);
+  EXPECT_THROW(compile([](const Tensor& each) { return each; }, "f", {.precision = Dtype::f64}),
+               Error);
+  EXPECT_THROW(compile([](const Tensor& each) { return each; }, "f", {.precision = Dtype::i32}),
+               Error);
 }
 
 }  // namespace

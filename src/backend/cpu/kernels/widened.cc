@@ -38,7 +38,8 @@ struct Conversion {
 
 class WidenedKernel final : public PreparedKernel {
  public:
-  WidenedKernel(const KernelCall& call, std::unique_ptr<PreparedKernel> (*prepare)(const KernelCall&)) {
+  WidenedKernel(const KernelCall& call,
+                std::unique_ptr<PreparedKernel> (*prepare)(const KernelCall&)) {
     std::vector<ir::Layout> inputs;
     for (std::size_t i = 0; i < call.inputs.size(); ++i) {
       inputs.push_back(add_input(call.input_dtypes[i], call.inputs[i]));
@@ -91,7 +92,8 @@ class WidenedKernel final : public PreparedKernel {
     std::vector<int> order;
     for (int axis = 0; axis < rank; ++axis) order.push_back(axis);
     std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-      return layout.strides[static_cast<std::size_t>(a)] > layout.strides[static_cast<std::size_t>(b)];
+      return layout.strides[static_cast<std::size_t>(a)] >
+             layout.strides[static_cast<std::size_t>(b)];
     });
     ir::Layout widened = layout;
     widened.offset = 0;
