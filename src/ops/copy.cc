@@ -2,6 +2,7 @@
 // of a view.
 #include "ops/check.h"
 #include "ops/list.h"
+#include "sinter/tensor.h"
 
 namespace sinter::ops {
 namespace {
