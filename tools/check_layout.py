@@ -44,8 +44,8 @@ MAX_COLUMNS = 100
 MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 FORBIDDEN = re.compile(r"#include <(format|ranges|source_location)>")
 ALLOWED_MACROS = re.compile(r"^SINTER_(POINTWISE_OPS|STRUCTURED_OPS|OP_ID|(NO_)?KERNEL|DECLARE_\w+|UNARY|BINARY|TERNARY|ENTRY|OPERATOR|"
-                            r"COUNTS_ALLOCATIONS|SHARED|DYNAMIC_SHARED|CUDA_EMULATED|EMULATED_[A-Z_]+|"
-                            r"[A-Z0-9_]+_H_)$")
+                            r"ANYWHERE|COUNTS_ALLOCATIONS|SHARED|DYNAMIC_SHARED|CUDA_EMULATED|EMULATED_[A-Z_]+|"
+                            r"[A-Z0-9_]+_(CU)?H_)$")
 # CUDA's own words, which the emulation's headers define.
 CUDA_WORDS = re.compile(r"^(__\w+__|__trap|threadIdx|blockIdx|blockDim|gridDim|CUDART_VERSION)$")
 CUDA_WORDS_FOLDER = "src/backend/cuda/emulated/include/"
