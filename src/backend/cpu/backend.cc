@@ -8,7 +8,7 @@
 #include <new>
 #include <string>
 
-#include "backend/cpu/executor.h"
+#include "backend/cpu/code.h"
 #include "backend/cpu/groups/cache.h"
 #include "backend/cpu/kernels/kernel.h"
 #include "ir/internal_error.h"
@@ -96,8 +96,8 @@ std::int64_t CpuBackend::workspace_bytes(const ir::Group& group) {
   return static_cast<std::int64_t>(group_kernel(group)->scratch_bytes());
 }
 
-std::unique_ptr<Executable> CpuBackend::prepare(std::shared_ptr<const ir::Program> program) {
-  return std::make_unique<CpuExecutable>(*this, std::move(program));
+std::shared_ptr<const Code> CpuBackend::prepare(std::shared_ptr<const ir::Program> program) {
+  return std::make_shared<const CpuCode>(*this, std::move(program));
 }
 
 }  // namespace sinter::backend::cpu
