@@ -142,21 +142,20 @@ class Linear : public Module {
   std::vector<State> weights_;
 };
 
-struct Conv2dModuleOptions {
-  std::pair<std::int64_t, std::int64_t> stride{1, 1};
-  std::pair<std::int64_t, std::int64_t> padding{0, 0};
-  std::pair<std::int64_t, std::int64_t> dilation{1, 1};
+// As those of conv in ops.h: a list has a number for each spatial axis, or a single one for all.
+struct ConvModuleOptions {
+  std::vector<std::int64_t> stride{1};
+  std::vector<std::int64_t> padding{0};
+  std::vector<std::int64_t> dilation{1};
+  std::int64_t groups = 1;
   bool bias = true;
 };
+using Conv2dModuleOptions = ConvModuleOptions;
 
-// Images (N, H, W, in) -> (N, HO, WO, out): conv2d of ops.h. weight (out, KH, KW, in), in files
-// (out, in, KH, KW); bias (out,).
-class Conv2d : public Module {
+// Images (N, spatial..., in) with `rank` spatial axes -> (N, windows..., out): conv of ops.h.
+// weight (out, kernel..., in / groups), in files (out, in / groups, kernel...); bias (out,).
+class Conv : public Module {
  public:
-  Conv2d(std::int64_t in, std::int64_t out, std::int64_t kernel,
-         const Conv2dModuleOptions& options = {});
-  Conv2d(std::int64_t in, std::int64_t out, std::pair<std::int64_t, std::int64_t> kernel,
-         const Conv2dModuleOptions& options = {});
   Tensor forward(const Tensor& x) const override;
   Features follow(const Features& before) const override;
 
@@ -164,10 +163,42 @@ class Conv2d : public Module {
   const State& bias() const { return weights_.back(); }  // REQUIRES: has_bias()
   bool has_bias() const { return weights_.size() == 2; }
 
+ protected:
+  // `kernel` as the lists of the options.
+  Conv(int rank, std::int64_t in, std::int64_t out, const std::vector<std::int64_t>& kernel,
+       const ConvModuleOptions& options);
+
  private:
+  const char* type() const;
+
+  int rank_;
   std::int64_t in_, out_;
-  Conv2dModuleOptions options_;
+  ConvModuleOptions options_;
   std::vector<State> weights_;
+};
+class Conv1d : public Conv {
+ public:
+  Conv1d(std::int64_t in, std::int64_t out, std::int64_t kernel,
+         const ConvModuleOptions& options = {})
+      : Conv(1, in, out, {kernel}, options) {}
+};
+class Conv2d : public Conv {
+ public:
+  Conv2d(std::int64_t in, std::int64_t out, std::int64_t kernel,
+         const ConvModuleOptions& options = {})
+      : Conv(2, in, out, {kernel}, options) {}
+  Conv2d(std::int64_t in, std::int64_t out, std::pair<std::int64_t, std::int64_t> kernel,
+         const ConvModuleOptions& options = {})
+      : Conv(2, in, out, {kernel.first, kernel.second}, options) {}
+};
+class Conv3d : public Conv {
+ public:
+  Conv3d(std::int64_t in, std::int64_t out, std::int64_t kernel,
+         const ConvModuleOptions& options = {})
+      : Conv(3, in, out, {kernel}, options) {}
+  Conv3d(std::int64_t in, std::int64_t out, const std::vector<std::int64_t>& kernel,
+         const ConvModuleOptions& options = {})
+      : Conv(3, in, out, kernel, options) {}
 };
 
 struct BatchNormOptions {

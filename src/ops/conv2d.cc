@@ -1,10 +1,11 @@
-// Two-dimensional convolutions. All three ops are bilinear and each one's gradients are the other
+// Convolutions of images with one to three spatial axes. All three ops are bilinear and each one's gradients are the other
 // two, so derivatives of any order are made of them.
 #include <string>
 
 #include "ops/check.h"
 #include "ops/list.h"
 #include "ops/operand.h"
+#include "ops/window_options.h"
 #include "sinter/ops.h"
 #include "tensor/apply.h"
 
@@ -13,147 +14,78 @@ namespace sinter {
 namespace ops {
 namespace {
 
-using Numbers = std::vector<std::int64_t>;
 using Gradients = std::vector<std::optional<Tensor>>;
 
-constexpr const char* kImages = "images are NHWC: (batch, height, width, channels)";
+using ir::OpId;
 
-// The attributes that all three ops have, checked.
-struct Window {
-  const Numbers& stride;
-  const Numbers& padding;
-  const Numbers& dilation;
-};
+constexpr const char* name_of_op(OpId op) {
+  if (op == OpId::conv2d) return "conv2d";
+  return op == OpId::conv2d_input_gradient ? "conv2d_input_gradient" : "conv2d_weight_gradient";
+}
 
-Window window_of(const char* where, const ir::OpCall& call) {
-  const Window window{integers_of(call, where, "stride", 2), integers_of(call, where, "padding", 2),
-                      integers_of(call, where, "dilation", 2)};
-  for (std::size_t i = 0; i < 2; ++i) {
-    if (window.stride[i] >= 1 && window.padding[i] >= 0 && window.dilation[i] >= 1) continue;
-    raise({.where = where,
-           .what = "a stride, padding or dilation is out of range",
-           .got = "stride " + std::to_string(window.stride[i]) + ", padding " +
-                  std::to_string(window.padding[i]) + ", dilation " +
-                  std::to_string(window.dilation[i]),
-           .expected = "stride >= 1, padding >= 0, dilation >= 1",
-           .hint = {}});
+template <OpId op>
+ir::WindowSizes sizes_of(const ir::OpCall& call) {
+  return ir::convolution_sizes(name_of_op(op), op, call.inputs[0].shape, call.inputs[1].shape,
+                               call.attributes);
+}
+
+template <OpId op>
+std::vector<TensorType> infer(const ir::OpCall& call) {
+  const char* const where = name_of_op(op);
+  check_count(where, call, 2);
+  check_dtype(where, op == OpId::conv2d_input_gradient ? "dy" : "x", call.inputs[0],
+              {Dtype::f32, Dtype::f64});
+  check_same_dtype(where, call.inputs);
+  const ir::WindowSizes sizes = sizes_of<op>(call);
+  const Shape shape = op == OpId::conv2d                  ? sizes.y()
+                      : op == OpId::conv2d_input_gradient ? sizes.x()
+                                                          : sizes.w();
+  return {{call.inputs[0].dtype, shape}};
+}
+
+// A multiplication and an addition for each element of y and of the window, taps in the padding
+// counted too.
+template <OpId op>
+ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
+  const ir::WindowSizes sizes = sizes_of<op>(call);
+  const double products = static_cast<double>(sizes.n * sizes.positions()) *
+                          static_cast<double>(sizes.o * sizes.window.taps() * sizes.c_of_group());
+  return {2 * products, traffic(call, results)};
+}
+
+// The attributes of the window alone.
+ir::Attributes window_only(const ir::Attributes& attributes) {
+  ir::Attributes window;
+  for (const auto& [name, value] : attributes.entries()) {
+    if (name != "size" && name != "kernel") window.add(name, value);
   }
   return window;
 }
 
-// Positions of the window along one axis of an image. The bounds keep the sums from overflowing.
-std::int64_t output_length(const char* where, const Window& window, std::size_t axis,
-                           std::int64_t image, std::int64_t kernel) {
-  constexpr std::int64_t kLongest = std::int64_t{1} << 31;
-  const bool in_range = kernel >= 1 && kernel < kLongest && window.padding[axis] < kLongest &&
-                        window.dilation[axis] < kLongest;
-  const std::int64_t reach =
-      in_range ? image + 2 * window.padding[axis] - window.dilation[axis] * (kernel - 1) - 1 : -1;
-  if (reach < 0) {
-    raise({.where = where,
-           .what = "the kernel does not fit into the padded image",
-           .got = "kernel " + std::to_string(kernel) + " with dilation " +
-                  std::to_string(window.dilation[axis]) + " on length " + std::to_string(image) +
-                  " with padding " + std::to_string(window.padding[axis]),
-           .expected = {},
-           .hint = kImages});
-  }
-  return reach / window.stride[axis] + 1;
-}
-
-void check_two_images(const char* where, const ir::OpCall& call, const char* first,
-                      const char* first_layout, const char* second, const char* second_layout) {
-  check_count(where, call, 2);
-  check_dtype(where, first, call.inputs[0], {Dtype::f32, Dtype::f64});
-  check_same_dtype(where, call.inputs);
-  check_rank(where, first, call.inputs[0], 4, first_layout, kImages);
-  check_rank(where, second, call.inputs[1], 4, second_layout,
-             "weights are OHWI: (output channels, height, width, input channels)");
-}
-
-// Throws unless dy has the shape that the convolution of x (N, H, W, C) with w (O, KH, KW, C)
-// gives.
-void check_dy(const char* where, const TensorType& dy, const Shape& expected) {
-  if (dy.shape == expected) return;
-  raise({.where = where,
-         .what = "dy has another shape than the convolution's result",
-         .got = dy.shape.to_string(),
-         .expected = expected.to_string(),
-         .hint = kImages});
-}
-
-std::vector<TensorType> infer_conv2d(const ir::OpCall& call) {
-  check_two_images("conv2d", call, "x", "(N, H, W, C)", "the weight", "(O, KH, KW, C)");
-  const Window window = window_of("conv2d", call);
-  const Shape& x = call.inputs[0].shape;
-  const Shape& w = call.inputs[1].shape;
-  if (x[3] != w[3]) {
-    raise({.where = "conv2d",
-           .what = "x and the weight differ in their channels",
-           .got = "x " + x.to_string() + " and weight " + w.to_string(),
-           .expected = std::to_string(w[3]) + " channels in x",
-           .hint = kImages});
-  }
-  const std::int64_t height = output_length("conv2d", window, 0, x[1], w[1]);
-  const std::int64_t width = output_length("conv2d", window, 1, x[2], w[2]);
-  return {{call.inputs[0].dtype, Shape({x[0], height, width, w[0]})}};
-}
-
-std::vector<TensorType> infer_input_gradient(const ir::OpCall& call) {
-  constexpr const char* kName = "conv2d_input_gradient";
-  check_two_images(kName, call, "dy", "(N, HO, WO, O)", "the weight", "(O, KH, KW, C)");
-  const Window window = window_of(kName, call);
-  const Numbers& size = integers_of(call, kName, "size", 2);
-  const Shape& dy = call.inputs[0].shape;
-  const Shape& w = call.inputs[1].shape;
-  check_dy(kName, call.inputs[0],
-           Shape({dy[0], output_length(kName, window, 0, size[0], w[1]),
-                  output_length(kName, window, 1, size[1], w[2]), w[0]}));
-  return {{call.inputs[0].dtype, Shape({dy[0], size[0], size[1], w[3]})}};
-}
-
-std::vector<TensorType> infer_weight_gradient(const ir::OpCall& call) {
-  constexpr const char* kName = "conv2d_weight_gradient";
-  check_two_images(kName, call, "x", "(N, H, W, C)", "dy", "(N, HO, WO, O)");
-  const Window window = window_of(kName, call);
-  const Numbers& kernel = integers_of(call, kName, "kernel", 2);
-  const Shape& x = call.inputs[0].shape;
-  const Shape& dy = call.inputs[1].shape;
-  check_dy(kName, call.inputs[1],
-           Shape({x[0], output_length(kName, window, 0, x[1], kernel[0]),
-                  output_length(kName, window, 1, x[2], kernel[1]), dy[3]}));
-  return {{call.inputs[0].dtype, Shape({dy[3], kernel[0], kernel[1], x[3]})}};
-}
-
-// The window's attributes, and one more.
-ir::Attributes with(const ir::Attributes& attributes, const char* name, Numbers values) {
-  return {{"stride", attributes.integers("stride")},
-          {"padding", attributes.integers("padding")},
-          {"dilation", attributes.integers("dilation")},
-          {name, std::move(values)}};
-}
+// The lengths of a shape between its first and its last axis.
+Numbers inner_lengths(const Shape& shape) { return {shape.begin() + 1, shape.end() - 1}; }
 
 Tensor convolve(const Tensor& x, const Tensor& w, const ir::Attributes& attributes) {
   const Tensor inputs[] = {x, w};
-  return apply_one(kConv2d, inputs,
-                   {{"stride", attributes.integers("stride")},
-                    {"padding", attributes.integers("padding")},
-                    {"dilation", attributes.integers("dilation")}},
-                   {});
+  return apply_one(kConv2d, inputs, window_only(attributes), {});
 }
 
-// For an x of shape (N, H, W, C).
+// For an x of shape (N, spatial..., C).
 Tensor input_gradient(const Tensor& dy, const Tensor& w, const Shape& x,
                       const ir::Attributes& attributes) {
   const Tensor inputs[] = {dy, w};
-  return apply_one(kConv2dInputGradient, inputs, with(attributes, "size", {x[1], x[2]}), {});
+  ir::Attributes sized = window_only(attributes);
+  sized.add("size", inner_lengths(x));
+  return apply_one(kConv2dInputGradient, inputs, sized, {});
 }
 
-// For a w of shape (O, KH, KW, C).
+// For a w of shape (O, kernel..., C / groups).
 Tensor weight_gradient(const Tensor& x, const Tensor& dy, const Shape& w,
                        const ir::Attributes& attributes) {
   const Tensor inputs[] = {x, dy};
-  return apply_one(kConv2dWeightGradient, inputs, with(attributes, "kernel", {w[1], w[2]}), {});
+  ir::Attributes sized = window_only(attributes);
+  sized.add("kernel", inner_lengths(w));
+  return apply_one(kConv2dWeightGradient, inputs, sized, {});
 }
 
 Gradients conv2d_gradient(const ir::GradientCall& call) {
@@ -188,79 +120,96 @@ Gradients weight_gradient_gradient(const ir::GradientCall& call) {
   return gradients;
 }
 
-// A multiplication and an addition for each element of the result and of the window, taps in the
-// padding counted too.
-ir::Cost conv2d_cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  const Shape& w = call.inputs[1].shape;
-  const double taps = static_cast<double>(w[1] * w[2] * w[3]);
-  return {2 * taps * static_cast<double>(results[0].elements()), traffic(call, results)};
+}  // namespace
+
+constinit const ir::Op kConv2d = {
+    .id = OpId::conv2d,
+    .name = name_of_op(OpId::conv2d),
+    .doc =
+        "Cross-correlation of x (N, spatial..., C), one to three spatial axes, with weight (O, "
+        "kernel..., C / groups) -> (N, windows..., O), windows = (length + padding before and "
+        "behind - dilation (kernel - 1) - 1) / stride + 1. f32 or f64. Errors: other ranks, "
+        "channels that differ or do not divide into the groups, a stride or dilation below 1, "
+        "negative padding, a window larger than the padded image.",
+    .kind = ir::OpKind::contraction,
+    .precision = ir::Precision::low,
+    .infer = infer<OpId::conv2d>,
+    .gradient = conv2d_gradient,
+    .cost = cost<OpId::conv2d>,
+};
+
+constinit const ir::Op kConv2dInputGradient = {
+    .id = OpId::conv2d_input_gradient,
+    .name = name_of_op(OpId::conv2d_input_gradient),
+    .doc =
+        "conv's gradient with respect to x, from dy (N, windows..., O) and the weight; by itself a "
+        "transposed convolution. `size` has the lengths of x's spatial axes. f32 or f64.",
+    .kind = ir::OpKind::contraction,
+    .precision = ir::Precision::low,
+    .infer = infer<OpId::conv2d_input_gradient>,
+    .gradient = input_gradient_gradient,
+    .cost = cost<OpId::conv2d_input_gradient>,
+};
+
+constinit const ir::Op kConv2dWeightGradient = {
+    .id = OpId::conv2d_weight_gradient,
+    .name = name_of_op(OpId::conv2d_weight_gradient),
+    .doc =
+        "conv's gradient with respect to the weight, from x and dy (N, windows..., O). `kernel` "
+        "has the lengths of the weight's inner axes. f32 or f64.",
+    .kind = ir::OpKind::contraction,
+    .precision = ir::Precision::low,
+    .infer = infer<OpId::conv2d_weight_gradient>,
+    .gradient = weight_gradient_gradient,
+    .cost = cost<OpId::conv2d_weight_gradient>,
+};
+
+namespace {
+
+Tensor convolution(const char* where, const Tensor& x, const Tensor& w, const ConvOptions& options,
+                   SourceLocation location) {
+  const Tensor inputs[] = {x, w};
+  const ir::Attributes attributes = located(location, [&] {
+    const int rank = ir::rank_of_images(where, x.shape());
+    return ir::convolution_attributes(convolution_window(where, options, rank));
+  });
+  return apply_one(kConv2d, inputs, attributes, location);
 }
 
-ir::Cost input_gradient_cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  const Shape& w = call.inputs[1].shape;
-  const double taps = static_cast<double>(w[1] * w[2] * w[3]);
-  return {2 * taps * static_cast<double>(call.inputs[0].elements()), traffic(call, results)};
-}
-
-ir::Cost weight_gradient_cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  const Shape& w = results[0].shape;
-  const double taps = static_cast<double>(w[1] * w[2] * w[3]);
-  return {2 * taps * static_cast<double>(call.inputs[1].elements()), traffic(call, results)};
+// The attributes of the input gradient that a transposed convolution is.
+ir::Attributes transposed(const char* where, const Shape& x, const Shape& w,
+                          const ConvTransposeOptions& options) {
+  const int rank = ir::rank_of_images(where, x);
+  const ConvOptions forward{options.stride, options.padding, options.dilation, options.groups};
+  ir::Attributes attributes = ir::convolution_attributes(convolution_window(where, forward, rank));
+  const ir::Window window = ir::window_of(where, attributes, rank);
+  const Numbers more = for_each_axis(where, "output_padding", options.output_padding, rank);
+  attributes.add("size", ir::transposed_image(where, window, x, w, more));
+  return attributes;
 }
 
 }  // namespace
 
-constinit const ir::Op kConv2d = {
-    .id = ir::OpId::conv2d,
-    .name = "conv2d",
-    .doc =
-        "Cross-correlation of x (N, H, W, C) with weight (O, KH, KW, C) -> (N, HO, WO, O), HO = "
-        "(H + 2 padding - dilation (KH - 1) - 1) / stride + 1. f32 or f64. Errors: other ranks, "
-        "channels that differ, a stride or dilation below 1, negative padding, a window larger "
-        "than the padded image.",
-    .kind = ir::OpKind::contraction,
-    .precision = ir::Precision::low,
-    .infer = infer_conv2d,
-    .gradient = conv2d_gradient,
-    .cost = conv2d_cost,
-};
-
-constinit const ir::Op kConv2dInputGradient = {
-    .id = ir::OpId::conv2d_input_gradient,
-    .name = "conv2d_input_gradient",
-    .doc =
-        "conv2d's gradient with respect to x, from dy (N, HO, WO, O) and the weight. `size` is "
-        "x's (H, W). f32 or f64.",
-    .kind = ir::OpKind::contraction,
-    .precision = ir::Precision::low,
-    .infer = infer_input_gradient,
-    .gradient = input_gradient_gradient,
-    .cost = input_gradient_cost,
-};
-
-constinit const ir::Op kConv2dWeightGradient = {
-    .id = ir::OpId::conv2d_weight_gradient,
-    .name = "conv2d_weight_gradient",
-    .doc =
-        "conv2d's gradient with respect to the weight, from x and dy (N, HO, WO, O). `kernel` is "
-        "the weight's (KH, KW). f32 or f64.",
-    .kind = ir::OpKind::contraction,
-    .precision = ir::Precision::low,
-    .infer = infer_weight_gradient,
-    .gradient = weight_gradient_gradient,
-    .cost = weight_gradient_cost,
-};
-
 }  // namespace ops
 
-Tensor conv2d(Operand x, Operand weight, const Conv2dOptions& options) {
-  const Tensor inputs[] = {ops::tensor_of("conv2d", x), ops::tensor_of("conv2d", weight)};
-  return apply_one(
-      ops::kConv2d, inputs,
-      {{"stride", std::vector<std::int64_t>{options.stride.first, options.stride.second}},
-       {"padding", std::vector<std::int64_t>{options.padding.first, options.padding.second}},
-       {"dilation", std::vector<std::int64_t>{options.dilation.first, options.dilation.second}}},
-      x.location());
+Tensor conv(Operand x, Operand weight, const ConvOptions& options) {
+  return ops::convolution("conv", ops::tensor_of("conv", x), ops::tensor_of("conv", weight),
+                          options, x.location());
+}
+
+Tensor conv2d(Operand x, Operand weight, const ConvOptions& options) {
+  const Tensor image = ops::tensor_of("conv2d", x);
+  located(x.location(), [&] { ops::check_is_nhwc("conv2d", image); });
+  return ops::convolution("conv2d", image, ops::tensor_of("conv2d", weight), options, x.location());
+}
+
+Tensor conv_transpose(Operand x, Operand weight, const ConvTransposeOptions& options) {
+  const Tensor inputs[] = {ops::tensor_of("conv_transpose", x),
+                           ops::tensor_of("conv_transpose", weight)};
+  const ir::Attributes attributes = located(x.location(), [&] {
+    return ops::transposed("conv_transpose", inputs[0].shape(), inputs[1].shape(), options);
+  });
+  return apply_one(ops::kConv2dInputGradient, inputs, attributes, x.location());
 }
 
 }  // namespace sinter

@@ -1,9 +1,12 @@
-// The largest element of each window of an image, and its gradients of any order.
+// The largest element of each window of an image with one to three spatial axes, and its gradients
+// of any order.
+#include <algorithm>
 #include <string>
 
 #include "ops/check.h"
 #include "ops/list.h"
 #include "ops/operand.h"
+#include "ops/window_options.h"
 #include "sinter/ops.h"
 #include "tensor/apply.h"
 
@@ -12,55 +15,9 @@ namespace sinter {
 namespace ops {
 namespace {
 
-using Numbers = std::vector<std::int64_t>;
 using Gradients = std::vector<std::optional<Tensor>>;
 
-constexpr const char* kImages = "images are NHWC: (batch, height, width, channels)";
-
-// The windows' number along both axes of an (H, W) image, after checking the attributes.
-Shape pooled(const char* where, const ir::OpCall& call, const Shape& images, std::int64_t height,
-             std::int64_t width) {
-  const Numbers& kernel = integers_of(call, where, "kernel", 2);
-  const Numbers& stride = integers_of(call, where, "stride", 2);
-  const Numbers& padding = integers_of(call, where, "padding", 2);
-  const Numbers size = {height, width};
-  Numbers windows;
-  for (std::size_t i = 0; i < 2; ++i) {
-    const bool in_range = kernel[i] >= 1 && kernel[i] <= 255 && stride[i] >= 1 && padding[i] >= 0;
-    if (!in_range || kernel[0] * kernel[1] > 255) {
-      raise({.where = where,
-             .what = "a kernel, stride or padding is out of range",
-             .got = "kernel " + std::to_string(kernel[i]) + ", stride " +
-                    std::to_string(stride[i]) + ", padding " + std::to_string(padding[i]),
-             .expected = "kernel, stride >= 1, padding >= 0, at most 255 elements in a window",
-             .hint = {}});
-    }
-    // With more padding than half the kernel a window could lie in it entirely.
-    if (2 * padding[i] > kernel[i]) {
-      raise({.where = where,
-             .what = "more padding than half the kernel",
-             .got = "padding " + std::to_string(padding[i]) + " for kernel " +
-                    std::to_string(kernel[i]),
-             .expected = "at most " + std::to_string(kernel[i] / 2),
-             .hint = {}});
-    }
-    if (size[i] + 2 * padding[i] < kernel[i]) {
-      raise({.where = where,
-             .what = "the window does not fit into the padded image",
-             .got = "kernel " + std::to_string(kernel[i]) + " on length " +
-                    std::to_string(size[i]) + " with padding " + std::to_string(padding[i]),
-             .expected = {},
-             .hint = kImages});
-    }
-    windows.push_back((size[i] + 2 * padding[i] - kernel[i]) / stride[i] + 1);
-  }
-  return Shape({images[0], windows[0], windows[1], images[3]});
-}
-
-void check_images(const char* where, const char* name, const TensorType& type) {
-  check_dtype(where, name, type, {Dtype::f32, Dtype::f64});
-  check_rank(where, name, type, 4, "(N, H, W, C)", kImages);
-}
+constexpr std::int64_t kMaxTaps = 255;
 
 void check_pooled(const char* where, const char* name, const TensorType& type,
                   const Shape& expected) {
@@ -69,50 +26,73 @@ void check_pooled(const char* where, const char* name, const TensorType& type,
          .what = std::string(name) + " has another shape than the pooled images",
          .got = type.shape.to_string(),
          .expected = expected.to_string(),
-         .hint = kImages});
+         .hint = ir::layout_of_images(expected.rank() - 2)});
+}
+
+// The lengths of a call whose first input is images or, of a gradient, the pooled ones. Places in a
+// window are u8.
+ir::WindowSizes sizes_of(const char* where, const ir::OpCall& call) {
+  const ir::WindowSizes sizes = ir::pooling_sizes(where, call.inputs[0].shape, call.attributes);
+  std::int64_t taps = 1;
+  for (const ir::WindowAxis& axis : sizes.window.axes) {
+    taps = std::min(taps, kMaxTaps + 1) * std::min(axis.kernel, kMaxTaps + 1);
+  }
+  if (taps <= kMaxTaps) return sizes;
+  raise({.where = where,
+         .what = "the window is too large",
+         .got = "kernel " + Shape(call.attributes.integers("kernel")).to_string(),
+         .expected = "at most 255 elements",
+         .hint = {}});
+}
+
+void check_index(const char* where, const TensorType& index, const Shape& expected) {
+  check_dtype(where, "the index", index, {Dtype::u8});
+  check_pooled(where, "the index", index, expected);
 }
 
 std::vector<TensorType> infer_pool(const ir::OpCall& call) {
   check_count("max_pool2d", call, 1);
   const TensorType& x = call.inputs[0];
-  check_images("max_pool2d", "x", x);
-  const Shape shape = pooled("max_pool2d", call, x.shape, x.shape[1], x.shape[2]);
-  return {{x.dtype, shape}, {Dtype::u8, shape}};
+  check_dtype("max_pool2d", "x", x, {Dtype::f32, Dtype::f64});
+  const Shape y = sizes_of("max_pool2d", call).y();
+  return {{x.dtype, y}, {Dtype::u8, y}};
 }
 
 std::vector<TensorType> infer_gradient(const ir::OpCall& call) {
   constexpr const char* kName = "max_pool2d_gradient";
   check_count(kName, call, 2);
   const TensorType& dy = call.inputs[0];
-  check_images(kName, "dy", dy);
-  check_dtype(kName, "the index", call.inputs[1], {Dtype::u8});
-  const Numbers& size = integers_of(call, kName, "size", 2);
-  const Shape expected = pooled(kName, call, dy.shape, size[0], size[1]);
-  check_pooled(kName, "dy", dy, expected);
-  check_pooled(kName, "the index", call.inputs[1], expected);
-  return {{dy.dtype, Shape({dy.shape[0], size[0], size[1], dy.shape[3]})}};
+  check_dtype(kName, "dy", dy, {Dtype::f32, Dtype::f64});
+  const ir::WindowSizes sizes = sizes_of(kName, call);
+  check_pooled(kName, "dy", dy, sizes.y());
+  check_index(kName, call.inputs[1], sizes.y());
+  return {{dy.dtype, sizes.x()}};
 }
 
 std::vector<TensorType> infer_gather(const ir::OpCall& call) {
   constexpr const char* kName = "max_pool2d_gather";
   check_count(kName, call, 2);
   const TensorType& x = call.inputs[0];
-  check_images(kName, "x", x);
-  check_dtype(kName, "the index", call.inputs[1], {Dtype::u8});
-  const Shape shape = pooled(kName, call, x.shape, x.shape[1], x.shape[2]);
-  check_pooled(kName, "the index", call.inputs[1], shape);
-  return {{x.dtype, shape}};
+  check_dtype(kName, "x", x, {Dtype::f32, Dtype::f64});
+  const Shape y = sizes_of(kName, call).y();
+  check_index(kName, call.inputs[1], y);
+  return {{x.dtype, y}};
 }
 
+// The attributes of the window alone.
+ir::Attributes window_only(const ir::Attributes& attributes) {
+  return {{"kernel", attributes.integers("kernel")},
+          {"stride", attributes.integers("stride")},
+          {"padding", attributes.integers("padding")}};
+}
+
+// For an x of shape (N, spatial..., C).
 Tensor scatter(const Tensor& dy, const Tensor& index, const Shape& x,
                const ir::Attributes& attributes) {
   const Tensor inputs[] = {dy, index};
-  return apply_one(kMaxPool2dGradient, inputs,
-                   {{"kernel", attributes.integers("kernel")},
-                    {"stride", attributes.integers("stride")},
-                    {"padding", attributes.integers("padding")},
-                    {"size", Numbers{x[1], x[2]}}},
-                   {});
+  ir::Attributes sized = window_only(attributes);
+  sized.add("size", Numbers(x.begin() + 1, x.end() - 1));
+  return apply_one(kMaxPool2dGradient, inputs, sized, {});
 }
 
 Gradients pool_gradient(const ir::GradientCall& call) {
@@ -123,12 +103,7 @@ Gradients pool_gradient(const ir::GradientCall& call) {
 // Scattering and gathering at the same positions are each other's transposes.
 Gradients gradient_gradient(const ir::GradientCall& call) {
   const Tensor inputs[] = {*call.dy[0], call.inputs[1]};
-  return {apply_one(kMaxPool2dGather, inputs,
-                    {{"kernel", call.attributes.integers("kernel")},
-                     {"stride", call.attributes.integers("stride")},
-                     {"padding", call.attributes.integers("padding")}},
-                    {}),
-          std::nullopt};
+  return {apply_one(kMaxPool2dGather, inputs, window_only(call.attributes), {}), std::nullopt};
 }
 
 Gradients gather_gradient(const ir::GradientCall& call) {
@@ -138,9 +113,8 @@ Gradients gather_gradient(const ir::GradientCall& call) {
 
 // A comparison for each element of each window.
 ir::Cost pool_cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  const Numbers& kernel = call.attributes.integers("kernel");
-  const double window = static_cast<double>(kernel[0] * kernel[1]);
-  return {window * static_cast<double>(results[0].elements()), traffic(call, results)};
+  const auto taps = static_cast<double>(sizes_of("max_pool2d", call).window.taps());
+  return {taps * static_cast<double>(results[0].elements()), traffic(call, results)};
 }
 
 ir::Cost gradient_cost(const ir::OpCall& call, std::span<const TensorType> results) {
@@ -153,10 +127,10 @@ constinit const ir::Op kMaxPool2d = {
     .id = ir::OpId::max_pool2d,
     .name = "max_pool2d",
     .doc =
-        "The largest element of each window of x (N, H, W, C), and its position in the window "
-        "(row-major, u8): the first of equal ones, the first NaN before all; padding never wins. "
-        "f32 or f64. Errors: another rank, more padding than half the kernel, a window larger "
-        "than the padded image or of more than 255 elements.",
+        "The largest element of each window of x (N, spatial..., C), one to three spatial axes, "
+        "and its position in the window (row-major, u8): the first of equal ones, the first NaN "
+        "before all; padding never wins. f32 or f64. Errors: another rank, more padding than half "
+        "the kernel, a window larger than the padded image or of more than 255 elements.",
     .kind = ir::OpKind::opaque,
     .infer = infer_pool,
     .gradient = pool_gradient,
@@ -168,7 +142,7 @@ constinit const ir::Op kMaxPool2dGradient = {
     .name = "max_pool2d_gradient",
     .doc =
         "dy summed to where each window's maximum was, in ascending order of the windows. dy (N, "
-        "HO, WO, C) f32 or f64, the index u8 -> (N, H, W, C).",
+        "windows..., C) f32 or f64, the index u8 -> (N, spatial..., C).",
     .kind = ir::OpKind::opaque,
     .infer = infer_gradient,
     .gradient = gradient_gradient,
@@ -179,24 +153,37 @@ constinit const ir::Op kMaxPool2dGather = {
     .id = ir::OpId::max_pool2d_gather,
     .name = "max_pool2d_gather",
     .doc =
-        "x (N, H, W, C) at each window's recorded position. f32 or f64, the index (N, HO, WO, C) "
-        "u8 -> (N, HO, WO, C).",
+        "x (N, spatial..., C) at each window's recorded position. f32 or f64, the index (N, "
+        "windows..., C) u8 -> (N, windows..., C).",
     .kind = ir::OpKind::opaque,
     .infer = infer_gather,
     .gradient = gather_gradient,
     .cost = move_cost,
 };
 
+namespace {
+
+Tensor pooled(const char* where, const Tensor& x, const PoolOptions& options,
+              SourceLocation location) {
+  const ir::Attributes attributes = located(location, [&] {
+    const int rank = ir::rank_of_images(where, x.shape());
+    return ir::pooling_attributes(pooling_window(where, options, rank));
+  });
+  return apply_one(kMaxPool2d, {&x, 1}, attributes, location);
+}
+
+}  // namespace
+
 }  // namespace ops
 
-Tensor max_pool2d(Operand x, const Pool2dOptions& options) {
-  const Tensor tensor = ops::tensor_of("max_pool2d", x);
-  return apply_one(
-      ops::kMaxPool2d, {&tensor, 1},
-      {{"kernel", std::vector<std::int64_t>{options.kernel.first, options.kernel.second}},
-       {"stride", std::vector<std::int64_t>{options.stride.first, options.stride.second}},
-       {"padding", std::vector<std::int64_t>{options.padding.first, options.padding.second}}},
-      x.location());
+Tensor max_pool(Operand x, const PoolOptions& options) {
+  return ops::pooled("max_pool", ops::tensor_of("max_pool", x), options, x.location());
+}
+
+Tensor max_pool2d(Operand x, const PoolOptions& options) {
+  const Tensor image = ops::tensor_of("max_pool2d", x);
+  located(x.location(), [&] { ops::check_is_nhwc("max_pool2d", image); });
+  return ops::pooled("max_pool2d", image, options, x.location());
 }
 
 }  // namespace sinter

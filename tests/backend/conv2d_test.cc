@@ -1,56 +1,76 @@
 #include <cmath>
 
 #include "backend/cpu/vendor/onednn.h"
+#include "convolution_case.h"
 #include "kernel_run.h"
 #include "sinter/error.h"
 
 namespace sinter::backend::cpu {
 namespace {
 
-struct Case {
-  std::int64_t n, h, w, c, o, kh, kw, stride_h, stride_w, padding_h, padding_w, dilation_h,
-      dilation_w;
-
-  std::int64_t ho() const { return (h + 2 * padding_h - (kh - 1) * dilation_h - 1) / stride_h + 1; }
-  std::int64_t wo() const { return (w + 2 * padding_w - (kw - 1) * dilation_w - 1) / stride_w + 1; }
-  Shape x() const { return {n, h, w, c}; }
-  Shape weight() const { return {o, kh, kw, c}; }
-  Shape y() const { return {n, ho(), wo(), o}; }
-  ir::Attributes attributes() const {
-    return {{"stride", std::vector<std::int64_t>{stride_h, stride_w}},
-            {"padding", std::vector<std::int64_t>{padding_h, padding_w}},
-            {"dilation", std::vector<std::int64_t>{dilation_h, dilation_w}}};
-  }
-};
-
-constexpr Case kCases[] = {
-    {2, 7, 7, 1, 3, 3, 3, 1, 1, 1, 1, 1, 1},     // one channel
-    {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1},     // one of everything
-    {2, 5, 8, 3, 4, 3, 2, 1, 1, 0, 1, 1, 1},     // odd sizes
-    {1, 9, 7, 5, 6, 3, 3, 2, 2, 1, 1, 1, 1},     // stride 2
-    {2, 8, 8, 4, 5, 3, 3, 2, 3, 0, 1, 1, 1},     // a rest that no window reaches
-    {1, 11, 10, 3, 7, 3, 3, 1, 1, 2, 2, 2, 2},   // dilation
-    {1, 12, 9, 17, 33, 5, 1, 1, 1, 2, 0, 1, 1},  // channels beside the vector length
-    {3, 4, 4, 16, 32, 1, 1, 1, 1, 0, 0, 1, 1},   // 1 x 1
-    {1, 6, 6, 16, 16, 1, 1, 2, 2, 0, 0, 1, 1},   // 1 x 1 with stride: pixels without gradient
-    {2, 6, 5, 32, 64, 3, 3, 1, 1, 1, 1, 1, 1},
-    {1, 3, 3, 2, 2, 3, 3, 1, 1, 2, 2, 1, 1},  // more padding than image
+const std::vector<ConvolutionCase> kCases = {
+    {2, {7, 7}, 1, 3, {3, 3}, {1, 1}, {1, 1}, {1, 1}},     // one channel
+    {1, {1, 1}, 1, 1, {1, 1}, {1, 1}, {0, 0}, {1, 1}},     // one of everything
+    {2, {5, 8}, 3, 4, {3, 2}, {1, 1}, {0, 1}, {1, 1}},     // odd sizes
+    {1, {9, 7}, 5, 6, {3, 3}, {2, 2}, {1, 1}, {1, 1}},     // stride 2
+    {2, {8, 8}, 4, 5, {3, 3}, {2, 3}, {0, 1}, {1, 1}},     // a rest that no window reaches
+    {1, {11, 10}, 3, 7, {3, 3}, {1, 1}, {2, 2}, {2, 2}},   // dilation
+    {1, {12, 9}, 17, 33, {5, 1}, {1, 1}, {2, 0}, {1, 1}},  // channels beside the vector length
+    {3, {4, 4}, 16, 32, {1, 1}, {1, 1}, {0, 0}, {1, 1}},   // 1 x 1
+    {1,
+     {6, 6},
+     16,
+     16,
+     {1, 1},
+     {2, 2},
+     {0, 0},
+     {1, 1}},  // 1 x 1 with stride: pixels without gradient
+    {2, {6, 5}, 32, 64, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
+    {1, {3, 3}, 2, 2, {3, 3}, {1, 1}, {2, 2}, {1, 1}},        // more padding than image
+    {1, {6, 5}, 3, 4, {3, 2}, {1, 1}, {2, 0, 0, 1}, {1, 1}},  // other padding behind
+    {2, {7, 6}, 6, 9, {3, 3}, {2, 1}, {1, 1}, {1, 2}, 3},     // groups
+    {1, {6, 6}, 32, 32, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 2},   // as large as Winograd's, in groups
+    {1, {6, 6}, 32, 32, {3, 3}, {1, 1}, {0, 1, 1, 0}, {1, 1}},
+    {2, {7, 5}, 17, 17, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 17},  // depthwise
+    {1, {5, 5}, 8, 16, {3, 3}, {2, 2}, {1, 1}, {1, 1}, 8},    // depthwise, two outputs each
+    {2, {9}, 3, 5, {3}, {2}, {1}, {1}},                       // one axis
+    {2, {16}, 16, 8, {4}, {1}, {6, 0}, {2}, 4},
+    {1, {12}, 8, 24, {1}, {3}, {0}, {1}, 2},
+    {1, {4, 5, 6}, 3, 4, {3, 2, 3}, {1, 1, 1}, {1, 0, 1}, {1, 1, 1}},  // three axes
+    {2, {5, 4, 5}, 4, 6, {2, 3, 2}, {2, 1, 2}, {0, 1, 0, 1, 1, 2}, {1, 1, 2}, 2},
+    {1, {4, 4, 4}, 16, 16, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}, {1, 1, 1}, 16},
 };
 
 // Calls visit(x index, w index, y index) for every product of the definition.
 template <class Visit>
-void for_each_product(const Case& s, Visit visit) {
-  const std::int64_t ho = s.ho(), wo = s.wo();
-  for (std::int64_t n = 0; n < s.n; ++n) {
-    for (std::int64_t i = 0; i < ho * wo; ++i) {
-      for (std::int64_t k = 0; k < s.kh * s.kw; ++k) {
-        const std::int64_t h = i / wo * s.stride_h - s.padding_h + k / s.kw * s.dilation_h;
-        const std::int64_t w = i % wo * s.stride_w - s.padding_w + k % s.kw * s.dilation_w;
-        if (h < 0 || h >= s.h || w < 0 || w >= s.w) continue;
+void for_each_product(const ConvolutionCase& s, Visit visit) {
+  const Shape windows(s.windows()), taps(s.kernel), image(s.image);
+  const auto place = [](const Shape& shape, std::int64_t number) {
+    Numbers at(static_cast<std::size_t>(shape.rank()));
+    for (int i = shape.rank(); i-- > 0; number /= shape[i]) {
+      at[static_cast<std::size_t>(i)] = number % shape[i];
+    }
+    return at;
+  };
+  const std::int64_t of_group = s.c / s.groups;
+  for (std::int64_t i = 0; i < windows.elements(); ++i) {
+    const Numbers window = place(windows, i);
+    for (std::int64_t k = 0; k < taps.elements(); ++k) {
+      const Numbers tap = place(taps, k);
+      std::int64_t pixel = 0;
+      bool inside = true;
+      for (std::size_t axis = 0; axis < s.rank(); ++axis) {
+        const std::int64_t at =
+            window[axis] * s.stride[axis] - s.low(axis) + tap[axis] * s.dilation[axis];
+        inside = inside && at >= 0 && at < s.image[axis];
+        pixel = pixel * s.image[axis] + at;
+      }
+      for (std::int64_t n = 0; inside && n < s.n; ++n) {
         for (std::int64_t o = 0; o < s.o; ++o) {
-          for (std::int64_t c = 0; c < s.c; ++c) {
-            visit(((n * s.h + h) * s.w + w) * s.c + c, (o * s.kh * s.kw + k) * s.c + c,
-                  (n * ho * wo + i) * s.o + o);
+          const std::int64_t first = o / (s.o / s.groups) * of_group;
+          for (std::int64_t c = 0; c < of_group; ++c) {
+            visit((n * image.elements() + pixel) * s.c + first + c,
+                  (o * taps.elements() + k) * of_group + c, (n * windows.elements() + i) * s.o + o);
           }
         }
       }
@@ -70,13 +90,13 @@ void expect_close(const Value& got, const std::vector<double>& want,
 }
 
 template <class T>
-void expect_convolutions(const Case& s) {
-  SCOPED_TRACE(s.x().to_string() + " * " + s.weight().to_string());
+void expect_convolutions(const ConvolutionCase& s) {
+  SCOPED_TRACE(s.to_string());
   const bool any_threads = dtype_of<T> == Dtype::f64;
-  const Value x = random_value<T>(s.x(), 1), w = random_value<T>(s.weight(), 2);
+  const Value x = random_value<T>(s.x(), 1), w = random_value<T>(s.w(), 2);
   const Value dy = random_value<T>(s.y(), 3);
   std::vector<double> want[3], size[3];
-  const Shape shapes[3] = {s.y(), s.x(), s.weight()};
+  const Shape shapes[3] = {s.y(), s.x(), s.w()};
   for (int i = 0; i < 3; ++i) {
     want[i].assign(static_cast<std::size_t>(shapes[i].elements()), 0.0);
     size[i] = want[i];
@@ -92,53 +112,47 @@ void expect_convolutions(const Case& s) {
     add(2, iw, dy.data<T>()[iy], x.data<T>()[ix]);
   });
   const Dtype dtype = dtype_of<T>;
-  ir::Attributes attributes = s.attributes();
-  expect_close<T>(
-      run_kernel(ir::OpId::conv2d, attributes, {x, w}, {{dtype, s.y()}}, any_threads)[0], want[0],
-      size[0], "y");
-  attributes.add("size", std::vector<std::int64_t>{s.h, s.w});
-  expect_close<T>(run_kernel(ir::OpId::conv2d_input_gradient, attributes, {dy, w}, {{dtype, s.x()}},
-                             any_threads)[0],
-                  want[1], size[1], "dx");
-  attributes = s.attributes();
-  attributes.add("kernel", std::vector<std::int64_t>{s.kh, s.kw});
-  expect_close<T>(run_kernel(ir::OpId::conv2d_weight_gradient, attributes, {x, dy},
-                             {{dtype, s.weight()}}, any_threads)[0],
-                  want[2], size[2], "dw");
+  const std::vector<Value> inputs[3] = {{x, w}, {dy, w}, {x, dy}};
+  for (int i = 0; i < 3; ++i) {
+    const ir::OpId op = kConvolutions[i];
+    const Value got =
+        run_kernel(op, s.attributes(op), inputs[i], {{dtype, shapes[i]}}, any_threads)[0];
+    expect_close<T>(got, want[i], size[i], i == 0 ? "y" : i == 1 ? "dx" : "dw");
+  }
 }
 
 TEST(Conv2d, AndItsGradientsFollowTheDefinitionInF32) {
-  for (const Case& s : kCases) expect_convolutions<float>(s);
+  for (const ConvolutionCase& s : kCases) expect_convolutions<float>(s);
 }
 
 TEST(Conv2d, AndItsGradientsFollowTheDefinitionInF64) {
-  for (const Case& s : kCases) expect_convolutions<double>(s);
+  for (const ConvolutionCase& s : kCases) expect_convolutions<double>(s);
 }
 
 TEST(Conv2d, OfAnEmptyBatchGivesZeroGradientOfTheWeight) {
-  const Case s{0, 5, 5, 2, 3, 3, 3, 1, 1, 1, 1, 1, 1};
+  const ConvolutionCase s{0, {5, 5}, 2, 3, {3, 3}, {1, 1}, {1, 1}, {1, 1}};
   for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
     const Value x = empty_value(dtype, s.x()), dy = empty_value(dtype, s.y());
-    const Value w = empty_value(dtype, s.weight());
-    run_kernel(ir::OpId::conv2d, s.attributes(), {x, w}, {{dtype, s.y()}});
-    const Value dw = run_kernel(ir::OpId::conv2d_weight_gradient, s.attributes(), {x, dy},
-                                {{dtype, s.weight()}})[0];
+    const Value w = empty_value(dtype, s.w());
+    run_kernel(ir::OpId::conv2d, s.attributes(ir::OpId::conv2d), {x, w}, {{dtype, s.y()}});
+    const ir::OpId op = ir::OpId::conv2d_weight_gradient;
+    const Value dw = run_kernel(op, s.attributes(op), {x, dy}, {{dtype, s.w()}})[0];
     for (const unsigned char byte : dw.elements<unsigned char>()) ASSERT_EQ(byte, 0);
   }
 }
 
 TEST(Conv2d, WithoutInputChannelsGivesZeros) {
-  const Case s{1, 5, 5, 0, 3, 3, 3, 1, 1, 1, 1, 1, 1};
-  const Value y = run_kernel(ir::OpId::conv2d, s.attributes(),
-                             {empty_value(Dtype::f32, s.x()), empty_value(Dtype::f32, s.weight())},
+  const ConvolutionCase s{1, {5, 5}, 0, 3, {3, 3}, {1, 1}, {1, 1}, {1, 1}};
+  const Value y = run_kernel(ir::OpId::conv2d, s.attributes(ir::OpId::conv2d),
+                             {empty_value(Dtype::f32, s.x()), empty_value(Dtype::f32, s.w())},
                              {{Dtype::f32, s.y()}})[0];
   EXPECT_EQ(y.elements<float>(), std::vector<float>(75, 0.0F));
 }
 
 TEST(Conv2d, OfBytesIsAnError) {
-  const Case s = kCases[0];
-  const Call call(ir::OpId::conv2d, s.attributes(),
-                  {empty_value(Dtype::u8, s.x()), empty_value(Dtype::u8, s.weight())},
+  const ConvolutionCase& s = kCases[0];
+  const Call call(ir::OpId::conv2d, s.attributes(ir::OpId::conv2d),
+                  {empty_value(Dtype::u8, s.x()), empty_value(Dtype::u8, s.w())},
                   {{Dtype::u8, s.y()}});
   EXPECT_THROW(call.prepare(), Error);
 }

@@ -1,5 +1,5 @@
-// Convolutions of images (N, H, W, C) with weights (O, KH, KW, C): oneDNN in f32, loops in f64, and
-// in f32 where oneDNN cannot serve.
+// Convolutions of images (N, spatial..., C) with weights (O, kernel..., C / groups): oneDNN in f32,
+// loops in f64, and in f32 where oneDNN cannot serve.
 //
 // oneDNN reads images as they lie (nhwc), but has fast kernels for weights in its blocked layouts
 // only: on plain OHWI it falls back to its reference loops (0.3 GFLOP/s), on HWIO to im2col (half
@@ -11,12 +11,12 @@
 #include <cstring>
 #include <string>
 
-#include "backend/cpu/isa.h"
+#include "backend/cpu/kernels/conv_loops.h"
 #include "backend/cpu/kernels/kernel.h"
 #include "backend/cpu/kernels/team_kernel.h"
 #include "backend/cpu/machine_code.h"
 #include "backend/cpu/vendor/onednn.h"
-#include "base/parallel.h"
+#include "ir/window.h"
 #include "sinter/error.h"
 
 namespace sinter::backend::cpu {
@@ -32,35 +32,20 @@ const char* name_of_op(ir::OpId op) {
   return op == ir::OpId::conv2d_input_gradient ? "conv2d_input_gradient" : "conv2d_weight_gradient";
 }
 
-// The lengths of a convolution. x (N, H, W, C), w (O, KH, KW, C), y (N, HO, WO, O).
-struct Sizes {
-  std::int64_t n, h, w, c, o, kh, kw, ho, wo;
-  std::int64_t stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w;
-};
+using ir::WindowAxis;
+using ir::WindowSizes;
 
-Sizes sizes_of(const KernelCall& call) {
-  const Shape* x = &call.inputs[0].shape;
-  const Shape* w = &call.inputs[1].shape;
-  const Shape* y = &call.outputs[0].shape;
-  if (call.op == ir::OpId::conv2d_input_gradient) std::swap(x, y);
-  if (call.op == ir::OpId::conv2d_weight_gradient) std::swap(w, y);
-  const auto& stride = call.attributes.integers("stride");
-  const auto& padding = call.attributes.integers("padding");
-  const auto& dilation = call.attributes.integers("dilation");
-  return {(*x)[0], (*x)[1],   (*x)[2],   (*x)[3],    (*w)[0],    (*w)[1],     (*w)[2],    (*y)[1],
-          (*y)[2], stride[0], stride[1], padding[0], padding[1], dilation[0], dilation[1]};
+WindowSizes sizes_of(const KernelCall& call) {
+  return ir::convolution_sizes(name_of_op(call.op), call.op, call.inputs[0].shape,
+                               call.inputs[1].shape, call.attributes);
 }
 
-double multiplications(const Sizes& s) {
-  return static_cast<double>(s.n * s.ho * s.wo) * static_cast<double>(s.o * s.kh * s.kw * s.c);
+double multiplications(const WindowSizes& s) {
+  return static_cast<double>(s.n * s.positions()) *
+         static_cast<double>(s.o * s.window.taps() * s.c_of_group());
 }
 
 // ---- f32 ----
-
-memory::desc images(std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t c,
-                    memory::format_tag tag) {
-  return {{n, c, h, w}, memory::data_type::f32, tag};
-}
 
 // Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray 2016) takes a quarter of the products of
 // a 3x3 convolution. oneDNN has it on blocked images only, so images are reordered too, which pays
@@ -68,46 +53,101 @@ memory::desc images(std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t
 constexpr std::int64_t kBlock = 16;  // channels in a block of oneDNN's layouts
 constexpr std::int64_t kWinogradChannels = 32;
 
-bool suits_winograd(const Sizes& s) {
-  const bool is_3x3 = s.kh == 3 && s.kw == 3 && s.stride_h == 1 && s.stride_w == 1 &&
-                      s.dilation_h == 1 && s.dilation_w == 1 && s.padding_h <= 1 &&
-                      s.padding_w <= 1;
-  return is_3x3 && s.c % kBlock == 0 && s.o % kBlock == 0 && s.c >= kWinogradChannels &&
-         s.o >= kWinogradChannels && s.ho >= 4 && s.wo >= 4;
+bool suits_winograd(const WindowSizes& s) {
+  if (s.window.rank != 2 || s.window.groups != 1) return false;
+  for (int i = 1; i < ir::kMaxWindowRank; ++i) {
+    const WindowAxis& axis = s.window.axes[i];
+    if (axis.kernel != 3 || axis.stride != 1 || axis.dilation != 1 || axis.low > 1 ||
+        axis.low != axis.high || s.windows[i] < 4) {
+      return false;
+    }
+  }
+  return s.c % kBlock == 0 && s.o % kBlock == 0 && s.c >= kWinogradChannels &&
+         s.o >= kWinogradChannels;
 }
 
-bool is_strided_1x1(const Sizes& s) {
-  return s.kh == 1 && s.kw == 1 && (s.stride_h > 1 || s.stride_w > 1);
+bool is_strided_1x1(const WindowSizes& s) {
+  const auto& axes = s.window.axes;
+  return s.window.taps() == 1 && std::any_of(axes.begin(), axes.end(), [](const WindowAxis& axis) {
+           return axis.stride > 1;
+         });
+}
+
+// Layouts by the number of spatial axes.
+struct Tags {
+  memory::format_tag images, channels_first, weights, grouped_weights;
+};
+const Tags& tags_of(int rank) {
+  using Tag = memory::format_tag;
+  static constexpr Tags kTags[] = {{Tag::nwc, Tag::ncw, Tag::owi, Tag::gowi},
+                                   {Tag::nhwc, Tag::nchw, Tag::ohwi, Tag::gohwi},
+                                   {Tag::ndhwc, Tag::ncdhw, Tag::odhwi, Tag::godhwi}};
+  return kTags[rank - 1];
+}
+
+// oneDNN's lengths: those of `first`, then of the spatial axes.
+memory::dims dims(memory::dims first, int rank, const ir::Lengths& spatial) {
+  first.insert(first.end(), spatial.end() - rank, spatial.end());
+  return first;
+}
+
+// One number of each spatial axis.
+template <class Number>
+memory::dims each_axis(const ir::Window& window, Number number) {
+  memory::dims numbers;
+  for (int i = 0; i < window.rank; ++i) numbers.push_back(number(window.axis(i)));
+  return numbers;
+}
+
+struct DataTypes {
+  memory::data_type x, w, y;
+};
+DataTypes data_types_of(const KernelCall& call) {
+  const memory::data_type first = onednn::data_type_of(call.input_dtypes[0]);
+  const memory::data_type second = onednn::data_type_of(call.input_dtypes[1]);
+  const memory::data_type result = onednn::data_type_of(call.output_dtypes[0]);
+  switch (call.op) {
+    case ir::OpId::conv2d_input_gradient:
+      return {result, second, first};
+    case ir::OpId::conv2d_weight_gradient:
+      return {first, result, second};
+    default:
+      return {first, second, result};
+  }
 }
 
 // What a convolution is to oneDNN; the layouts of `x`, `y` and `w` are its choice where they are
-// any.
+// any. Weights of groups have one axis more, outermost.
 struct Descriptions {
-  Descriptions(const Sizes& s, dnnl::algorithm chosen)
-      : algorithm(chosen),
-        plain_x(images(s.n, s.h, s.w, s.c, memory::format_tag::nhwc)),
-        plain_y(images(s.n, s.ho, s.wo, s.o, memory::format_tag::nhwc)),
-        plain_w({s.o, s.c, s.kh, s.kw}, memory::data_type::f32, memory::format_tag::ohwi),
-        x(images(s.n, s.h, s.w, s.c, image_tag())),
-        y(images(s.n, s.ho, s.wo, s.o, image_tag())),
-        w({s.o, s.c, s.kh, s.kw}, memory::data_type::f32, memory::format_tag::any),
-        stride{s.stride_h, s.stride_w},
-        dilation{s.dilation_h - 1, s.dilation_w - 1},  // oneDNN counts the holes
-        padding{s.padding_h, s.padding_w} {}
-
-  memory::format_tag image_tag() const {
-    return algorithm == dnnl::algorithm::convolution_winograd ? memory::format_tag::any
-                                                              : memory::format_tag::nhwc;
+  Descriptions(const WindowSizes& s, const DataTypes& types, dnnl::algorithm algorithm)
+      : convolution{.algorithm = algorithm,
+                    .stride = each_axis(s.window, [](auto& axis) { return axis.stride; }),
+                    // oneDNN counts the holes
+                    .dilation = each_axis(s.window, [](auto& axis) { return axis.dilation - 1; }),
+                    .padding_low = each_axis(s.window, [](auto& axis) { return axis.low; }),
+                    .padding_high = each_axis(s.window, [](auto& axis) { return axis.high; })} {
+    const int rank = s.window.rank;
+    const std::int64_t groups = s.window.groups;
+    const bool is_grouped = groups > 1;
+    const Tags& tags = tags_of(rank);
+    const auto& axes = s.window.axes;
+    const memory::dims x = dims({s.n, s.c}, rank, s.image);
+    const memory::dims y = dims({s.n, s.o}, rank, s.windows);
+    const memory::dims w = dims(
+        is_grouped ? memory::dims{groups, s.o_of_group(), s.c_of_group()} : memory::dims{s.o, s.c},
+        rank, {axes[0].kernel, axes[1].kernel, axes[2].kernel});
+    plain_x = {x, types.x, tags.images};
+    plain_y = {y, types.y, tags.images};
+    plain_w = {w, types.w, is_grouped ? tags.grouped_weights : tags.weights};
+    const bool may_choose = algorithm == dnnl::algorithm::convolution_winograd;
+    const memory::format_tag images = may_choose ? memory::format_tag::any : tags.images;
+    convolution.x = {x, types.x, images};
+    convolution.y = {y, types.y, images};
+    convolution.w = {w, types.w, memory::format_tag::any};
   }
 
-  onednn::Convolution convolution() const {
-    return {algorithm, x, w, y, stride, dilation, padding};
-  }
-
-  dnnl::algorithm algorithm;
   memory::desc plain_x, plain_y, plain_w;
-  memory::desc x, y, w;
-  memory::dims stride, dilation, padding;
+  onednn::Convolution convolution;
 };
 
 // Argument `id`, which lies as `plain` in input `input`, as the primitive wants it.
@@ -133,7 +173,7 @@ void add_with_output(Recipe& recipe, const dnnl::primitive& primitive,
 }
 
 void add_forward(const Descriptions& d, Recipe& recipe) {
-  const auto desc = onednn::forward(d.convolution());
+  const auto desc = onednn::forward(d.convolution);
   const Argument x = wanted_input(recipe, DNNL_ARG_SRC, d.plain_x, 0, desc.src_desc());
   const Argument w = wanted_input(recipe, DNNL_ARG_WEIGHTS, d.plain_w, 1, desc.weights_desc());
   add_with_output(recipe, dnnl::convolution_forward(desc), desc.scratchpad_desc(), {x, w},
@@ -141,7 +181,7 @@ void add_forward(const Descriptions& d, Recipe& recipe) {
 }
 
 void add_input_gradient(const Descriptions& d, Recipe& recipe) {
-  const auto desc = onednn::input_gradient(d.convolution());
+  const auto desc = onednn::input_gradient(d.convolution);
   const Argument dy = wanted_input(recipe, DNNL_ARG_DIFF_DST, d.plain_y, 0, desc.diff_dst_desc());
   const Argument w = wanted_input(recipe, DNNL_ARG_WEIGHTS, d.plain_w, 1, desc.weights_desc());
   add_with_output(recipe, dnnl::convolution_backward_data(desc), desc.scratchpad_desc(), {dy, w},
@@ -149,32 +189,40 @@ void add_input_gradient(const Descriptions& d, Recipe& recipe) {
 }
 
 void add_weight_gradient(const Descriptions& d, Recipe& recipe) {
-  const auto desc = onednn::weight_gradient(d.convolution());
+  const auto desc = onednn::weight_gradient(d.convolution);
   const Argument x = wanted_input(recipe, DNNL_ARG_SRC, d.plain_x, 0, desc.src_desc());
   const Argument dy = wanted_input(recipe, DNNL_ARG_DIFF_DST, d.plain_y, 1, desc.diff_dst_desc());
   add_with_output(recipe, dnnl::convolution_backward_weights(desc), desc.scratchpad_desc(), {x, dy},
                   DNNL_ARG_DIFF_WEIGHTS, d.plain_w, desc.diff_weights_desc());
 }
 
+// Images with their channels outermost, for oneDNN to read.
+void put_channels_first(const WindowSizes& s, const DataTypes& types, Descriptions& d) {
+  const int rank = s.window.rank;
+  const memory::format_tag tag = tags_of(rank).channels_first;
+  d.convolution.x = {dims({s.n, s.c}, rank, s.image), types.x, tag};
+  d.convolution.y = {dims({s.n, s.o}, rank, s.windows), types.y, tag};
+}
+
 // Winograd where it suits and this oneDNN has it, else the direct algorithm.
 template <void (*add)(const Descriptions&, Recipe&)>
 void make(const KernelCall& call, Recipe& recipe) {
-  const Sizes sizes = sizes_of(call);
+  const WindowSizes sizes = sizes_of(call);
+  const DataTypes types = data_types_of(call);
   if (suits_winograd(sizes)) {
     try {
       Recipe winograd;
-      add(Descriptions(sizes, dnnl::algorithm::convolution_winograd), winograd);
+      add(Descriptions(sizes, types, dnnl::algorithm::convolution_winograd), winograd);
       recipe = std::move(winograd);
       return;
     } catch (const dnnl::error& error) {
       if (error.status != dnnl_unimplemented) throw;
     }
   }
-  Descriptions direct(sizes, dnnl::algorithm::convolution_direct);
+  Descriptions direct(sizes, types, dnnl::algorithm::convolution_direct);
   if (call.op == ir::OpId::conv2d_weight_gradient && is_strided_1x1(sizes) &&
       sizes.c < onednn::kChannelsOfStrided1x1) {
-    direct.x = images(sizes.n, sizes.h, sizes.w, sizes.c, memory::format_tag::nchw);
-    direct.y = images(sizes.n, sizes.ho, sizes.wo, sizes.o, memory::format_tag::nchw);
+    put_channels_first(sizes, types, direct);
   }
   add(direct, recipe);
   if (suits_winograd(sizes)) {
@@ -183,172 +231,7 @@ void make(const KernelCall& call, Recipe& recipe) {
   }
 }
 
-// ---- plain loops: each result element folded in a fixed order by one thread ----
-
-// The taps k of one axis for which position out * stride - padding + k * dilation lies in [0,
-// length).
-struct Taps {
-  std::int64_t begin, end;
-};
-[[gnu::always_inline]] inline Taps taps(std::int64_t start, std::int64_t count,
-                                        std::int64_t dilation, std::int64_t length) {
-  const std::int64_t begin = start >= 0 ? 0 : (-start + dilation - 1) / dilation;
-  const std::int64_t room = length - 1 - start;
-  const std::int64_t end = room < 0 ? 0 : std::min(count, room / dilation + 1);
-  return {begin, std::max(begin, end)};
-}
-
-// Sums of so many output channels go side by side: one alone would wait for each addition.
-constexpr std::int64_t kOutputs = 8;
-
-// One row of y.
-template <class T>
-struct ForwardRow {
-  [[gnu::always_inline]] static inline void call(const Sizes& s, const T* x, const T* w, T* y,
-                                                 std::int64_t row) {
-    const std::int64_t n = row / s.ho;
-    const std::int64_t top = row % s.ho * s.stride_h - s.padding_h;
-    const Taps rows = taps(top, s.kh, s.dilation_h, s.h);
-    const std::int64_t filter = s.kh * s.kw * s.c;
-    for (std::int64_t wo = 0; wo < s.wo; ++wo) {
-      const std::int64_t left = wo * s.stride_w - s.padding_w;
-      const Taps columns = taps(left, s.kw, s.dilation_w, s.w);
-      for (std::int64_t o = 0; o < s.o; o += kOutputs) {
-        const std::int64_t outputs = std::min(kOutputs, s.o - o);
-        T sums[kOutputs] = {};
-        for (std::int64_t kh = rows.begin; kh < rows.end; ++kh) {
-          for (std::int64_t kw = columns.begin; kw < columns.end; ++kw) {
-            const T* from =
-                x + ((n * s.h + top + kh * s.dilation_h) * s.w + left + kw * s.dilation_w) * s.c;
-            const T* weights = w + o * filter + (kh * s.kw + kw) * s.c;
-            if (outputs == kOutputs) {
-              for (std::int64_t c = 0; c < s.c; ++c) {
-#pragma GCC unroll 8
-                for (std::int64_t i = 0; i < kOutputs; ++i) {
-                  sums[i] += from[c] * weights[i * filter + c];
-                }
-              }
-            } else {
-              for (std::int64_t i = 0; i < outputs; ++i) {
-                for (std::int64_t c = 0; c < s.c; ++c) {
-                  sums[i] += from[c] * weights[i * filter + c];
-                }
-              }
-            }
-          }
-        }
-        std::copy_n(sums, outputs, y + (row * s.wo + wo) * s.o + o);
-      }
-    }
-  }
-};
-
-// One row of dx: for each pixel the windows that contain it, in ascending tap order.
-template <class T>
-struct InputGradientRow {
-  [[gnu::always_inline]] static inline void call(const Sizes& s, const T* dy, const T* w, T* dx,
-                                                 std::int64_t row) {
-    const std::int64_t n = row / s.h;
-    for (std::int64_t column = 0; column < s.w; ++column) {
-      T* to = dx + (row * s.w + column) * s.c;
-      for (std::int64_t c = 0; c < s.c; ++c) to[c] = T{0};
-      for (std::int64_t kh = 0; kh < s.kh; ++kh) {
-        const std::int64_t down = row % s.h + s.padding_h - kh * s.dilation_h;
-        if (down < 0 || down % s.stride_h != 0 || down / s.stride_h >= s.ho) continue;
-        for (std::int64_t kw = 0; kw < s.kw; ++kw) {
-          const std::int64_t right = column + s.padding_w - kw * s.dilation_w;
-          if (right < 0 || right % s.stride_w != 0 || right / s.stride_w >= s.wo) continue;
-          const T* from = dy + ((n * s.ho + down / s.stride_h) * s.wo + right / s.stride_w) * s.o;
-          for (std::int64_t o = 0; o < s.o; ++o) {
-            const T factor = from[o];
-            const T* weights = w + ((o * s.kh + kh) * s.kw + kw) * s.c;
-#pragma omp simd
-            for (std::int64_t c = 0; c < s.c; ++c) to[c] += factor * weights[c];
-          }
-        }
-      }
-    }
-  }
-};
-
-// dw of one tap, for kOutputs output channels (the last block may have fewer).
-template <class T>
-struct WeightGradientTap {
-  [[gnu::always_inline]] static inline void call(const Sizes& s, const T* x, const T* dy, T* dw,
-                                                 std::int64_t number) {
-    const std::int64_t taps = s.kh * s.kw;
-    const std::int64_t kh = number % taps / s.kw;
-    const std::int64_t kw = number % taps % s.kw;
-    const std::int64_t o = number / taps * kOutputs;
-    const std::int64_t outputs = std::min(kOutputs, s.o - o);
-    T* to = dw + (o * taps + number % taps) * s.c;
-    T few[kFew * kOutputs] = {};
-    const bool is_few = s.c <= kFew && outputs == kOutputs;
-    for (std::int64_t i = 0; i < outputs; ++i) {
-      for (std::int64_t c = 0; c < s.c; ++c) to[i * taps * s.c + c] = T{0};
-    }
-    for (std::int64_t row = 0; row < s.n * s.ho; ++row) {
-      const std::int64_t h = row % s.ho * s.stride_h - s.padding_h + kh * s.dilation_h;
-      if (h < 0 || h >= s.h) continue;
-      for (std::int64_t wo = 0; wo < s.wo; ++wo) {
-        const std::int64_t w = wo * s.stride_w - s.padding_w + kw * s.dilation_w;
-        if (w < 0 || w >= s.w) continue;
-        const T* factors = dy + (row * s.wo + wo) * s.o + o;
-        const T* from = x + ((row / s.ho * s.h + h) * s.w + w) * s.c;
-        if (is_few) {
-          for (std::int64_t c = 0; c < s.c; ++c) {
-#pragma omp simd
-            for (std::int64_t i = 0; i < kOutputs; ++i)
-              few[c * kOutputs + i] += factors[i] * from[c];
-          }
-        } else {
-          for (std::int64_t i = 0; i < outputs; ++i) {
-            const T factor = factors[i];
-            T* const sums = to + i * taps * s.c;
-#pragma omp simd
-            for (std::int64_t c = 0; c < s.c; ++c) sums[c] += factor * from[c];
-          }
-        }
-      }
-    }
-    for (std::int64_t i = 0; is_few && i < kOutputs; ++i) {
-      for (std::int64_t c = 0; c < s.c; ++c) to[i * taps * s.c + c] = few[c * kOutputs + i];
-    }
-  }
-
-  static constexpr std::int64_t kFew = 8;  // channels: too few to fill vectors
-};
-
-template <class T>
-class LoopKernel final : public PreparedKernel {
- public:
-  LoopKernel(ir::OpId op, const Sizes& sizes) : op_(op), sizes_(sizes) {}
-
-  void run(void* const* inputs, void* const* outputs, void*) const override {
-    const Sizes& s = sizes_;
-    const auto* a = static_cast<const T*>(inputs[0]);
-    const auto* b = static_cast<const T*>(inputs[1]);
-    auto* result = static_cast<T*>(outputs[0]);
-    if (op_ == ir::OpId::conv2d) {
-      parallel_for(s.n * s.ho, 1, [&](std::int64_t begin, std::int64_t end) {
-        for_this_isa<ForwardRow<T>>(begin, end, s, a, b, result);
-      });
-    } else if (op_ == ir::OpId::conv2d_input_gradient) {
-      parallel_for(s.n * s.h, 1, [&](std::int64_t begin, std::int64_t end) {
-        for_this_isa<InputGradientRow<T>>(begin, end, s, a, b, result);
-      });
-    } else {
-      const std::int64_t blocks = (s.o + kOutputs - 1) / kOutputs;
-      parallel_for(blocks * s.kh * s.kw, 1, [&](std::int64_t begin, std::int64_t end) {
-        for_this_isa<WeightGradientTap<T>>(begin, end, s, a, b, result);
-      });
-    }
-  }
-
- private:
-  ir::OpId op_;
-  Sizes sizes_;
-};
+// ---- dispatch ----
 
 // A result that no product reaches: an empty batch, no channels, or nothing at all.
 class ZeroKernel final : public PreparedKernel {
@@ -389,9 +272,8 @@ std::unique_ptr<PreparedKernel> prepare_conv2d(const KernelCall& call) {
     return std::make_unique<ZeroKernel>(call.outputs[0].shape.elements() *
                                         static_cast<std::int64_t>(size_of(dtype)));
   }
-  const Sizes s = sizes_of(call);
-  if (dtype == Dtype::f64) return std::make_unique<LoopKernel<double>>(call.op, s);
-  if (!may_use_onednn()) return std::make_unique<LoopKernel<float>>(call.op, s);
+  const WindowSizes s = sizes_of(call);
+  if (dtype == Dtype::f64 || !may_use_onednn()) return prepare_conv_loops(call.op, dtype, s);
   return prepare_for_teams(call, multiplications(s), prepare_onednn);
 }
 

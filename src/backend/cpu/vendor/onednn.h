@@ -23,6 +23,9 @@ const dnnl::engine& engine();
 // Attributes with which a primitive takes its scratchpad from us: it then lies in the arena.
 const dnnl::primitive_attr& user_scratchpad();
 
+// oneDNN's name of a type. REQUIRES: f32.
+dnnl::memory::data_type data_type_of(Dtype dtype);
+
 // An f32 memory of these lengths and strides (in elements).
 dnnl::memory::desc plain(const dnnl::memory::dims& lengths, const dnnl::memory::dims& strides);
 
@@ -51,14 +54,14 @@ inline constexpr std::int64_t kChannelsOfStrided1x1 = 16;
 dnnl::matmul::primitive_desc matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
                                     const dnnl::memory::desc& y);
 
-// A convolution as oneDNN sees it: x (N, C, H, W), w (O, C, KH, KW), y (N, O, HO, WO); a layout
-// that is `any` is oneDNN's choice.
+// A convolution as oneDNN sees it: x (N, C, spatial...), w (O, C, kernel...) or of groups
+// (G, O / G, C / G, kernel...), y (N, O, windows...); a layout that is `any` is oneDNN's choice.
 struct Convolution {
   dnnl::algorithm algorithm = dnnl::algorithm::undef;
   dnnl::memory::desc x, w, y;
   dnnl::memory::dims stride;
   dnnl::memory::dims dilation;  // the holes between two taps: 0 for a dense kernel
-  dnnl::memory::dims padding;   // before and behind
+  dnnl::memory::dims padding_low, padding_high;
 };
 // Descriptors of its primitives, as above; an algorithm that this oneDNN does not have is such a
 // failure.
