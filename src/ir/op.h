@@ -1,6 +1,6 @@
 // What an op is: a value that knows itself. Passes, mixed precision, printing and tests read these
-// fields; nothing else lists ops by name. The one array of all ops is ops/list.cc; ir and the back
-// ends receive it as a span indexed by OpId.
+// fields; which ops there are is ir/op_list.h. ops/list.cc collects them into one array, which
+// ir and the back ends receive as a span indexed by OpId.
 #ifndef SINTER_IR_OP_H_
 #define SINTER_IR_OP_H_
 
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ir/attributes.h"
+#include "ir/op_list.h"
 #include "ir/scalar.h"
 #include "ir/type.h"
 #include "sinter/pointwise_list.h"
@@ -25,51 +26,13 @@ namespace sinter::ir {
 class BodyBuilder;
 struct Graph;
 
-// Every op: first the structured ones (files of one stem in ops/ and the back ends), then the
-// pointwise ones in the order of pointwise_list.h.
+// Every op: the structured ones in the order of ir/op_list.h, then the pointwise ones in that of
+// pointwise_list.h.
 enum class OpId : std::uint16_t {
-  // leaves of a body that a pointwise loop can compute itself
-  full,
-  iota,
-  cast,
-  // reductions
-  sum,
-  product,
-  max,
-  min,
-  // views
-  reshape,
-  permute,
-  slice,
-  broadcast_to,
-  // moves of data
-  copy,
-  pad,
-  pack,
-  // contractions
-  matmul,
-  conv2d,
-  conv2d_input_gradient,
-  conv2d_weight_gradient,
-  // pooling
-  max_pool2d,
-  max_pool2d_gradient,
-  max_pool2d_gather,
-  // indices
-  gather,
-  segment_sum,
-  // random numbers
-  bernoulli,
-  uniform,
-  // compositions
-  softmax,
-  log_softmax,
-  cross_entropy,
-  batch_norm,
-  binary_cross_entropy,
-  // control
-  scan,
-  first_pointwise,  // the number of structured ops, and the id of the first pointwise one
+#define SINTER_OP_ID(Name, id) id,
+  SINTER_STRUCTURED_OPS(SINTER_OP_ID, SINTER_OP_ID)
+#undef SINTER_OP_ID
+      first_pointwise,  // the number of structured ops, and the id of the first pointwise one
   last_structured = first_pointwise - 1,
 #define SINTER_OP_ID(Struct, function) function,
   SINTER_POINTWISE_OPS(SINTER_OP_ID, SINTER_OP_ID, SINTER_OP_ID)
