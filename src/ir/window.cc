@@ -259,13 +259,14 @@ Shape WindowSizes::w() const {
 
 Shape WindowSizes::y() const { return shape_of(window.rank, n, windows, o); }
 
-WindowSizes convolution_sizes(const char* where, OpId op, const Shape& first, const Shape& second,
+WindowSizes convolution_sizes(OpId op, const Shape& first, const Shape& second,
                               const Attributes& attributes) {
+  const char* const where = convolution_name(op);
   const int rank = rank_of_images(where, first);
   WindowSizes sizes{.window = window_of(where, attributes, rank), .n = first[0]};
-  if (op == OpId::conv2d_input_gradient) {
+  if (op == OpId::conv_input_gradient) {
     sizes = input_gradient_sizes(where, sizes, first, second, attributes);
-  } else if (op == OpId::conv2d_weight_gradient) {
+  } else if (op == OpId::conv_weight_gradient) {
     sizes = weight_gradient_sizes(where, sizes, first, second, attributes);
   } else {
     sizes = forward_sizes(where, sizes, first, second);

@@ -72,10 +72,16 @@ struct WindowSizes {
   std::int64_t o_of_group() const { return o / window.groups; }
 };
 
-// The lengths of a convolution `op` or one of its gradients, from the shapes of its two inputs: x
-// and w; dy and w (and the attribute `size`: the image's lengths); x and dy (and `kernel`). Throws
-// Error naming `where` for what does not fit.
-WindowSizes convolution_sizes(const char* where, OpId op, const Shape& first, const Shape& second,
+// The name of conv or one of its gradients.
+constexpr const char* convolution_name(OpId op) {
+  if (op == OpId::conv) return "conv";
+  return op == OpId::conv_input_gradient ? "conv_input_gradient" : "conv_weight_gradient";
+}
+
+// The lengths of conv or one of its gradients, from the shapes of its two inputs: x and w; dy and w
+// (and the attribute `size`: the image's lengths); x and dy (and `kernel`). Throws Error naming the
+// op for what does not fit.
+WindowSizes convolution_sizes(OpId op, const Shape& first, const Shape& second,
                               const Attributes& attributes);
 
 // The lengths of the image that a transposed convolution gives: the shortest on which the window has

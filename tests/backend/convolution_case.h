@@ -46,8 +46,8 @@ struct ConvolutionCase {
   ir::Attributes attributes(ir::OpId op) const {
     ir::Attributes attributes{{"stride", stride}, {"padding", padding}, {"dilation", dilation}};
     if (groups != 1) attributes.add("groups", groups);
-    if (op == ir::OpId::conv2d_input_gradient) attributes.add("size", image);
-    if (op == ir::OpId::conv2d_weight_gradient) attributes.add("kernel", kernel);
+    if (op == ir::OpId::conv_input_gradient) attributes.add("size", image);
+    if (op == ir::OpId::conv_weight_gradient) attributes.add("kernel", kernel);
     return attributes;
   }
 
@@ -60,8 +60,8 @@ struct ConvolutionCase {
   }
 };
 
-inline constexpr ir::OpId kConvolutions[] = {ir::OpId::conv2d, ir::OpId::conv2d_input_gradient,
-                                             ir::OpId::conv2d_weight_gradient};
+inline constexpr ir::OpId kConvolutions[] = {ir::OpId::conv, ir::OpId::conv_input_gradient,
+                                             ir::OpId::conv_weight_gradient};
 
 }  // namespace sinter::backend
 

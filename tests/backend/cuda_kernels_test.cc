@@ -228,12 +228,12 @@ void expect_convolutions() {
   }
 }
 
-TEST(CudaConv2d, AndItsGradientsInF32) { expect_convolutions<float>(); }
-TEST(CudaConv2d, AndItsGradientsInF64) { expect_convolutions<double>(); }
+TEST(CudaConv, AndItsGradientsInF32) { expect_convolutions<float>(); }
+TEST(CudaConv, AndItsGradientsInF64) { expect_convolutions<double>(); }
 
 // An infinity reaches the results whose windows hold it and no others: nothing else is read, not
 // even to be multiplied by zero.
-TEST(CudaConv2d, InfinitiesStayInTheirWindows) {
+TEST(CudaConv, InfinitiesStayInTheirWindows) {
   const float infinity = std::numeric_limits<float>::infinity();
   for (const ConvolutionCase& s : kConvolutionCases) {
     std::vector<float> image(static_cast<std::size_t>(s.x().elements()), 0.5F);
@@ -245,7 +245,7 @@ TEST(CudaConv2d, InfinitiesStayInTheirWindows) {
     const Value images = make_value<float>(s.x(), image);
     const Value weights = make_value<float>(
         s.w(), std::vector<float>(static_cast<std::size_t>(s.w().elements()), 1.0F));
-    const Value y = run_on_cuda(ir::OpId::conv2d, s.attributes(ir::OpId::conv2d), {images, weights},
+    const Value y = run_on_cuda(ir::OpId::conv, s.attributes(ir::OpId::conv), {images, weights},
                                 {{Dtype::f32, s.y()}})[0];
     for (std::int64_t i = 0; i < s.y().elements(); ++i) {
       std::int64_t place = i / s.o;
@@ -265,7 +265,7 @@ TEST(CudaConv2d, InfinitiesStayInTheirWindows) {
   }
 }
 
-TEST(CudaConv2d, GivesZerosWhereNothingIsSummed) {
+TEST(CudaConv, GivesZerosWhereNothingIsSummed) {
   const ConvolutionCase no_images{0, {5, 5}, 3, 4, {3, 3}, {1, 1}, {0, 0}, {1, 1}};
   const ConvolutionCase no_channels{2, {5, 5}, 0, 4, {3, 3}, {1, 1}, {0, 0}, {1, 1}};
   for (const ConvolutionCase& s : {no_images, no_channels}) {
@@ -320,19 +320,19 @@ void expect_poolings() {
   for (const PoolingCase& s : kPoolings) {
     const Shape x = s.x(), y = s.y();
     SCOPED_TRACE(x.to_string() + " -> " + y.to_string());
-    const Value index = expect_cpu_bits(ir::OpId::max_pool2d, s.attributes(), {images<T>(x)},
+    const Value index = expect_cpu_bits(ir::OpId::max_pool, s.attributes(), {images<T>(x)},
                                         {{dtype_of<T>, y}, {Dtype::u8, y}})[1];
     Value dy = random_value<T>(y, 3);
     if (y.elements() > 0) dy.data<T>()[0] = -T{0};
-    expect_cpu_bits(ir::OpId::max_pool2d_gradient, s.sized_attributes(), {dy, index},
+    expect_cpu_bits(ir::OpId::max_pool_gradient, s.sized_attributes(), {dy, index},
                     {{dtype_of<T>, x}});
-    expect_cpu_bits(ir::OpId::max_pool2d_gather, s.attributes(), {random_value<T>(x, 4), index},
+    expect_cpu_bits(ir::OpId::max_pool_gather, s.attributes(), {random_value<T>(x, 4), index},
                     {{dtype_of<T>, y}});
   }
 }
 
-TEST(CudaMaxPool2d, HasTheBitsOfTheCpuInF32) { expect_poolings<float>(); }
-TEST(CudaMaxPool2d, HasTheBitsOfTheCpuInF64) { expect_poolings<double>(); }
+TEST(CudaMaxPool, HasTheBitsOfTheCpuInF32) { expect_poolings<float>(); }
+TEST(CudaMaxPool, HasTheBitsOfTheCpuInF64) { expect_poolings<double>(); }
 
 // ---- moves ----
 
@@ -524,7 +524,7 @@ TEST(CudaKernels, RefuseWhatTheyHaveNoCodeFor) {
                  "the ids have the wrong type; got f32");
   expect_refused("sort", {integers}, {Dtype::i32, {2, 2}}, "no CUDA kernel of this name");
   const Value images = empty_value(Dtype::f32, {1, 2, 2, 1});
-  expect_refused("conv2d", {images, images}, {Dtype::f32, {1, 1, 1, 1}}, "no attribute stride");
+  expect_refused("conv", {images, images}, {Dtype::f32, {1, 1, 1, 1}}, "no attribute stride");
 }
 
 }  // namespace

@@ -74,11 +74,11 @@ TEST(OneDnn, MultipliesMatricesOfAllShapesAndStorages) {
 // Whether the kernel of `op` gives in f32 what the loops give in f64: numbers that f32 holds
 // exactly, few enough that their sums are exact too.
 bool agrees_with_loops(const ConvolutionCase& s, ir::OpId op) {
-  const Shape inputs[2] = {op == ir::OpId::conv2d_input_gradient ? s.y() : s.x(),
-                           op == ir::OpId::conv2d_weight_gradient ? s.y() : s.w()};
-  const Shape output = op == ir::OpId::conv2d                  ? s.y()
-                       : op == ir::OpId::conv2d_input_gradient ? s.x()
-                                                               : s.w();
+  const Shape inputs[2] = {op == ir::OpId::conv_input_gradient ? s.y() : s.x(),
+                           op == ir::OpId::conv_weight_gradient ? s.y() : s.w()};
+  const Shape output = op == ir::OpId::conv                  ? s.y()
+                       : op == ir::OpId::conv_input_gradient ? s.x()
+                                                             : s.w();
   const ir::Attributes attributes = s.attributes(op);
   std::vector<Value> small, wide;
   for (unsigned i = 0; i < 2; ++i) {
@@ -174,13 +174,13 @@ TEST(OneDnn, ConvolvesGroups) {
 
 TEST(OneDnn, ConvolvesWithPaddingThatDiffersAndWithHoles) {
   for (const std::size_t rank : {1u, 2u, 3u}) {
-    const std::int64_t side = rank == 1 ? 33 : rank == 2 ? 11 : 7;
-    for (const std::int64_t c : {1, 3, 16, 32}) {
-      for (const std::int64_t o : {1, 8, 32}) {
+    const std::int64_t side = rank == 1 ? 33 : rank == 2 ? 11 : 5;
+    for (const std::int64_t c : {1, 3, 16}) {
+      for (const std::int64_t o : {1, 8, 16}) {
         for (const std::int64_t kernel : {1, 3}) {
           for (const std::int64_t stride : {1, 2}) {
             for (const std::int64_t dilation : {1, 2}) {
-              for (const Numbers& padding : {Numbers{2, 0}, Numbers{0, 1}, Numbers{1, 3}}) {
+              for (const Numbers& padding : {Numbers{2, 0}, Numbers{1, 3}}) {
                 expect_agreement(of_rank(rank, side, c, o, kernel, stride, padding, dilation, 1));
                 if (c == o) {  // depthwise
                   expect_agreement(of_rank(rank, side, c, o, kernel, stride, padding, dilation, c));

@@ -90,6 +90,9 @@ TEST(LayersGolden, ConvolutionsOfOtherRanksAndInGroups) {
   check(nn::Conv2d(4, 6, 3, {.padding = {1}, .groups = 2}), layers().at("conv2d_groups"), "groups");
   check(nn::Conv2d(3, 6, {3, 2}, {.stride = {2}, .groups = 3}), layers().at("conv2d_depthwise"),
         "depthwise");
+  check(nn::ConvTranspose2d(4, 6, {3, 2},
+                            {.stride = {2}, .padding = {1, 0}, .output_padding = {1}, .groups = 2}),
+        layers().at("conv_transpose2d"), "transposed");
 }
 
 TEST(LayersGolden, MaxPool2d) {

@@ -365,7 +365,7 @@ Array convolution(OpId op, const Arrays& in, const Attributes& attributes) {
   const Windows windows(attributes);
   const Shape& first = in[0].shape;
   const Shape& second = in[1].shape;
-  if (op == OpId::conv2d) {
+  if (op == OpId::conv) {
     Index counts;
     for (std::size_t i = 0; i < windows.rank(); ++i) {
       const auto axis = static_cast<int>(i) + 1;
@@ -376,7 +376,7 @@ Array convolution(OpId op, const Arrays& in, const Attributes& attributes) {
                  [&](Index i, Index w, Index o) { at(y, o) += at(in[0], i) * at(in[1], w); });
     return y;
   }
-  if (op == OpId::conv2d_input_gradient) {
+  if (op == OpId::conv_input_gradient) {
     Array dx =
         array_of(around(first[0], attributes.integers("size"), second.dim(-1) * windows.groups));
     for_each_tap(dx.shape, second, first, windows,
@@ -404,7 +404,7 @@ Index pooled_from(const Index& o, std::int64_t position, const Attributes& attri
 Arrays pooling(OpId op, const Arrays& in, const Attributes& attributes) {
   const Index& kernel = attributes.integers("kernel");
   const Shape& x = in[0].shape;
-  if (op == OpId::max_pool2d_gradient) {
+  if (op == OpId::max_pool_gradient) {
     Array dx = array_of(around(x[0], attributes.integers("size"), x.dim(-1)));
     for_each(x, [&](const Index& o) {
       const auto position = static_cast<std::int64_t>(at(in[1], o));
@@ -412,7 +412,7 @@ Arrays pooling(OpId op, const Arrays& in, const Attributes& attributes) {
     });
     return {dx};
   }
-  if (op == OpId::max_pool2d_gather) {
+  if (op == OpId::max_pool_gather) {
     Array y = array_of(in[1].shape);
     for_each(y.shape, [&](const Index& o) {
       const auto position = static_cast<std::int64_t>(at(in[1], o));
@@ -605,13 +605,13 @@ std::vector<Array> reference(OpId op, const Arrays& in, const Attributes& attrib
       return {packed(in, attributes)};
     case OpId::matmul:
       return {matmul(in[0], in[1])};
-    case OpId::conv2d:
-    case OpId::conv2d_input_gradient:
-    case OpId::conv2d_weight_gradient:
+    case OpId::conv:
+    case OpId::conv_input_gradient:
+    case OpId::conv_weight_gradient:
       return {convolution(op, in, attributes)};
-    case OpId::max_pool2d:
-    case OpId::max_pool2d_gradient:
-    case OpId::max_pool2d_gather:
+    case OpId::max_pool:
+    case OpId::max_pool_gradient:
+    case OpId::max_pool_gather:
       return pooling(op, in, attributes);
     case OpId::gather:
       return {gathered(in[0], in[1])};

@@ -216,16 +216,16 @@ void add_convolutions(Rows& rows) {
     ir::Attributes attributes{
         {"stride", each.stride}, {"padding", each.padding}, {"dilation", each.dilation}};
     if (each.groups != 1) attributes.add("groups", each.groups);
-    rows.add_smooth(OpId::conv2d, each.what, {rows.real(each.x), rows.real(each.w)}, attributes)
+    rows.add_smooth(OpId::conv, each.what, {rows.real(each.x), rows.real(each.w)}, attributes)
         .tolerance = 1e-5;
-    rows.add_smooth(OpId::conv2d_input_gradient, each.what, {rows.real(each.y), rows.real(each.w)},
+    rows.add_smooth(OpId::conv_input_gradient, each.what, {rows.real(each.y), rows.real(each.w)},
                     with(attributes, "size", inner_lengths(each.x)))
         .tolerance = 1e-5;
-    rows.add_smooth(OpId::conv2d_weight_gradient, each.what, {rows.real(each.x), rows.real(each.y)},
+    rows.add_smooth(OpId::conv_weight_gradient, each.what, {rows.real(each.x), rows.real(each.y)},
                     with(attributes, "kernel", inner_lengths(each.w)))
         .tolerance = 1e-5;
   }
-  rows.add(OpId::conv2d, "no images", {rows.real({0, 4, 4, 2}), rows.real({3, 2, 2, 2})},
+  rows.add(OpId::conv, "no images", {rows.real({0, 4, 4, 2}), rows.real({3, 2, 2, 2})},
            {{"stride", Numbers{1, 1}}, {"padding", Numbers{0, 0}}, {"dilation", Numbers{1, 1}}});
 }
 
@@ -233,33 +233,31 @@ void add_pooling(Rows& rows) {
   const auto window = [](Numbers kernel, Numbers stride, Numbers padding) {
     return ir::Attributes{{"kernel", kernel}, {"stride", stride}, {"padding", padding}};
   };
-  rows.add_smooth(OpId::max_pool2d, "plain", {rows.real({2, 4, 6, 2})},
+  rows.add_smooth(OpId::max_pool, "plain", {rows.real({2, 4, 6, 2})},
                   window({2, 2}, {2, 2}, {0, 0}));
-  rows.add_smooth(OpId::max_pool2d, "overlapping, padded", {rows.real({1, 5, 5, 3})},
+  rows.add_smooth(OpId::max_pool, "overlapping, padded", {rows.real({1, 5, 5, 3})},
                   window({3, 3}, {2, 2}, {1, 1}));
-  rows.add(OpId::max_pool2d, "all negative, padded", {rows.real({1, 3, 3, 1}, -2, -1)},
+  rows.add(OpId::max_pool, "all negative, padded", {rows.real({1, 3, 3, 1}, -2, -1)},
            window({2, 2}, {1, 1}, {1, 1}));
-  rows.add(OpId::max_pool2d, "ties and NaN",
+  rows.add(OpId::max_pool, "ties and NaN",
            {rows.given(Dtype::f64, {1, 2, 6, 1}, {1, 1, NAN, 3, 5, 4, 1, 1, NAN, 9, 5, 5})},
            window({2, 2}, {2, 2}, {0, 0}));
-  rows.add(OpId::max_pool2d, "no images", {rows.real({0, 4, 4, 1})},
-           window({2, 2}, {2, 2}, {0, 0}));
-  rows.add_smooth(OpId::max_pool2d, "1d, other padding behind", {rows.real({2, 5, 3})},
+  rows.add(OpId::max_pool, "no images", {rows.real({0, 4, 4, 1})}, window({2, 2}, {2, 2}, {0, 0}));
+  rows.add_smooth(OpId::max_pool, "1d, other padding behind", {rows.real({2, 5, 3})},
                   window({3}, {2}, {0, 1}));
-  rows.add_smooth(OpId::max_pool2d, "3d", {rows.real({1, 4, 3, 5, 2})},
+  rows.add_smooth(OpId::max_pool, "3d", {rows.real({1, 4, 3, 5, 2})},
                   window({2, 3, 2}, {1, 2, 2}, {0, 1, 1}));
   ir::Attributes sized = window({2, 2}, {1, 1}, {0, 0});
   sized.add("size", Numbers{3, 4});
   const SampleInput index = rows.whole({2, 2, 3, 2}, 0, 4, Dtype::u8);
-  rows.add_smooth(OpId::max_pool2d_gradient, "overlapping", {rows.real({2, 2, 3, 2}), index},
-                  sized);
-  rows.add_smooth(OpId::max_pool2d_gather, "overlapping", {rows.real({2, 3, 4, 2}), index},
+  rows.add_smooth(OpId::max_pool_gradient, "overlapping", {rows.real({2, 2, 3, 2}), index}, sized);
+  rows.add_smooth(OpId::max_pool_gather, "overlapping", {rows.real({2, 3, 4, 2}), index},
                   window({2, 2}, {1, 1}, {0, 0}));
   ir::Attributes volume = window({2, 1, 2}, {1, 1, 1}, {0, 0, 0});
   const SampleInput places = rows.whole({1, 2, 2, 2, 3}, 0, 4, Dtype::u8);
-  rows.add_smooth(OpId::max_pool2d_gather, "3d", {rows.real({1, 3, 2, 3, 3}), places}, volume);
+  rows.add_smooth(OpId::max_pool_gather, "3d", {rows.real({1, 3, 2, 3, 3}), places}, volume);
   volume.add("size", Numbers{3, 2, 3});
-  rows.add_smooth(OpId::max_pool2d_gradient, "3d", {rows.real({1, 2, 2, 2, 3}), places}, volume);
+  rows.add_smooth(OpId::max_pool_gradient, "3d", {rows.real({1, 2, 2, 2, 3}), places}, volume);
 }
 
 void add_indices(Rows& rows) {

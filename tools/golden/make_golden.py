@@ -106,6 +106,9 @@ def layers():
         "conv2d_groups": module_case(nn.Conv2d(4, 6, 3, padding=1, groups=2), torch.randn(2, 4, 5, 4), True),
         "conv2d_depthwise": module_case(
             nn.Conv2d(3, 6, (3, 2), stride=2, groups=3), torch.randn(1, 3, 6, 5), True),
+        "conv_transpose2d": module_case(
+            nn.ConvTranspose2d(4, 6, (3, 2), stride=2, padding=(1, 0), output_padding=1, groups=2),
+            torch.randn(2, 4, 3, 4), True),
     }
     cases["cross_entropy"] = {"logits": pack(logits), "labels": pack(labels), "loss": pack(loss),
                               "dlogits": pack(logits.grad)}

@@ -49,10 +49,12 @@ struct ForwardRow {
       T* const to = y + (row * s.windows[2] + column) * s.o;
       for (std::int64_t g = 0; g < s.window.groups; ++g) {
         const T* const from = image + g * s.c_of_group();
-        for (std::int64_t o = g * group; o < (g + 1) * group; o += kOutputs) {
-          add_up(s, window, from, w + o * filter, filter, std::min(kOutputs, (g + 1) * group - o),
-                 to + o);
+        const std::int64_t end = (g + 1) * group;
+        std::int64_t o = g * group;
+        for (; o + kOutputs <= end; o += kOutputs) {
+          add_up<true>(s, window, from, w + o * filter, filter, kOutputs, to + o);
         }
+        if (o < end) add_up<false>(s, window, from, w + o * filter, filter, end - o, to + o);
       }
     }
   }
@@ -63,7 +65,8 @@ struct ForwardRow {
     Taps taps[3];
   };
 
-  // `outputs` channels of one pixel of y, from the channels of one group.
+  // `outputs` channels of one pixel of y, from the channels of one group; kOutputs where `whole`.
+  template <bool whole>
   [[gnu::always_inline]] static inline void add_up(const WindowSizes& s, const Window& window,
                                                    const T* image, const T* w, std::int64_t filter,
                                                    std::int64_t outputs, T* y) {
@@ -78,17 +81,18 @@ struct ForwardRow {
           const T* from =
               image + (line * s.image[2] + window.start[2] + kw * axes[2].dilation) * s.c;
           const T* weights = w + ((kd * axes[1].kernel + kh) * axes[2].kernel + kw) * channels;
-          add_tap(from, weights, filter, channels, outputs, sums);
+          add_tap<whole>(from, weights, filter, channels, outputs, sums);
         }
       }
     }
     std::copy_n(sums, outputs, y);
   }
 
+  template <bool whole>
   [[gnu::always_inline]] static inline void add_tap(const T* from, const T* weights,
                                                     std::int64_t filter, std::int64_t channels,
                                                     std::int64_t outputs, T (&sums)[kOutputs]) {
-    if (outputs == kOutputs) {
+    if constexpr (whole) {
       for (std::int64_t c = 0; c < channels; ++c) {
 #pragma GCC unroll 8
         for (std::int64_t i = 0; i < kOutputs; ++i) sums[i] += from[c] * weights[i * filter + c];
@@ -255,11 +259,11 @@ class LoopKernel final : public PreparedKernel {
     const auto* a = static_cast<const T*>(inputs[0]);
     const auto* b = static_cast<const T*>(inputs[1]);
     auto* result = static_cast<T*>(outputs[0]);
-    if (op_ == ir::OpId::conv2d) {
+    if (op_ == ir::OpId::conv) {
       parallel_for(s.n * s.windows[0] * s.windows[1], 1, [&](std::int64_t begin, std::int64_t end) {
         for_this_isa<ForwardRow<T>>(begin, end, s, a, b, result);
       });
-    } else if (op_ == ir::OpId::conv2d_input_gradient) {
+    } else if (op_ == ir::OpId::conv_input_gradient) {
       parallel_for(s.n * s.image[0] * s.image[1], 1, [&](std::int64_t begin, std::int64_t end) {
         for_this_isa<InputGradientRow<T>>(begin, end, s, a, b, result);
       });

@@ -288,10 +288,10 @@ class MaxPool final : public PreparedKernel {
     const auto& axes = s_.window.axes;
     const std::int64_t rows = s_.n * s_.windows[0] * s_.windows[1];
     const std::int64_t row_elements = axes[0].stride * axes[1].stride * s_.image[2] * s_.c;
-    if (op_ == ir::OpId::max_pool2d) {
+    if (op_ == ir::OpId::max_pool) {
       auto* index = static_cast<std::uint8_t*>(outputs[1]);
       run_rows<ForwardRow<T>>(s_, rows, row_elements, values, result, index);
-    } else if (op_ == ir::OpId::max_pool2d_gradient) {
+    } else if (op_ == ir::OpId::max_pool_gradient) {
       const auto* index = static_cast<const std::uint8_t*>(inputs[1]);
       run_rows<GradientRow<T>>(s_, s_.n * s_.image[0] * s_.image[1], s_.image[2] * s_.c, values,
                                index, result);
@@ -307,8 +307,7 @@ class MaxPool final : public PreparedKernel {
 };
 
 std::unique_ptr<PreparedKernel> prepare_pooling(const KernelCall& call) {
-  const char* where =
-      call.op == ir::OpId::max_pool2d_gradient ? "max_pool2d_gradient" : "max_pool2d";
+  const char* where = call.op == ir::OpId::max_pool_gradient ? "max_pool_gradient" : "max_pool";
   const WindowSizes sizes = ir::pooling_sizes(where, call.inputs[0].shape, call.attributes);
   switch (call.output_dtypes[0]) {
     case Dtype::f32:
@@ -326,8 +325,8 @@ std::unique_ptr<PreparedKernel> prepare_pooling(const KernelCall& call) {
 
 }  // namespace
 
-const Kernel kMaxPool2d{.accepts = nullptr, .prepare = prepare_pooling};
-const Kernel kMaxPool2dGradient{.accepts = nullptr, .prepare = prepare_pooling};
-const Kernel kMaxPool2dGather{.accepts = nullptr, .prepare = prepare_pooling};
+const Kernel kMaxPool{.accepts = nullptr, .prepare = prepare_pooling};
+const Kernel kMaxPoolGradient{.accepts = nullptr, .prepare = prepare_pooling};
+const Kernel kMaxPoolGather{.accepts = nullptr, .prepare = prepare_pooling};
 
 }  // namespace sinter::backend::cpu

@@ -123,7 +123,7 @@ __global__ void pool_forward(PoolParams<kRank> p) {
     index.at[i] = 0;
   }
   bool first = true;
-  for_each(taps, [&](const int(&tap)[kRank]) {
+  for_each(taps, [&](const auto& tap) {
     std::int64_t pixel = place.n;
     int number = 0;  // of the tap in the window
 #pragma unroll
@@ -149,8 +149,9 @@ __global__ void pool_gradient(PoolParams<kRank> p) {
   const std::int64_t thread = thread_number();
   if (thread >= p.count) return;
   const Place<kRank> place = place_of<kLanes, &Axis::image>(p, thread);
-  int pixel[kRank];    // of the padded image
-  Box<kRank> windows;  // that contain it
+  // The pixel in the padded image, and the windows that contain it.
+  int pixel[kRank];
+  Box<kRank> windows;
 #pragma unroll
   for (int i = 0; i < kRank; ++i) {
     const Axis& axis = p.axes[i];
@@ -161,7 +162,7 @@ __global__ void pool_gradient(PoolParams<kRank> p) {
   }
   const auto* dy = static_cast<const T*>(p.from);
   Lanes<T, kLanes> sum{};
-  for_each(windows, [&](const int(&window)[kRank]) {
+  for_each(windows, [&](const auto& window) {
     std::int64_t from = place.n;
     int number = 0;  // of the tap that lies on the pixel
 #pragma unroll
@@ -235,7 +236,7 @@ class MaxPool final : public PreparedKernel {
   }
 
   void launch(const LaunchCall& call) const override {
-    const bool forward = op_ == ir::OpId::max_pool2d;
+    const bool forward = op_ == ir::OpId::max_pool;
     PoolParams<kRank> params = params_;
     params.from = call.inputs[0];
     params.to = call.outputs[0];
@@ -255,16 +256,16 @@ class MaxPool final : public PreparedKernel {
  private:
   template <int kLanes>
   void launch_lanes(const LaunchCall& call, PoolParams<kRank> params) const {
-    const bool gradient = op_ == ir::OpId::max_pool2d_gradient;
+    const bool gradient = op_ == ir::OpId::max_pool_gradient;
     params.count = n_ * (params.channels / kLanes);
     for (const Axis& axis : params.axes) params.count *= gradient ? axis.image : axis.windows;
-    if (op_ == ir::OpId::max_pool2d) {
-      launch_items("max_pool2d", pool_forward<T, kLanes, kRank>, params.count, call.stream, params);
+    if (op_ == ir::OpId::max_pool) {
+      launch_items("max_pool", pool_forward<T, kLanes, kRank>, params.count, call.stream, params);
     } else if (gradient) {
-      launch_items("max_pool2d_gradient", pool_gradient<T, kLanes, kRank>, params.count,
-                   call.stream, params);
+      launch_items("max_pool_gradient", pool_gradient<T, kLanes, kRank>, params.count, call.stream,
+                   params);
     } else {
-      launch_items("max_pool2d_gather", pool_gather<T, kLanes, kRank>, params.count, call.stream,
+      launch_items("max_pool_gather", pool_gather<T, kLanes, kRank>, params.count, call.stream,
                    params);
     }
   }
@@ -282,8 +283,7 @@ std::unique_ptr<PreparedKernel> pooling(ir::OpId op, const char* where,
 }
 
 std::unique_ptr<PreparedKernel> prepare_pooling(const KernelCall& call) {
-  const char* where =
-      call.op == ir::OpId::max_pool2d_gradient ? "max_pool2d_gradient" : "max_pool2d";
+  const char* where = call.op == ir::OpId::max_pool_gradient ? "max_pool_gradient" : "max_pool";
   const ir::WindowSizes sizes = ir::pooling_sizes(where, call.inputs[0].shape, call.attributes);
   switch (call.output_dtypes[0]) {
     case Dtype::f32:
@@ -301,8 +301,8 @@ std::unique_ptr<PreparedKernel> prepare_pooling(const KernelCall& call) {
 
 }  // namespace
 
-const Kernel kMaxPool2d{.accepts = nullptr, .prepare = prepare_pooling};
-const Kernel kMaxPool2dGradient{.accepts = nullptr, .prepare = prepare_pooling};
-const Kernel kMaxPool2dGather{.accepts = nullptr, .prepare = prepare_pooling};
+const Kernel kMaxPool{.accepts = nullptr, .prepare = prepare_pooling};
+const Kernel kMaxPoolGradient{.accepts = nullptr, .prepare = prepare_pooling};
+const Kernel kMaxPoolGather{.accepts = nullptr, .prepare = prepare_pooling};
 
 }  // namespace sinter::backend::cuda

@@ -236,8 +236,8 @@ class TurnedWeights {
 Size product_of(ir::OpId op, const WindowSizes& s) {
   const std::int64_t taps = s.window.taps(), c = s.c_of_group(), o = s.o_of_group();
   const std::int64_t groups = s.window.groups;
-  if (op == ir::OpId::conv2d) return {s.n * s.positions(), o, taps * c, groups};
-  if (op == ir::OpId::conv2d_input_gradient) return {s.n * s.pixels(), c, taps * o, groups};
+  if (op == ir::OpId::conv) return {s.n * s.positions(), o, taps * c, groups};
+  if (op == ir::OpId::conv_input_gradient) return {s.n * s.pixels(), c, taps * o, groups};
   return {o, taps * c, s.n * s.positions(), groups};
 }
 
@@ -299,9 +299,9 @@ class Convolution final : public PreparedKernel {
   std::int64_t workspace_bytes() const override { return contraction::workspace_bytes<T>(size_); }
 
   void launch(const LaunchCall& call) const override {
-    if (op_ == ir::OpId::conv2d) {
+    if (op_ == ir::OpId::conv) {
       forward(call);
-    } else if (op_ == ir::OpId::conv2d_input_gradient) {
+    } else if (op_ == ir::OpId::conv_input_gradient) {
       input_gradient(call);
     } else {
       weight_gradient(call);
@@ -362,11 +362,6 @@ class Convolution final : public PreparedKernel {
   Size size_;
 };
 
-const char* name_of_op(ir::OpId op) {
-  if (op == ir::OpId::conv2d) return "conv2d";
-  return op == ir::OpId::conv2d_input_gradient ? "conv2d_input_gradient" : "conv2d_weight_gradient";
-}
-
 // Places of taps are counted in 32 bits.
 void check_reach(const char* where, const WindowSizes& s) {
   constexpr std::int64_t kLongest = std::int64_t{1} << 30;
@@ -390,10 +385,10 @@ std::unique_ptr<PreparedKernel> convolution(ir::OpId op, const char* name, const
   return std::make_unique<Convolution<T, 2>>(op, name, s);
 }
 
-std::unique_ptr<PreparedKernel> prepare_conv2d(const KernelCall& call) {
-  const char* name = name_of_op(call.op);
-  const WindowSizes sizes = ir::convolution_sizes(name, call.op, call.inputs[0].shape,
-                                                  call.inputs[1].shape, call.attributes);
+std::unique_ptr<PreparedKernel> prepare_conv(const KernelCall& call) {
+  const char* name = ir::convolution_name(call.op);
+  const WindowSizes sizes =
+      ir::convolution_sizes(call.op, call.inputs[0].shape, call.inputs[1].shape, call.attributes);
   check_reach(name, sizes);
   switch (call.output_dtypes[0]) {
     case Dtype::f32:
@@ -411,8 +406,8 @@ std::unique_ptr<PreparedKernel> prepare_conv2d(const KernelCall& call) {
 
 }  // namespace
 
-const Kernel kConv2d{.accepts = nullptr, .prepare = prepare_conv2d};
-const Kernel kConv2dInputGradient{.accepts = nullptr, .prepare = prepare_conv2d};
-const Kernel kConv2dWeightGradient{.accepts = nullptr, .prepare = prepare_conv2d};
+const Kernel kConv{.accepts = nullptr, .prepare = prepare_conv};
+const Kernel kConvInputGradient{.accepts = nullptr, .prepare = prepare_conv};
+const Kernel kConvWeightGradient{.accepts = nullptr, .prepare = prepare_conv};
 
 }  // namespace sinter::backend::cuda

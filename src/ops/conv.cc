@@ -1,5 +1,5 @@
-// Convolutions of images with one to three spatial axes. All three ops are bilinear and each one's gradients are the other
-// two, so derivatives of any order are made of them.
+// Convolutions of images with one to three spatial axes. All three ops are bilinear and each one's
+// gradients are the other two, so derivatives of any order are made of them.
 #include <string>
 
 #include "ops/check.h"
@@ -18,28 +18,22 @@ using Gradients = std::vector<std::optional<Tensor>>;
 
 using ir::OpId;
 
-constexpr const char* name_of_op(OpId op) {
-  if (op == OpId::conv2d) return "conv2d";
-  return op == OpId::conv2d_input_gradient ? "conv2d_input_gradient" : "conv2d_weight_gradient";
-}
-
 template <OpId op>
 ir::WindowSizes sizes_of(const ir::OpCall& call) {
-  return ir::convolution_sizes(name_of_op(op), op, call.inputs[0].shape, call.inputs[1].shape,
-                               call.attributes);
+  return ir::convolution_sizes(op, call.inputs[0].shape, call.inputs[1].shape, call.attributes);
 }
 
 template <OpId op>
 std::vector<TensorType> infer(const ir::OpCall& call) {
-  const char* const where = name_of_op(op);
+  const char* const where = ir::convolution_name(op);
   check_count(where, call, 2);
-  check_dtype(where, op == OpId::conv2d_input_gradient ? "dy" : "x", call.inputs[0],
+  check_dtype(where, op == OpId::conv_input_gradient ? "dy" : "x", call.inputs[0],
               {Dtype::f32, Dtype::f64});
   check_same_dtype(where, call.inputs);
   const ir::WindowSizes sizes = sizes_of<op>(call);
-  const Shape shape = op == OpId::conv2d                  ? sizes.y()
-                      : op == OpId::conv2d_input_gradient ? sizes.x()
-                                                          : sizes.w();
+  const Shape shape = op == OpId::conv                  ? sizes.y()
+                      : op == OpId::conv_input_gradient ? sizes.x()
+                                                        : sizes.w();
   return {{call.inputs[0].dtype, shape}};
 }
 
@@ -67,7 +61,7 @@ Numbers inner_lengths(const Shape& shape) { return {shape.begin() + 1, shape.end
 
 Tensor convolve(const Tensor& x, const Tensor& w, const ir::Attributes& attributes) {
   const Tensor inputs[] = {x, w};
-  return apply_one(kConv2d, inputs, window_only(attributes), {});
+  return apply_one(kConv, inputs, window_only(attributes), {});
 }
 
 // For an x of shape (N, spatial..., C).
@@ -76,7 +70,7 @@ Tensor input_gradient(const Tensor& dy, const Tensor& w, const Shape& x,
   const Tensor inputs[] = {dy, w};
   ir::Attributes sized = window_only(attributes);
   sized.add("size", inner_lengths(x));
-  return apply_one(kConv2dInputGradient, inputs, sized, {});
+  return apply_one(kConvInputGradient, inputs, sized, {});
 }
 
 // For a w of shape (O, kernel..., C / groups).
@@ -85,10 +79,10 @@ Tensor weight_gradient(const Tensor& x, const Tensor& dy, const Shape& w,
   const Tensor inputs[] = {x, dy};
   ir::Attributes sized = window_only(attributes);
   sized.add("kernel", inner_lengths(w));
-  return apply_one(kConv2dWeightGradient, inputs, sized, {});
+  return apply_one(kConvWeightGradient, inputs, sized, {});
 }
 
-Gradients conv2d_gradient(const ir::GradientCall& call) {
+Gradients conv_gradient(const ir::GradientCall& call) {
   const Tensor& x = call.inputs[0];
   const Tensor& w = call.inputs[1];
   const Tensor& dy = *call.dy[0];
@@ -98,7 +92,7 @@ Gradients conv2d_gradient(const ir::GradientCall& call) {
   return gradients;
 }
 
-// <g, input_gradient(dy, w)> = <conv2d(g, w), dy> = <weight_gradient(g, dy), w>.
+// <g, input_gradient(dy, w)> = <conv(g, w), dy> = <weight_gradient(g, dy), w>.
 Gradients input_gradient_gradient(const ir::GradientCall& call) {
   const Tensor& dy = call.inputs[0];
   const Tensor& w = call.inputs[1];
@@ -109,7 +103,7 @@ Gradients input_gradient_gradient(const ir::GradientCall& call) {
   return gradients;
 }
 
-// <g, weight_gradient(x, dy)> = <input_gradient(dy, g), x> = <conv2d(x, g), dy>.
+// <g, weight_gradient(x, dy)> = <input_gradient(dy, g), x> = <conv(x, g), dy>.
 Gradients weight_gradient_gradient(const ir::GradientCall& call) {
   const Tensor& x = call.inputs[0];
   const Tensor& dy = call.inputs[1];
@@ -122,9 +116,9 @@ Gradients weight_gradient_gradient(const ir::GradientCall& call) {
 
 }  // namespace
 
-constinit const ir::Op kConv2d = {
-    .id = OpId::conv2d,
-    .name = name_of_op(OpId::conv2d),
+constinit const ir::Op kConv = {
+    .id = OpId::conv,
+    .name = ir::convolution_name(OpId::conv),
     .doc =
         "Cross-correlation of x (N, spatial..., C), one to three spatial axes, with weight (O, "
         "kernel..., C / groups) -> (N, windows..., O), windows = (length + padding before and "
@@ -133,35 +127,35 @@ constinit const ir::Op kConv2d = {
         "negative padding, a window larger than the padded image.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
-    .infer = infer<OpId::conv2d>,
-    .gradient = conv2d_gradient,
-    .cost = cost<OpId::conv2d>,
+    .infer = infer<OpId::conv>,
+    .gradient = conv_gradient,
+    .cost = cost<OpId::conv>,
 };
 
-constinit const ir::Op kConv2dInputGradient = {
-    .id = OpId::conv2d_input_gradient,
-    .name = name_of_op(OpId::conv2d_input_gradient),
+constinit const ir::Op kConvInputGradient = {
+    .id = OpId::conv_input_gradient,
+    .name = ir::convolution_name(OpId::conv_input_gradient),
     .doc =
         "conv's gradient with respect to x, from dy (N, windows..., O) and the weight; by itself a "
         "transposed convolution. `size` has the lengths of x's spatial axes. f32 or f64.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
-    .infer = infer<OpId::conv2d_input_gradient>,
+    .infer = infer<OpId::conv_input_gradient>,
     .gradient = input_gradient_gradient,
-    .cost = cost<OpId::conv2d_input_gradient>,
+    .cost = cost<OpId::conv_input_gradient>,
 };
 
-constinit const ir::Op kConv2dWeightGradient = {
-    .id = OpId::conv2d_weight_gradient,
-    .name = name_of_op(OpId::conv2d_weight_gradient),
+constinit const ir::Op kConvWeightGradient = {
+    .id = OpId::conv_weight_gradient,
+    .name = ir::convolution_name(OpId::conv_weight_gradient),
     .doc =
         "conv's gradient with respect to the weight, from x and dy (N, windows..., O). `kernel` "
         "has the lengths of the weight's inner axes. f32 or f64.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
-    .infer = infer<OpId::conv2d_weight_gradient>,
+    .infer = infer<OpId::conv_weight_gradient>,
     .gradient = weight_gradient_gradient,
-    .cost = cost<OpId::conv2d_weight_gradient>,
+    .cost = cost<OpId::conv_weight_gradient>,
 };
 
 namespace {
@@ -173,7 +167,7 @@ Tensor convolution(const char* where, const Tensor& x, const Tensor& w, const Co
     const int rank = ir::rank_of_images(where, x.shape());
     return ir::convolution_attributes(convolution_window(where, options, rank));
   });
-  return apply_one(kConv2d, inputs, attributes, location);
+  return apply_one(kConv, inputs, attributes, location);
 }
 
 // The attributes of the input gradient that a transposed convolution is.
@@ -209,7 +203,7 @@ Tensor conv_transpose(Operand x, Operand weight, const ConvTransposeOptions& opt
   const ir::Attributes attributes = located(x.location(), [&] {
     return ops::transposed("conv_transpose", inputs[0].shape(), inputs[1].shape(), options);
   });
-  return apply_one(ops::kConv2dInputGradient, inputs, attributes, x.location());
+  return apply_one(ops::kConvInputGradient, inputs, attributes, x.location());
 }
 
 }  // namespace sinter

@@ -43,7 +43,7 @@ template <class T>
 void expect_pooling(const PoolingCase& s, bool with_nan) {
   SCOPED_TRACE(s.x().to_string() + " -> " + s.y().to_string());
   const Value x = images<T>(s.x(), with_nan);
-  const auto forward = run_kernel(ir::OpId::max_pool2d, s.attributes(), {x},
+  const auto forward = run_kernel(ir::OpId::max_pool, s.attributes(), {x},
                                   {{dtype_of<T>, s.y()}, {Dtype::u8, s.y()}});
   const Value& y = forward[0];
   const Value& index = forward[1];
@@ -71,54 +71,54 @@ void expect_pooling(const PoolingCase& s, bool with_nan) {
     if (from >= 0) dx[static_cast<std::size_t>(from)] += dy.data<T>()[i];
   }
   if (s.x().elements() > 0) {
-    const Value gathered = run_kernel(ir::OpId::max_pool2d_gather, s.attributes(), {x, index},
+    const Value gathered = run_kernel(ir::OpId::max_pool_gather, s.attributes(), {x, index},
                                       {{dtype_of<T>, s.y()}})[0];
     expect_equal_bits(gathered, y, "x at the recorded positions is not the maximum");
   }
-  const Value gradient = run_kernel(ir::OpId::max_pool2d_gradient, s.sized_attributes(),
-                                    {dy, index}, {{dtype_of<T>, s.x()}})[0];
+  const Value gradient = run_kernel(ir::OpId::max_pool_gradient, s.sized_attributes(), {dy, index},
+                                    {{dtype_of<T>, s.x()}})[0];
   expect_equal_bits(gradient, make_value<T>(s.x(), dx), "dx");
 }
 
-TEST(MaxPool2d, FindsMaximaAndFirstPositionsInF32) {
+TEST(MaxPool, FindsMaximaAndFirstPositionsInF32) {
   for (const PoolingCase& s : kCases) expect_pooling<float>(s, false);
 }
-TEST(MaxPool2d, FindsMaximaAndFirstPositionsInF64) {
+TEST(MaxPool, FindsMaximaAndFirstPositionsInF64) {
   for (const PoolingCase& s : kCases) expect_pooling<double>(s, false);
 }
-TEST(MaxPool2d, LetsTheFirstNaNWin) {
+TEST(MaxPool, LetsTheFirstNaNWin) {
   for (const PoolingCase& s : kCases) expect_pooling<float>(s, true);
   for (const PoolingCase& s : kCases) expect_pooling<double>(s, true);
 }
 
-TEST(MaxPool2d, NeverTakesPaddingForTheMaximum) {
+TEST(MaxPool, NeverTakesPaddingForTheMaximum) {
   const PoolingCase s{1, {2, 2}, 1, {3, 3}, {2, 2}, {1, 1}};
   const float lowest = -std::numeric_limits<float>::infinity();
   const Value x = make_value<float>(s.x(), {lowest, lowest, lowest, lowest});
-  const auto results = run_kernel(ir::OpId::max_pool2d, s.attributes(), {x},
+  const auto results = run_kernel(ir::OpId::max_pool, s.attributes(), {x},
                                   {{Dtype::f32, s.y()}, {Dtype::u8, s.y()}});
   EXPECT_EQ(results[1].data<std::uint8_t>()[0], 4) << "the first pixel inside the image";
 }
 
-TEST(MaxPool2d, GradientKeepsInfinityAndNaNWhereTheyBelong) {
+TEST(MaxPool, GradientKeepsInfinityAndNaNWhereTheyBelong) {
   const PoolingCase s{1, {2, 2}, 1, {2, 2}, {2, 2}, {0, 0}};
   const float infinity = std::numeric_limits<float>::infinity();
   const Value dx =
-      run_kernel(ir::OpId::max_pool2d_gradient, s.sized_attributes(),
+      run_kernel(ir::OpId::max_pool_gradient, s.sized_attributes(),
                  {make_value<float>(s.y(), {infinity}), make_value<std::uint8_t>(s.y(), {2})},
                  {{Dtype::f32, s.x()}})[0];
   EXPECT_EQ(dx.elements<float>(), (std::vector<float>{0, 0, infinity, 0}));
 }
 
-TEST(MaxPool2d, OfAnEmptyBatchDoesNothing) {
+TEST(MaxPool, OfAnEmptyBatchDoesNothing) {
   const PoolingCase s{0, {4, 4}, 3, {2, 2}, {2, 2}, {0, 0}};
-  run_kernel(ir::OpId::max_pool2d, s.attributes(), {empty_value(Dtype::f32, s.x())},
+  run_kernel(ir::OpId::max_pool, s.attributes(), {empty_value(Dtype::f32, s.x())},
              {{Dtype::f32, s.y()}, {Dtype::u8, s.y()}});
 }
 
-TEST(MaxPool2d, OfIntegersIsAnError) {
+TEST(MaxPool, OfIntegersIsAnError) {
   const PoolingCase& s = kCases[0];
-  const Call call(ir::OpId::max_pool2d, s.attributes(), {empty_value(Dtype::i32, s.x())},
+  const Call call(ir::OpId::max_pool, s.attributes(), {empty_value(Dtype::i32, s.x())},
                   {{Dtype::i32, s.y()}, {Dtype::u8, s.y()}});
   EXPECT_THROW(call.prepare(), Error);
 }

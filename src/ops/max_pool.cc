@@ -51,15 +51,15 @@ void check_index(const char* where, const TensorType& index, const Shape& expect
 }
 
 std::vector<TensorType> infer_pool(const ir::OpCall& call) {
-  check_count("max_pool2d", call, 1);
+  check_count("max_pool", call, 1);
   const TensorType& x = call.inputs[0];
-  check_dtype("max_pool2d", "x", x, {Dtype::f32, Dtype::f64});
-  const Shape y = sizes_of("max_pool2d", call).y();
+  check_dtype("max_pool", "x", x, {Dtype::f32, Dtype::f64});
+  const Shape y = sizes_of("max_pool", call).y();
   return {{x.dtype, y}, {Dtype::u8, y}};
 }
 
 std::vector<TensorType> infer_gradient(const ir::OpCall& call) {
-  constexpr const char* kName = "max_pool2d_gradient";
+  constexpr const char* kName = "max_pool_gradient";
   check_count(kName, call, 2);
   const TensorType& dy = call.inputs[0];
   check_dtype(kName, "dy", dy, {Dtype::f32, Dtype::f64});
@@ -70,7 +70,7 @@ std::vector<TensorType> infer_gradient(const ir::OpCall& call) {
 }
 
 std::vector<TensorType> infer_gather(const ir::OpCall& call) {
-  constexpr const char* kName = "max_pool2d_gather";
+  constexpr const char* kName = "max_pool_gather";
   check_count(kName, call, 2);
   const TensorType& x = call.inputs[0];
   check_dtype(kName, "x", x, {Dtype::f32, Dtype::f64});
@@ -92,7 +92,7 @@ Tensor scatter(const Tensor& dy, const Tensor& index, const Shape& x,
   const Tensor inputs[] = {dy, index};
   ir::Attributes sized = window_only(attributes);
   sized.add("size", Numbers(x.begin() + 1, x.end() - 1));
-  return apply_one(kMaxPool2dGradient, inputs, sized, {});
+  return apply_one(kMaxPoolGradient, inputs, sized, {});
 }
 
 Gradients pool_gradient(const ir::GradientCall& call) {
@@ -103,7 +103,7 @@ Gradients pool_gradient(const ir::GradientCall& call) {
 // Scattering and gathering at the same positions are each other's transposes.
 Gradients gradient_gradient(const ir::GradientCall& call) {
   const Tensor inputs[] = {*call.dy[0], call.inputs[1]};
-  return {apply_one(kMaxPool2dGather, inputs, window_only(call.attributes), {}), std::nullopt};
+  return {apply_one(kMaxPoolGather, inputs, window_only(call.attributes), {}), std::nullopt};
 }
 
 Gradients gather_gradient(const ir::GradientCall& call) {
@@ -113,7 +113,7 @@ Gradients gather_gradient(const ir::GradientCall& call) {
 
 // A comparison for each element of each window.
 ir::Cost pool_cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  const auto taps = static_cast<double>(sizes_of("max_pool2d", call).window.taps());
+  const auto taps = static_cast<double>(sizes_of("max_pool", call).window.taps());
   return {taps * static_cast<double>(results[0].elements()), traffic(call, results)};
 }
 
@@ -123,9 +123,9 @@ ir::Cost gradient_cost(const ir::OpCall& call, std::span<const TensorType> resul
 
 }  // namespace
 
-constinit const ir::Op kMaxPool2d = {
-    .id = ir::OpId::max_pool2d,
-    .name = "max_pool2d",
+constinit const ir::Op kMaxPool = {
+    .id = ir::OpId::max_pool,
+    .name = "max_pool",
     .doc =
         "The largest element of each window of x (N, spatial..., C), one to three spatial axes, "
         "and its position in the window (row-major, u8): the first of equal ones, the first NaN "
@@ -137,9 +137,9 @@ constinit const ir::Op kMaxPool2d = {
     .cost = pool_cost,
 };
 
-constinit const ir::Op kMaxPool2dGradient = {
-    .id = ir::OpId::max_pool2d_gradient,
-    .name = "max_pool2d_gradient",
+constinit const ir::Op kMaxPoolGradient = {
+    .id = ir::OpId::max_pool_gradient,
+    .name = "max_pool_gradient",
     .doc =
         "dy summed to where each window's maximum was, in ascending order of the windows. dy (N, "
         "windows..., C) f32 or f64, the index u8 -> (N, spatial..., C).",
@@ -149,9 +149,9 @@ constinit const ir::Op kMaxPool2dGradient = {
     .cost = gradient_cost,
 };
 
-constinit const ir::Op kMaxPool2dGather = {
-    .id = ir::OpId::max_pool2d_gather,
-    .name = "max_pool2d_gather",
+constinit const ir::Op kMaxPoolGather = {
+    .id = ir::OpId::max_pool_gather,
+    .name = "max_pool_gather",
     .doc =
         "x (N, spatial..., C) at each window's recorded position. f32 or f64, the index (N, "
         "windows..., C) u8 -> (N, windows..., C).",
@@ -169,7 +169,7 @@ Tensor pooled(const char* where, const Tensor& x, const PoolOptions& options,
     const int rank = ir::rank_of_images(where, x.shape());
     return ir::pooling_attributes(pooling_window(where, options, rank));
   });
-  return apply_one(kMaxPool2d, {&x, 1}, attributes, location);
+  return apply_one(kMaxPool, {&x, 1}, attributes, location);
 }
 
 }  // namespace

@@ -121,37 +121,37 @@ void expect_convolutions(const ConvolutionCase& s) {
   }
 }
 
-TEST(Conv2d, AndItsGradientsFollowTheDefinitionInF32) {
+TEST(Conv, AndItsGradientsFollowTheDefinitionInF32) {
   for (const ConvolutionCase& s : kCases) expect_convolutions<float>(s);
 }
 
-TEST(Conv2d, AndItsGradientsFollowTheDefinitionInF64) {
+TEST(Conv, AndItsGradientsFollowTheDefinitionInF64) {
   for (const ConvolutionCase& s : kCases) expect_convolutions<double>(s);
 }
 
-TEST(Conv2d, OfAnEmptyBatchGivesZeroGradientOfTheWeight) {
+TEST(Conv, OfAnEmptyBatchGivesZeroGradientOfTheWeight) {
   const ConvolutionCase s{0, {5, 5}, 2, 3, {3, 3}, {1, 1}, {1, 1}, {1, 1}};
   for (const Dtype dtype : {Dtype::f32, Dtype::f64}) {
     const Value x = empty_value(dtype, s.x()), dy = empty_value(dtype, s.y());
     const Value w = empty_value(dtype, s.w());
-    run_kernel(ir::OpId::conv2d, s.attributes(ir::OpId::conv2d), {x, w}, {{dtype, s.y()}});
-    const ir::OpId op = ir::OpId::conv2d_weight_gradient;
+    run_kernel(ir::OpId::conv, s.attributes(ir::OpId::conv), {x, w}, {{dtype, s.y()}});
+    const ir::OpId op = ir::OpId::conv_weight_gradient;
     const Value dw = run_kernel(op, s.attributes(op), {x, dy}, {{dtype, s.w()}})[0];
     for (const unsigned char byte : dw.elements<unsigned char>()) ASSERT_EQ(byte, 0);
   }
 }
 
-TEST(Conv2d, WithoutInputChannelsGivesZeros) {
+TEST(Conv, WithoutInputChannelsGivesZeros) {
   const ConvolutionCase s{1, {5, 5}, 0, 3, {3, 3}, {1, 1}, {1, 1}, {1, 1}};
-  const Value y = run_kernel(ir::OpId::conv2d, s.attributes(ir::OpId::conv2d),
+  const Value y = run_kernel(ir::OpId::conv, s.attributes(ir::OpId::conv),
                              {empty_value(Dtype::f32, s.x()), empty_value(Dtype::f32, s.w())},
                              {{Dtype::f32, s.y()}})[0];
   EXPECT_EQ(y.elements<float>(), std::vector<float>(75, 0.0F));
 }
 
-TEST(Conv2d, OfBytesIsAnError) {
+TEST(Conv, OfBytesIsAnError) {
   const ConvolutionCase& s = kCases[0];
-  const Call call(ir::OpId::conv2d, s.attributes(ir::OpId::conv2d),
+  const Call call(ir::OpId::conv, s.attributes(ir::OpId::conv),
                   {empty_value(Dtype::u8, s.x()), empty_value(Dtype::u8, s.w())},
                   {{Dtype::u8, s.y()}});
   EXPECT_THROW(call.prepare(), Error);
@@ -159,10 +159,10 @@ TEST(Conv2d, OfBytesIsAnError) {
 
 TEST(OneDnn, FailuresBecomeErrorsThatNameTheOp) {
   try {
-    onednn::guarded("conv2d", [] { throw dnnl::error(dnnl_unimplemented, "no such primitive"); });
+    onednn::guarded("conv", [] { throw dnnl::error(dnnl_unimplemented, "no such primitive"); });
     FAIL() << "nothing was thrown";
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("conv2d"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("conv"), std::string::npos);
     EXPECT_NE(std::string(error.what()).find("no such primitive"), std::string::npos);
   }
 }

@@ -27,17 +27,12 @@ using onednn::Argument;
 using onednn::Place;
 using onednn::Recipe;
 
-const char* name_of_op(ir::OpId op) {
-  if (op == ir::OpId::conv2d) return "conv2d";
-  return op == ir::OpId::conv2d_input_gradient ? "conv2d_input_gradient" : "conv2d_weight_gradient";
-}
-
 using ir::WindowAxis;
 using ir::WindowSizes;
 
 WindowSizes sizes_of(const KernelCall& call) {
-  return ir::convolution_sizes(name_of_op(call.op), call.op, call.inputs[0].shape,
-                               call.inputs[1].shape, call.attributes);
+  return ir::convolution_sizes(call.op, call.inputs[0].shape, call.inputs[1].shape,
+                               call.attributes);
 }
 
 double multiplications(const WindowSizes& s) {
@@ -107,9 +102,9 @@ DataTypes data_types_of(const KernelCall& call) {
   const memory::data_type second = onednn::data_type_of(call.input_dtypes[1]);
   const memory::data_type result = onednn::data_type_of(call.output_dtypes[0]);
   switch (call.op) {
-    case ir::OpId::conv2d_input_gradient:
+    case ir::OpId::conv_input_gradient:
       return {result, second, first};
-    case ir::OpId::conv2d_weight_gradient:
+    case ir::OpId::conv_weight_gradient:
       return {first, result, second};
     default:
       return {first, second, result};
@@ -220,8 +215,8 @@ void make(const KernelCall& call, Recipe& recipe) {
     }
   }
   Descriptions direct(sizes, types, dnnl::algorithm::convolution_direct);
-  if (call.op == ir::OpId::conv2d_weight_gradient && is_strided_1x1(sizes) &&
-      sizes.c < onednn::kChannelsOfStrided1x1) {
+  if (call.op == ir::OpId::conv_weight_gradient && is_strided_1x1(sizes) &&
+      sizes.c_of_group() < onednn::kChannelsOfStrided1x1) {
     put_channels_first(sizes, types, direct);
   }
   add(direct, recipe);
@@ -246,20 +241,20 @@ class ZeroKernel final : public PreparedKernel {
 };
 
 std::unique_ptr<PreparedKernel> prepare_onednn(const KernelCall& call) {
-  const char* const name = name_of_op(call.op);
+  const char* const name = ir::convolution_name(call.op);
   switch (call.op) {
-    case ir::OpId::conv2d:
+    case ir::OpId::conv:
       return onednn::prepare(name, call, make<add_forward>);
-    case ir::OpId::conv2d_input_gradient:
+    case ir::OpId::conv_input_gradient:
       return onednn::prepare(name, call, make<add_input_gradient>);
     default:
       return onednn::prepare(name, call, make<add_weight_gradient>);
   }
 }
 
-std::unique_ptr<PreparedKernel> prepare_conv2d(const KernelCall& call) {
+std::unique_ptr<PreparedKernel> prepare_conv(const KernelCall& call) {
   const Dtype dtype = call.output_dtypes[0];
-  const char* name = name_of_op(call.op);
+  const char* name = ir::convolution_name(call.op);
   if (dtype != Dtype::f32 && dtype != Dtype::f64) {
     raise({.where = name,
            .what = "there is no convolution in this type on the CPU",
@@ -279,8 +274,8 @@ std::unique_ptr<PreparedKernel> prepare_conv2d(const KernelCall& call) {
 
 }  // namespace
 
-const Kernel kConv2d{.accepts = nullptr, .prepare = prepare_conv2d};
-const Kernel kConv2dInputGradient{.accepts = nullptr, .prepare = prepare_conv2d};
-const Kernel kConv2dWeightGradient{.accepts = nullptr, .prepare = prepare_conv2d};
+const Kernel kConv{.accepts = nullptr, .prepare = prepare_conv};
+const Kernel kConvInputGradient{.accepts = nullptr, .prepare = prepare_conv};
+const Kernel kConvWeightGradient{.accepts = nullptr, .prepare = prepare_conv};
 
 }  // namespace sinter::backend::cpu
