@@ -10,7 +10,7 @@ namespace sinter {
 // Everything a user can do wrong, and everything a machine can fail at, is reported by this type.
 // what() reads `where: what is wrong; got ...; expected ...; hint` on one line:
 //
-//   conv [model.cc:12]: the channels do not divide into groups; got 3 input and 4 output channels, ...
+//   conv [model.cc:12]: the number of groups is out of range; got 0; expected at least 1
 //
 // The conv here stands in line 12 of the user's program.
 class Error : public std::runtime_error {

@@ -84,9 +84,9 @@ constexpr const char* convolution_name(OpId op) {
 WindowSizes convolution_sizes(OpId op, const Shape& first, const Shape& second,
                               const Attributes& attributes);
 
-// The lengths of the image that a transposed convolution gives: the shortest on which the window has
-// the places along y (N, windows..., O), and `output_padding` more at each axis' end, which is less
-// than the stride (fewer than another window takes). Throws Error where there is none.
+// The lengths of the image that a transposed convolution of y (N, windows..., O) gives: the
+// shortest on which there are so many windows, and `output_padding` more at each axis' end, which
+// is less than the stride (fewer than another window takes). Throws Error where there is none.
 std::vector<std::int64_t> transposed_image(const char* where, const Window& window, const Shape& y,
                                            const Shape& w,
                                            const std::vector<std::int64_t>& output_padding);

@@ -5,9 +5,9 @@
 // operand is never written out: its loader turns the place (pixel, tap and channel) into an address
 // while a tile is fetched. For a group, with the taps of the whole kernel:
 //   conv             y  (N windows, O) = windows of x (N windows, taps C) * w^T (taps C, O)
-//   input gradient   dx (N pixels, C)  = windows of dy (N pixels, taps O) * w (taps O, C), where the
-//                    windows are those outputs that read the pixel: (pixel + padding - tap
-//                    dilation) / stride along each axis
+//   input gradient   dx (N pixels, C)  = windows of dy (N pixels, taps O) * w (taps O, C), where a
+//                    window is those outputs that read the pixel: (pixel + padding - tap dilation)
+//                    / stride along each axis
 //   weight gradient  dw (O, taps C) = dy^T (O, N windows) * windows of x (N windows, taps C); K is
 //                    long and the result small, so here K is cut into slices as a rule
 // Channels are innermost everywhere, so fetches are 16 bytes wide where C (or O) of a group is a
