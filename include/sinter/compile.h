@@ -39,7 +39,7 @@ struct ProgramReport {
   // Of these the ones that run without machine code of their own, more slowly: "fused: add: why".
   // With SINTER_DEBUG=1 they are printed when the program is made.
   std::vector<std::string> interpreted;
-  // Steps whose first choice of a kernel this machine's libraries do not have: "conv2d: what runs,
+  // Steps whose first choice of a kernel this machine's libraries do not have: "conv: what runs,
   // and why". Printed likewise.
   std::vector<std::string> substituted;
   std::string text;  // the program, a step a line

@@ -203,14 +203,14 @@ const dnnl::primitive_attr& user_scratchpad() {
   return instance;
 }
 
-dnnl::memory::data_type data_type(Dtype dtype) {
+dnnl::memory::data_type data_type_of(Dtype dtype) {
   if (dtype == Dtype::bf16) return dnnl::memory::data_type::bf16;
   return dtype == Dtype::f16 ? dnnl::memory::data_type::f16 : dnnl::memory::data_type::f32;
 }
 
 dnnl::memory::desc plain(Dtype dtype, const dnnl::memory::dims& lengths,
                          const dnnl::memory::dims& strides) {
-  return {lengths, data_type(dtype), strides};
+  return {lengths, data_type_of(dtype), strides};
 }
 
 bool multiplies_bf16() {
@@ -229,18 +229,18 @@ dnnl::matmul::primitive_desc matmul(const dnnl::memory::desc& a, const dnnl::mem
 
 dnnl::convolution_forward::primitive_desc forward(const Convolution& c) {
   return Maker<dnnl::convolution_forward>::make(dnnl::prop_kind::forward_training, c.algorithm, c.x,
-                                                c.w, c.y, c.stride, c.dilation, c.padding,
-                                                c.padding);
+                                                c.w, c.y, c.stride, c.dilation, c.padding_low,
+                                                c.padding_high);
 }
 
 dnnl::convolution_backward_data::primitive_desc input_gradient(const Convolution& c) {
   return Maker<dnnl::convolution_backward_data, dnnl::convolution_forward::primitive_desc>::make(
-      forward(c), c.algorithm, c.x, c.w, c.y, c.stride, c.dilation, c.padding, c.padding);
+      forward(c), c.algorithm, c.x, c.w, c.y, c.stride, c.dilation, c.padding_low, c.padding_high);
 }
 
 dnnl::convolution_backward_weights::primitive_desc weight_gradient(const Convolution& c) {
   return Maker<dnnl::convolution_backward_weights, dnnl::convolution_forward::primitive_desc>::make(
-      forward(c), c.algorithm, c.x, c.w, c.y, c.stride, c.dilation, c.padding, c.padding);
+      forward(c), c.algorithm, c.x, c.w, c.y, c.stride, c.dilation, c.padding_low, c.padding_high);
 }
 
 std::int64_t Recipe::reserve(const dnnl::memory::desc& desc) {

@@ -179,11 +179,13 @@ template <class O, class A, class B>
 struct Params {
   typename A::Params a;
   typename B::Params b;
-  O* y;  // (slices, products, M, N)
+  O* y;  // of one slice after the other
   int m, n, k;
+  std::int64_t row_stride, product_stride;  // from a row of y to the next, from a product's y
   int slices;
   int slice_depth;        // of K, a multiple of kStep
   std::int64_t products;  // independent ones of this size
+  std::int64_t slice_elements;
   std::int64_t row_tiles, column_tiles;
   bool aligned;                 // rows of y begin at multiples of 16 bytes
   Walk a_products, b_products;  // where their operands begin
@@ -231,12 +233,13 @@ __device__ __forceinline__ void multiply_tiles(const T (&a)[kStep][kTile + kVect
 }
 
 template <class T, class O>
-__device__ __forceinline__ void store_sums(const T (&sums)[kRows][kVector], O* y, int row,
-                                           int column, int m, int n, bool aligned) {
+__device__ __forceinline__ void store_sums(const T (&sums)[kRows][kVector], O* y,
+                                           std::int64_t stride, int row, int column, int m, int n,
+                                           bool aligned) {
 #pragma unroll
   for (int i = 0; i < kRows; ++i) {
     if (row + i >= m) return;
-    O* to = y + static_cast<std::int64_t>(row + i) * n + column;
+    O* to = y + (row + i) * stride + column;
     if (aligned && column + kVector <= n) {
       Vector<O> vector;
       for (int j = 0; j < kVector; ++j) vector.at[j] = rounded_to<O>(sums[i][j]);
@@ -294,8 +297,8 @@ __global__ void __launch_bounds__(kThreads) multiply(Params<O, A, B> p) {
       __syncthreads();
     }
   }
-  O* y = p.y + rows.quotient * (static_cast<std::int64_t>(p.m) * p.n);
-  store_sums(sums, y, row + thread_row, column + thread_column, p.m, p.n, p.aligned);
+  O* y = p.y + product.quotient * p.slice_elements + product.remainder * p.product_stride;
+  store_sums(sums, y, p.row_stride, row + thread_row, column + thread_column, p.m, p.n, p.aligned);
 }
 
 template <class T, class O>
@@ -320,6 +323,14 @@ __global__ void fold_slices(FoldParams<T, O> p) {
 struct Size {
   std::int64_t m, n, k, products;
 };
+
+// How the products' results lie: each dense and one behind the other, or in strips side by side, as
+// the channels of groups are.
+struct Result {
+  std::int64_t row_stride, product_stride;
+};
+inline Result one_by_one(const Size& size) { return {size.n, size.m * size.n}; }
+inline Result side_by_side(const Size& size) { return {size.n * size.products, size.n}; }
 
 // Slices of K: as many as give 256 blocks, two for each multiprocessor of the larger GPUs, but none
 // shorter than 128.
@@ -349,7 +360,7 @@ std::int64_t workspace_bytes(const Size& s) {
 
 // Enqueues the products of all slices.
 template <class T, class O, class A, class B>
-void launch_slices(const char* where, const Size& s, const Slices& slices,
+void launch_slices(const char* where, const Size& s, const Slices& slices, const Result& result,
                    const typename A::Params& a, const typename B::Params& b, const Walk& a_products,
                    const Walk& b_products, O* to, cudaStream_t stream) {
   Params<O, A, B> params{};
@@ -361,10 +372,13 @@ void launch_slices(const char* where, const Size& s, const Slices& slices,
   params.k = static_cast<int>(s.k);
   params.slices = static_cast<int>(slices.count);
   params.slice_depth = static_cast<int>(slices.depth);
+  params.row_stride = result.row_stride;
+  params.product_stride = result.product_stride;
   params.products = s.products;
+  params.slice_elements = s.products * s.m * s.n;
   params.row_tiles = (s.m + kTile - 1) / kTile;
   params.column_tiles = (s.n + kTile - 1) / kTile;
-  params.aligned = is_aligned<O>(to, s.n);
+  params.aligned = is_aligned<O>(to, result.row_stride | result.product_stride);
   params.a_products = a_products;
   params.b_products = b_products;
   const std::int64_t blocks = slices.count * s.products * params.row_tiles * params.column_tiles;
@@ -375,19 +389,21 @@ void launch_slices(const char* where, const Size& s, const Slices& slices,
 
 // Enqueues Y = A B with the loaders' parameters given; computed in T, stored as O.
 template <class T, class O, class A, class B>
-void launch_product(const char* where, const Size& s, const typename A::Params& a,
-                    const typename B::Params& b, const Walk& a_products, const Walk& b_products,
-                    const LaunchCall& call) {
+void launch_product(const char* where, const Size& s, const Result& result,
+                    const typename A::Params& a, const typename B::Params& b,
+                    const Walk& a_products, const Walk& b_products, const LaunchCall& call) {
   const std::int64_t elements = s.products * s.m * s.n;
   if (elements == 0) return;
   const Slices slices = slices_of(s);
   auto* const y = static_cast<O*>(call.outputs[0]);
   if (slices.count == 1) {
-    launch_slices<T, O, A, B>(where, s, slices, a, b, a_products, b_products, y, call.stream);
+    launch_slices<T, O, A, B>(where, s, slices, result, a, b, a_products, b_products, y,
+                              call.stream);
     return;
   }
   auto* const parts = static_cast<T*>(call.workspace);
-  launch_slices<T, T, A, B>(where, s, slices, a, b, a_products, b_products, parts, call.stream);
+  launch_slices<T, T, A, B>(where, s, slices, result, a, b, a_products, b_products, parts,
+                            call.stream);
   launch_items(where, fold_slices<T, O>, elements, call.stream,
                FoldParams<T, O>{parts, y, elements, static_cast<int>(slices.count)});
 }

@@ -1,5 +1,6 @@
-// Max pooling of images (N, H, W, C), vectorised over channels. Each result element is written by
-// one thread from its own index only, so the bits do not depend on the number of threads.
+// Max pooling of images (N, spatial..., C), vectorised over channels. Each result element is
+// written by one thread from its own index only, so the bits do not depend on the number of
+// threads.
 #include <algorithm>
 #include <cstdint>
 #include <limits>
@@ -9,29 +10,46 @@
 #include "backend/cpu/isa.h"
 #include "backend/cpu/kernels/kernel.h"
 #include "base/parallel.h"
+#include "ir/window.h"
 #include "sinter/error.h"
 
 namespace sinter::backend::cpu {
 namespace {
 
-// x (N, H, W, C), y (N, HO, WO, C).
-struct Pooling {
-  std::int64_t n, h, w, c, ho, wo, kernel_h, kernel_w, stride_h, stride_w, padding_h, padding_w;
+using ir::WindowAxis;
+using ir::WindowSizes;
 
-  // The part [begin, end) of a window's axis that lies inside the image.
-  static std::int64_t begin(std::int64_t start) { return start < 0 ? -start : 0; }
-  static std::int64_t end(std::int64_t start, std::int64_t kernel, std::int64_t length) {
-    return std::max<std::int64_t>(0, std::min(kernel, length - start));
-  }
+// The part [begin, end) of a range of taps or of windows.
+struct Range {
+  std::int64_t begin, end;
 };
 
-Pooling pooling_of(const KernelCall& call, const Shape& x, const Shape& y) {
-  const auto& kernel = call.attributes.integers("kernel");
-  const auto& stride = call.attributes.integers("stride");
-  const auto& padding = call.attributes.integers("padding");
-  return {x[0],      x[1],      x[2],      x[3],      y[1],       y[2],
-          kernel[0], kernel[1], stride[0], stride[1], padding[0], padding[1]};
+// The taps of a window along one axis that lie inside the image; the first tap is at `start`.
+[[gnu::always_inline]] inline Range taps_inside(const WindowAxis& axis, std::int64_t start,
+                                                std::int64_t length) {
+  return {start < 0 ? -start : 0, std::max<std::int64_t>(0, std::min(axis.kernel, length - start))};
 }
+
+// The windows along one axis that contain a pixel, counted from the first padded one.
+[[gnu::always_inline]] inline Range windows_on(const WindowAxis& axis, std::int64_t pixel,
+                                               std::int64_t windows) {
+  return {pixel < axis.kernel ? 0 : (pixel - axis.kernel) / axis.stride + 1,
+          std::min(windows, pixel / axis.stride + 1)};
+}
+
+// A row of windows: its image, and where its windows' first taps lie along the outer axes.
+template <class T>
+struct Row {
+  const T* image;
+  std::int64_t front, top;
+
+  [[gnu::always_inline]] inline Row(const WindowSizes& s, const T* x, std::int64_t row) {
+    const std::int64_t plane = row / s.windows[1];
+    image = x + plane / s.windows[0] * s.pixels() * s.c;
+    front = plane % s.windows[0] * s.window.axes[0].stride - s.window.axes[0].low;
+    top = row % s.windows[1] * s.window.axes[1].stride - s.window.axes[1].low;
+  }
+};
 
 // ---- rows: one row of the result, for all instruction sets ----
 
@@ -48,15 +66,19 @@ struct Pixels {
   std::uint8_t position[256 + kPass];
   int count = 0;
 
-  [[gnu::always_inline]] inline Pixels(const Pooling& p, const T* image, std::int64_t top,
-                                       std::int64_t left) {
-    const std::int64_t h_end = Pooling::end(top, p.kernel_h, p.h);
-    const std::int64_t w_begin = Pooling::begin(left);
-    const std::int64_t w_end = Pooling::end(left, p.kernel_w, p.w);
-    for (std::int64_t kh = Pooling::begin(top); kh < h_end; ++kh) {
-      for (std::int64_t kw = w_begin; kw < w_end; ++kw) {
-        from[count] = image + ((top + kh) * p.w + left + kw) * p.c;
-        position[count++] = static_cast<std::uint8_t>(kh * p.kernel_w + kw);
+  [[gnu::always_inline]] inline Pixels(const WindowSizes& s, const Row<T>& row, std::int64_t left) {
+    const auto& axes = s.window.axes;
+    const Range planes = taps_inside(axes[0], row.front, s.image[0]);
+    const Range rows = taps_inside(axes[1], row.top, s.image[1]);
+    const Range columns = taps_inside(axes[2], left, s.image[2]);
+    for (std::int64_t kd = planes.begin; kd < planes.end; ++kd) {
+      for (std::int64_t kh = rows.begin; kh < rows.end; ++kh) {
+        const std::int64_t line = (row.front + kd) * s.image[1] + row.top + kh;
+        const std::int64_t first = (kd * axes[1].kernel + kh) * axes[2].kernel;
+        for (std::int64_t kw = columns.begin; kw < columns.end; ++kw) {
+          from[count] = row.image + (line * s.image[2] + left + kw) * s.c;
+          position[count++] = static_cast<std::uint8_t>(first + kw);
+        }
       }
     }
     while (count % kPass != 0) {
@@ -92,21 +114,21 @@ template <class T>
 
 template <class T>
 struct ForwardRow {
-  [[gnu::always_inline]] static inline void call(const Pooling& p, const T* x, T* y,
-                                                 std::uint8_t* index, std::int64_t row) {
-    const T* image = x + row / p.ho * p.h * p.w * p.c;
-    const std::int64_t top = row % p.ho * p.stride_h - p.padding_h;
-    for (std::int64_t wo = 0; wo < p.wo; ++wo) {
-      const Pixels<T> pixels(p, image, top, wo * p.stride_w - p.padding_w);
-      const std::int64_t at = (row * p.wo + wo) * p.c;
+  [[gnu::always_inline]] static inline void call(const WindowSizes& s, const T* x, T* y,
+                                                 std::uint8_t* index, std::int64_t number) {
+    const WindowAxis& columns = s.window.axes[2];
+    const Row<T> row(s, x, number);
+    for (std::int64_t column = 0; column < s.windows[2]; ++column) {
+      const Pixels<T> pixels(s, row, column * columns.stride - columns.low);
+      const std::int64_t at = (number * s.windows[2] + column) * s.c;
       if (pixels.count == 0) {  // a window of padding only
-        std::fill_n(y + at, p.c, -std::numeric_limits<T>::infinity());
-        std::fill_n(index + at, p.c, std::uint8_t{0});
+        std::fill_n(y + at, s.c, -std::numeric_limits<T>::infinity());
+        std::fill_n(index + at, s.c, std::uint8_t{0});
         continue;
       }
-      pass<true>(pixels, 0, p.c, y + at, index + at);
+      pass<true>(pixels, 0, s.c, y + at, index + at);
       for (int k = kPass; k < pixels.count; k += kPass) {
-        pass<false>(pixels, k, p.c, y + at, index + at);
+        pass<false>(pixels, k, s.c, y + at, index + at);
       }
     }
   }
@@ -144,32 +166,38 @@ struct ForwardRow {
   }
 };
 
-// dx of one row: every pixel asks the windows that contain it, in ascending (ho, wo) order.
+// dx of one row: every pixel asks the windows that contain it, in ascending order.
 template <class T>
 struct GradientRow {
-  [[gnu::always_inline]] static inline void call(const Pooling& p, const T* dy,
+  [[gnu::always_inline]] static inline void call(const WindowSizes& s, const T* dy,
                                                  const std::uint8_t* index, T* dx,
                                                  std::int64_t row) {
-    const std::int64_t n = row / p.h;
-    const std::int64_t h = row % p.h + p.padding_h;
-    const std::int64_t ho_begin = h < p.kernel_h ? 0 : (h - p.kernel_h) / p.stride_h + 1;
-    const std::int64_t ho_end = std::min(p.ho, h / p.stride_h + 1);
-    for (std::int64_t column = 0; column < p.w; ++column) {
-      T* to = dx + (row * p.w + column) * p.c;
-      const std::int64_t w = column + p.padding_w;
-      const std::int64_t wo_begin = w < p.kernel_w ? 0 : (w - p.kernel_w) / p.stride_w + 1;
-      const std::int64_t wo_end = std::min(p.wo, w / p.stride_w + 1);
+    const auto& axes = s.window.axes;
+    const std::int64_t plane = row / s.image[1];
+    const std::int64_t n = plane / s.image[0];
+    const std::int64_t d = plane % s.image[0] + axes[0].low;
+    const std::int64_t h = row % s.image[1] + axes[1].low;
+    const Range planes = windows_on(axes[0], d, s.windows[0]);
+    const Range rows = windows_on(axes[1], h, s.windows[1]);
+    for (std::int64_t column = 0; column < s.image[2]; ++column) {
+      T* to = dx + (row * s.image[2] + column) * s.c;
+      const std::int64_t w = column + axes[2].low;
+      const Range columns = windows_on(axes[2], w, s.windows[2]);
       bool first = true;
-      for (std::int64_t ho = ho_begin; ho < ho_end; ++ho) {
-        for (std::int64_t wo = wo_begin; wo < wo_end; ++wo) {
-          const auto position =
-              static_cast<PositionOf<T>>((h - ho * p.stride_h) * p.kernel_w + w - wo * p.stride_w);
-          const std::int64_t at = ((n * p.ho + ho) * p.wo + wo) * p.c;
-          add(dy + at, index + at, position, p.c, first, to);
-          first = false;
+      for (std::int64_t i = planes.begin; i < planes.end; ++i) {
+        for (std::int64_t j = rows.begin; j < rows.end; ++j) {
+          const std::int64_t line = (n * s.windows[0] + i) * s.windows[1] + j;
+          const std::int64_t line_tap =
+              ((d - i * axes[0].stride) * axes[1].kernel + h - j * axes[1].stride) * axes[2].kernel;
+          for (std::int64_t k = columns.begin; k < columns.end; ++k) {
+            const auto position = static_cast<PositionOf<T>>(line_tap + w - k * axes[2].stride);
+            const std::int64_t at = (line * s.windows[2] + k) * s.c;
+            add(dy + at, index + at, position, s.c, first, to);
+            first = false;
+          }
         }
       }
-      if (first) std::fill(to, to + p.c, T{0});
+      if (first) std::fill(to, to + s.c, T{0});
     }
   }
 
@@ -197,18 +225,18 @@ struct GradientRow {
 // x at the recorded positions of one row of windows.
 template <class T>
 struct GatherRow {
-  [[gnu::always_inline]] static inline void call(const Pooling& p, const T* x,
+  [[gnu::always_inline]] static inline void call(const WindowSizes& s, const T* x,
                                                  const std::uint8_t* index, T* y,
-                                                 std::int64_t row) {
-    const T* image = x + row / p.ho * p.h * p.w * p.c;
-    const std::int64_t top = row % p.ho * p.stride_h - p.padding_h;
-    for (std::int64_t wo = 0; wo < p.wo; ++wo) {
-      const Pixels<T> pixels(p, image, top, wo * p.stride_w - p.padding_w);
-      const std::int64_t at = (row * p.wo + wo) * p.c;
-      if (pixels.count == 0) std::fill_n(y + at, p.c, T{0});
-      if (pixels.count > 0) pass<true>(pixels, 0, p.c, index + at, y + at);
+                                                 std::int64_t number) {
+    const WindowAxis& columns = s.window.axes[2];
+    const Row<T> row(s, x, number);
+    for (std::int64_t column = 0; column < s.windows[2]; ++column) {
+      const Pixels<T> pixels(s, row, column * columns.stride - columns.low);
+      const std::int64_t at = (number * s.windows[2] + column) * s.c;
+      if (pixels.count == 0) std::fill_n(y + at, s.c, T{0});
+      if (pixels.count > 0) pass<true>(pixels, 0, s.c, index + at, y + at);
       for (int k = kPass; k < pixels.count; k += kPass) {
-        pass<false>(pixels, k, p.c, index + at, y + at);
+        pass<false>(pixels, k, s.c, index + at, y + at);
       }
     }
   }
@@ -240,54 +268,54 @@ struct GatherRow {
 
 // Parallel over rows; some 16 Ki elements of the larger side make a thread worth its start.
 template <class Row, class... Arguments>
-void run_rows(const Pooling& p, std::int64_t rows, std::int64_t row_elements,
+void run_rows(const WindowSizes& s, std::int64_t rows, std::int64_t row_elements,
               Arguments... arguments) {
   const std::int64_t grain =
       std::max<std::int64_t>(1, 16384 / std::max<std::int64_t>(1, row_elements));
   parallel_for(rows, grain, [&](std::int64_t begin, std::int64_t end) {
-    for_this_isa<Row>(begin, end, p, arguments...);
+    for_this_isa<Row>(begin, end, s, arguments...);
   });
 }
 
 template <class T>
 class MaxPool final : public PreparedKernel {
  public:
-  MaxPool(ir::OpId op, const Pooling& pooling) : op_(op), p_(pooling) {}
+  MaxPool(ir::OpId op, const WindowSizes& sizes) : op_(op), s_(sizes) {}
 
   void run(void* const* inputs, void* const* outputs, void*) const override {
     const auto* values = static_cast<const T*>(inputs[0]);
     auto* result = static_cast<T*>(outputs[0]);
-    const std::int64_t rows = p_.n * p_.ho;
-    const std::int64_t row_elements = p_.stride_h * p_.w * p_.c;
-    if (op_ == ir::OpId::max_pool2d) {
+    const auto& axes = s_.window.axes;
+    const std::int64_t rows = s_.n * s_.windows[0] * s_.windows[1];
+    const std::int64_t row_elements = axes[0].stride * axes[1].stride * s_.image[2] * s_.c;
+    if (op_ == ir::OpId::max_pool) {
       auto* index = static_cast<std::uint8_t*>(outputs[1]);
-      run_rows<ForwardRow<T>>(p_, rows, row_elements, values, result, index);
-    } else if (op_ == ir::OpId::max_pool2d_gradient) {
+      run_rows<ForwardRow<T>>(s_, rows, row_elements, values, result, index);
+    } else if (op_ == ir::OpId::max_pool_gradient) {
       const auto* index = static_cast<const std::uint8_t*>(inputs[1]);
-      run_rows<GradientRow<T>>(p_, p_.n * p_.h, p_.w * p_.c, values, index, result);
+      run_rows<GradientRow<T>>(s_, s_.n * s_.image[0] * s_.image[1], s_.image[2] * s_.c, values,
+                               index, result);
     } else {
       const auto* index = static_cast<const std::uint8_t*>(inputs[1]);
-      run_rows<GatherRow<T>>(p_, rows, row_elements, values, index, result);
+      run_rows<GatherRow<T>>(s_, rows, row_elements, values, index, result);
     }
   }
 
  private:
   ir::OpId op_;
-  Pooling p_;
+  WindowSizes s_;
 };
 
 std::unique_ptr<PreparedKernel> prepare_pooling(const KernelCall& call) {
-  const bool gradient = call.op == ir::OpId::max_pool2d_gradient;
-  const Shape& outer = gradient ? call.outputs[0].shape : call.inputs[0].shape;
-  const Shape& inner = gradient ? call.inputs[0].shape : call.outputs[0].shape;
-  const Pooling pooling = pooling_of(call, outer, inner);
+  const char* where = call.op == ir::OpId::max_pool_gradient ? "max_pool_gradient" : "max_pool";
+  const WindowSizes sizes = ir::pooling_sizes(where, call.inputs[0].shape, call.attributes);
   switch (call.output_dtypes[0]) {
     case Dtype::f32:
-      return std::make_unique<MaxPool<float>>(call.op, pooling);
+      return std::make_unique<MaxPool<float>>(call.op, sizes);
     case Dtype::f64:
-      return std::make_unique<MaxPool<double>>(call.op, pooling);
+      return std::make_unique<MaxPool<double>>(call.op, sizes);
     default:
-      raise({.where = gradient ? "max_pool2d_gradient" : "max_pool2d",
+      raise({.where = where,
              .what = "there is no max pooling in this type on the CPU",
              .got = std::string(name_of(call.output_dtypes[0])),
              .expected = "f32 or f64",
@@ -297,8 +325,8 @@ std::unique_ptr<PreparedKernel> prepare_pooling(const KernelCall& call) {
 
 }  // namespace
 
-const Kernel kMaxPool2d{.accepts = nullptr, .prepare = prepare_pooling};
-const Kernel kMaxPool2dGradient{.accepts = nullptr, .prepare = prepare_pooling};
-const Kernel kMaxPool2dGather{.accepts = nullptr, .prepare = prepare_pooling};
+const Kernel kMaxPool{.accepts = nullptr, .prepare = prepare_pooling};
+const Kernel kMaxPoolGradient{.accepts = nullptr, .prepare = prepare_pooling};
+const Kernel kMaxPoolGather{.accepts = nullptr, .prepare = prepare_pooling};
 
 }  // namespace sinter::backend::cpu
