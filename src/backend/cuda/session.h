@@ -1,7 +1,7 @@
-// Runs a Program on a CUDA device: launched step by step at the first run, so that what goes wrong
-// has a step's name, and replayed as one graph from then on.
-#ifndef SINTER_BACKEND_CUDA_EXECUTOR_H_
-#define SINTER_BACKEND_CUDA_EXECUTOR_H_
+// One memory of a CudaCode: launched step by step at the first run, so that what goes wrong has a
+// step's name, and replayed as one graph from then on.
+#ifndef SINTER_BACKEND_CUDA_SESSION_H_
+#define SINTER_BACKEND_CUDA_SESSION_H_
 
 #include <cstddef>
 #include <functional>
@@ -17,10 +17,11 @@ namespace sinter::backend::cuda {
 // run() copies into and out of; States have fixed addresses, and another one makes another graph. A
 // program of a few launches (an op called directly) has no graph: it works on the addresses that it
 // is given.
-class CudaExecutable : public Executable {
+class CudaSession : public Session {
  public:
-  CudaExecutable(CudaBackend& backend, std::shared_ptr<const ir::Program> program);
-  ~CudaExecutable() override;
+  // `arena`: see Code::new_session().
+  CudaSession(std::shared_ptr<const CudaCode> code, std::byte* arena);
+  ~CudaSession() override;
 
   void run(const Bindings& bindings) override;
   void run_watched(const Bindings& bindings,
@@ -43,18 +44,18 @@ class CudaExecutable : public Executable {
     void operator()(SinterCudaGraph* graph) const { api->destroy_graph(graph); }
   };
 
-  void allocate_memory();
+  void allocate_memory(std::byte* arena);
   // Copies inputs to where the steps read them, and gives the addresses that the steps work on.
   Bindings stage(const Bindings& bindings);
   void* staged_input(std::size_t input, const Bindings& bindings);
   void copy_results(const Bindings& bindings);
   void capture(const Bindings& staged);
 
+  std::shared_ptr<const CudaCode> code_;
   CudaBackend& backend_;
-  std::shared_ptr<const ir::Program> program_;
-  ProgramCode code_;
+  const ir::Program& program_;
   bool uses_graph_;
-  Memory memory_;                    // the arena, then the slots
+  Memory memory_;                    // the arena unless it is another's, then the slots
   std::vector<void*> input_slots_;   // null: none (yet)
   std::vector<void*> output_slots_;  // with a graph only
   std::vector<Memory> late_slots_;   // of inputs in host memory, without a graph
@@ -68,4 +69,4 @@ class CudaExecutable : public Executable {
 
 }  // namespace sinter::backend::cuda
 
-#endif  // SINTER_BACKEND_CUDA_EXECUTOR_H_
+#endif  // SINTER_BACKEND_CUDA_SESSION_H_

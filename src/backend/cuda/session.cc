@@ -1,9 +1,9 @@
-#include "backend/cuda/executor.h"
+#include "backend/cuda/session.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "ir/internal_error.h"
+#include "ir/scan.h"
 
 namespace sinter::backend::cuda {
 
@@ -29,31 +29,31 @@ std::int64_t count_launches(const ir::Program& program) {
 
 }  // namespace
 
-CudaExecutable::CudaExecutable(CudaBackend& backend, std::shared_ptr<const ir::Program> program)
-    : backend_(backend),
-      program_(std::move(program)),
-      code_(backend, *program_),
-      uses_graph_(count_launches(*program_) > kFewLaunches),
-      memory_(nullptr, MemoryDeleter{&backend}),
-      input_slots_(program_->inputs.size()),
-      output_slots_(program_->outputs.size()),
-      inputs_(program_->inputs.size()),
-      graph_(nullptr, GraphDeleter{&backend.api()}) {
+CudaSession::CudaSession(std::shared_ptr<const CudaCode> code, std::byte* arena)
+    : code_(std::move(code)),
+      backend_(code_->backend()),
+      program_(code_->program()),
+      uses_graph_(count_launches(program_) > kFewLaunches),
+      memory_(nullptr, MemoryDeleter{&backend_}),
+      input_slots_(program_.inputs.size()),
+      output_slots_(program_.outputs.size()),
+      inputs_(program_.inputs.size()),
+      graph_(nullptr, GraphDeleter{&backend_.api()}) {
   const std::lock_guard lock(backend_.mutex());
   backend_.check_usable();
-  allocate_memory();
-  StepNumbers numbers;
-  steps_ = std::make_unique<Steps>(code_, *program_, memory_.get(), &numbers);
+  allocate_memory(arena);
+  steps_ =
+      std::make_unique<Steps>(*code_, code_->steps(), arena != nullptr ? arena : memory_.get());
 }
 
-CudaExecutable::~CudaExecutable() {
+CudaSession::~CudaSession() {
   const std::lock_guard lock(backend_.mutex());
   graph_.reset();
   steps_.reset();
 }
 
-void CudaExecutable::allocate_memory() {
-  std::int64_t bytes = aligned(program_->arena_bytes);
+void CudaSession::allocate_memory(std::byte* arena) {
+  std::int64_t bytes = arena == nullptr ? aligned(program_.arena_bytes) : 0;
   std::vector<std::pair<void**, std::int64_t>> slots;
   const auto add = [&](std::vector<void*>& table, const std::vector<ir::TensorType>& types) {
     for (std::size_t i = 0; i < types.size(); ++i) {
@@ -62,17 +62,18 @@ void CudaExecutable::allocate_memory() {
     }
   };
   if (uses_graph_) {
-    add(input_slots_, program_->inputs);
-    add(output_slots_, program_->outputs);
+    add(input_slots_, program_.inputs);
+    add(output_slots_, program_.outputs);
   }
+  if (arena != nullptr && bytes == 0) return;
   memory_.reset(static_cast<std::byte*>(
       backend_.allocate_for(static_cast<std::size_t>(bytes), "a program's buffers")));
   for (const auto& [slot, offset] : slots) *slot = memory_.get() + offset;
 }
 
-void* CudaExecutable::staged_input(std::size_t input, const Bindings& bindings) {
+void* CudaSession::staged_input(std::size_t input, const Bindings& bindings) {
   void* const given = bindings.inputs[input];
-  const auto bytes = static_cast<std::size_t>(program_->inputs[input].bytes());
+  const auto bytes = static_cast<std::size_t>(program_.inputs[input].bytes());
   const bool is_on_host = !bindings.host_inputs.empty() && bindings.host_inputs[input] != 0;
   if (!uses_graph_ && !is_on_host) return given;
   void*& slot = input_slots_[input];
@@ -89,22 +90,22 @@ void* CudaExecutable::staged_input(std::size_t input, const Bindings& bindings) 
   return slot;
 }
 
-Bindings CudaExecutable::stage(const Bindings& bindings) {
+Bindings CudaSession::stage(const Bindings& bindings) {
   for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = staged_input(i, bindings);
   return {.inputs = inputs_,
           .outputs = uses_graph_ ? std::span<void* const>(output_slots_) : bindings.outputs,
           .states = bindings.states};
 }
 
-void CudaExecutable::copy_results(const Bindings& bindings) {
+void CudaSession::copy_results(const Bindings& bindings) {
   if (!uses_graph_) return;
   for (std::size_t i = 0; i < output_slots_.size(); ++i) {
     backend_.copy(bindings.outputs[i], output_slots_[i],
-                  static_cast<std::size_t>(program_->outputs[i].bytes()));
+                  static_cast<std::size_t>(program_.outputs[i].bytes()));
   }
 }
 
-void CudaExecutable::capture(const Bindings& staged) {
+void CudaSession::capture(const Bindings& staged) {
   const SinterCudaApi& api = backend_.api();
   graph_.reset();
   steps_->bind(staged);
@@ -117,11 +118,11 @@ void CudaExecutable::capture(const Bindings& staged) {
   ++capture_count_;
 }
 
-void CudaExecutable::run(const Bindings& bindings) {
+void CudaSession::run(const Bindings& bindings) {
   const std::lock_guard lock(backend_.mutex());
   backend_.check_usable();
   const Bindings staged = stage(bindings);
-  if (code_.has_kernels()) backend_.note_kernels();
+  if (code_->has_kernels()) backend_.note_kernels();
   if (!uses_graph_ || !has_run_) {
     steps_->bind(staged);
     steps_->launch_all();
@@ -137,12 +138,12 @@ void CudaExecutable::run(const Bindings& bindings) {
   copy_results(bindings);
 }
 
-void CudaExecutable::run_watched(const Bindings& bindings,
-                                 const std::function<void(int, std::span<void* const>)>& after) {
+void CudaSession::run_watched(const Bindings& bindings,
+                              const std::function<void(int, std::span<void* const>)>& after) {
   const std::lock_guard lock(backend_.mutex());
   backend_.check_usable();
   steps_->bind(stage(bindings));
-  if (code_.has_kernels()) backend_.note_kernels();
+  if (code_->has_kernels()) backend_.note_kernels();
   for (std::size_t i = 0; i < steps_->size(); ++i) {
     steps_->launch(i);
     backend_.synchronize();
@@ -151,23 +152,23 @@ void CudaExecutable::run_watched(const Bindings& bindings,
   copy_results(bindings);
 }
 
-void CudaExecutable::run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) {
+void CudaSession::run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) {
   const std::lock_guard lock(backend_.mutex());
   backend_.check_usable();
   steps_->bind(stage(bindings));
-  if (code_.has_kernels()) backend_.note_kernels();
+  if (code_->has_kernels()) backend_.note_kernels();
   for (std::size_t i = 0; i < steps_->size(); ++i) {
     if (chosen[i] != 0) steps_->launch(i);
   }
   backend_.synchronize();
 }
 
-std::vector<double> CudaExecutable::time_steps(const Bindings& bindings, int repeats) {
+std::vector<double> CudaSession::time_steps(const Bindings& bindings, int repeats) {
   const std::lock_guard lock(backend_.mutex());
   backend_.check_usable();
   const SinterCudaApi& api = backend_.api();
   steps_->bind(stage(bindings));
-  if (code_.has_kernels()) backend_.note_kernels();
+  if (code_->has_kernels()) backend_.note_kernels();
   // On the CPU a kernel takes far longer than the host's part of its launch.
   if (backend_.device().is_emulated != 0) repeats = 1;
   std::vector<double> times;
