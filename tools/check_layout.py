@@ -25,12 +25,13 @@ PUBLIC = {
     "dtype.h": "base", "error.h": "base", "shape.h": "base",
     "pointwise_list.h": "ir", "system.h": "backend",
     "tensor.h": "tensor", "print.h": "tensor", "state_arena.h": "tensor", "state_scope.h": "tensor",
+    "view.h": "tensor",
     "ops.h": "ops", "named_state.h": "autograd", "random.h": "ops", "scan.h": "compile",
     "autograd.h": "autograd", "compile.h": "compile",
     "nn.h": "nn", "optim.h": "optim", "io.h": "io",
     "batch.h": "data", "collate.h": "data", "data.h": "data", "images.h": "data", "table.h": "data",
-    "config.h": "train", "metric.h": "train", "recipe.h": "train", "run.h": "train",
-    "settings.h": "train", "step.h": "train", "train.h": "train",
+    "config.h": "train", "metric.h": "train", "predictor.h": "train", "recipe.h": "train",
+    "run.h": "train", "settings.h": "train", "step.h": "train", "train.h": "train",
     "recipes.h": "recipes", "command.h": "cli", "sinter.h": "cli",
 }
 # What layers above compile may include besides public headers.

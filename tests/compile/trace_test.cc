@@ -443,7 +443,7 @@ TEST(Report, NamesTheStepsThatDoNotRunTheirFirstChoice) {
   auto suited = compile([&](const Tensor& image) { return conv2d(image, w); });
   const ProgramReport report = suited.report(x);
   for (const std::string& step : report.substituted) {
-    EXPECT_TRUE(says(step, "conv2d: the direct algorithm: Winograd was chosen")) << step;
+    EXPECT_TRUE(says(step, "conv: the direct algorithm: Winograd was chosen")) << step;
   }
   // Winograd's workspace holds the weight transformed, four times its size; the direct algorithm's
   // the weight reordered.

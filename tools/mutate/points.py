@@ -15,8 +15,8 @@ OWN = {
     "kernels/copy.cu": (["copy"], "CudaCopy.*"),
     "kernels/gather.cu": (["gather"], "CudaGather.*:CudaReports.*"),
     "kernels/matmul.cu": (["matmul"], "CudaMatmul.*"),
-    "kernels/conv2d.cu": (["conv2d"], "CudaConv2d.*"),
-    "kernels/max_pool2d.cu": (["max_pool2d"], "CudaMaxPool2d.*"),
+    "kernels/conv.cu": (["conv"], "CudaConv.*"),
+    "kernels/max_pool.cu": (["max_pool"], "CudaMaxPool.*"),
     "kernels/pack.cu": (["pack"], "CudaPack.*"),
     "kernels/pad.cu": (["pad"], "CudaPad.*"),
     "kernels/random.cu": (["random"], "CudaRandom.*"),
@@ -42,7 +42,8 @@ KERNEL = re.compile(r"fused_([a-z]+)_[0-9a-f]+\(")
 
 # Planted races: file, old, new. Between blocks, but for the last of segment_sum.cu, between threads.
 OWN_RACES = [
-    ("device/contraction.h", "p.y + rows.quotient * (", "p.y + rows.quotient / 2 * ("),
+    ("device/contraction.h", "p.y + product.quotient * p.slice", "p.y + product.quotient / 2 * p.slice"),
+    ("device/contraction.h", "product.remainder * p.product_stride;", "product.remainder / 2 * p.product_stride;"),
     ("device/contraction.h", "if (slices.count == 1) return;", "return;"),
     ("device/contraction.h", "static_cast<int>(product.quotient) * p.slice_depth;",
      "static_cast<int>(product.quotient / 2) * p.slice_depth;"),

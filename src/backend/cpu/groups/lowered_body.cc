@@ -74,6 +74,11 @@ std::vector<bool> read_by_quieting(const ir::ScalarBody& body) {
   return result;
 }
 
+template <Isa isa>
+bool emits_conversion(Dtype from, Dtype to) {
+  return emits_convert(lane_of(from), lane_of(to), isa);
+}
+
 // Turns a choice between what its mask compared into a minimum or maximum.
 void find_extreme(const std::vector<LoweredInst>& code, Isa isa, LoweredInst* inst) {
   if (inst->op != ir::ScalarOp::select || inst->lane == Lane::mask) return;
@@ -145,6 +150,11 @@ std::optional<LoweredBody> lower_body(const ir::Group& group, Isa isa) {
     result.operands.push_back({.dtype = operand.dtype, .output = operand.output});
   }
   return result;
+}
+
+bool (*emitted_conversions(Isa isa))(Dtype, Dtype) {
+  if (isa == Isa::avx512) return emits_conversion<Isa::avx512>;
+  return emits_conversion<Isa::avx2>;
 }
 
 }  // namespace sinter::backend::cpu

@@ -70,6 +70,9 @@ struct LoweredBody {
 // when the body has something that is not emitted: on AVX2 conversions between i64 and floats.
 std::optional<LoweredBody> lower_body(const ir::Group& group, Isa isa);
 
+// Whether bodies for `isa` may convert between two types, or compute in one (from == to).
+bool (*emitted_conversions(Isa isa))(Dtype from, Dtype to);
+
 // How many of a, b, c `inst` reads.
 inline int source_count(const LoweredInst& inst) {
   return inst.extreme != Extreme::none ? 2 : ir::operand_count(inst.op);
