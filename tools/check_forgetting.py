@@ -25,17 +25,16 @@ BUILD = COPY / "build/release"
 
 POINTWISE = "src/ir/pointwise.h"
 LIST = "include/sinter/pointwise_list.h"
-IDS = "src/ir/op.h"
-OPS = "src/ops/list.cc"
-OPS_HEADER = "src/ops/list.h"
-KERNELS = "src/backend/cpu/kernels/kernels.cc"
+OPS = "src/ir/op_list.h"
+CPU_PAD = "src/backend/cpu/kernels/pad.cc"
+CUDA_PAD = "src/backend/cuda/kernels/pad.cu"
 SAMPLES = "tests/ops/op_samples.cc"
 
 # What is built: the object that refuses (any that does not compile fails the build), or a program.
 TABLE = "src/ir/CMakeFiles/sinter_ir.dir/pointwise_table.cc.o"
-OPS_LIST = "src/ops/CMakeFiles/sinter_ops.dir/list.cc.o"
-KERNEL_TABLE = "src/backend/CMakeFiles/sinter_backend.dir/cpu/kernels/kernels.cc.o"
+PAD_OBJECT = "src/ops/CMakeFiles/sinter_ops.dir/pad.cc.o"
 OPS_TEST = "ops_test"
+CUDA = "sinter_cuda_emulated"
 
 SIGMOID_DOC = '  static constexpr const char* doc = "1 / (1 + exp(-x))";\n'
 SIGMOID_FORWARD = """  template <class T>
@@ -43,7 +42,8 @@ SIGMOID_FORWARD = """  template <class T>
     return math::sigmoid(x);
   }
 """
-LAST_STRUCTURED = "  scan,"
+PAD_ENTRY = "  kernel(Pad, pad)                                             \\\n"
+HALVES_ENTRY = "  kernel(Halves, halves) \\\n"
 LAST_POINTWISE = "  ternary(MultiplyAdd, multiply_add)\n"
 WITH_HALVE = "  ternary(MultiplyAdd, multiply_add)                \\\n  unary(Halve, halve)\n"
 HALVE = """struct Halve : OnFloats {
@@ -95,6 +95,42 @@ def rows_of(op):
     return re.findall(rf"  rows\.add(?:_smooth)?\(OpId::{op}, .*?;\n", text, re.S)
 
 
+def structured_cases():
+    """What the list of structured ops promises, and what the files of an op must keep."""
+    yield Case("structured: a list entry without an op", {OPS: [(PAD_ENTRY, PAD_ENTRY + "  op(Halves, halves) \\\n")]},
+               r"undefined reference to `sinter::ops::kHalves'", build=OPS_TEST)
+    yield Case("structured: a list entry without a kernel on the CPU", {OPS: [(PAD_ENTRY, PAD_ENTRY + HALVES_ENTRY)]},
+               r"undefined reference to `sinter::backend::cpu::kHalves'", build=OPS_TEST)
+    yield Case("structured: a list entry without a kernel on CUDA", {OPS: [(PAD_ENTRY, PAD_ENTRY + HALVES_ENTRY)]},
+               r"undefined reference to `sinter::backend::cuda::kHalves'", build=CUDA)
+    yield Case("structured: an op without a list entry", {OPS: remove(PAD_ENTRY)},
+               r"error: .*[‘'](kPad|pad)[’'].*", build=PAD_OBJECT)
+    yield Case("structured: a name that is not the list's", {"src/ops/pad.cc": [('.name = "pad"', '.name = "padded"')]},
+               r"op pad calls itself padded", build=OPS_TEST, tests="OpList.*")
+    yield Case("structured: an op with kernels, listed without", {OPS: [("  kernel(Pad, pad) ", "  op(Pad, pad) ")]},
+               r"op pad: its kind does not go with its place.*", build=OPS_TEST, tests="OpList.*")
+    yield Case("structured: a composition, listed with kernels", {OPS: [("  op(Softmax, ", "  kernel(Softmax, ")]},
+               r"undefined reference to `sinter::backend::cuda::kSoftmax'", build=CUDA)
+    yield Case("structured: the CPU's kernel is not defined", {CPU_PAD: [("const Kernel kPad{", "const Kernel kOther{")]},
+               r"error: .*kOther.*|undefined reference to `sinter::backend::cpu::kPad'", build=OPS_TEST)
+    yield Case("structured: CUDA's kernel is not defined", {CUDA_PAD: [("const Kernel kPad{", "const Kernel kOther{")]},
+               r"error: .*kOther.*|undefined reference to `sinter::backend::cuda::kPad'", build=CUDA)
+    yield Case("structured: the CPU's file is missing, the build", {CPU_PAD: None},
+               r"undefined reference to `sinter::backend::cpu::kPad'", build=OPS_TEST)
+    yield Case("structured: CUDA's file is missing, the build", {CUDA_PAD: None},
+               r"undefined reference to `sinter::backend::cuda::kPad'", build=CUDA)
+    yield Case("structured: the op's file is missing, the build", {"src/ops/pad.cc": None},
+               r"undefined reference to `sinter::(ops::kPad|pad\(.*)'", build=OPS_TEST)
+    for file, begins in ((CPU_PAD, "const Kernel"), (CUDA_PAD, "const Kernel"), ("src/ops/pad.cc", ".*ir::Op")):
+        folder = re.escape(str(pathlib.PurePath(file).parent))
+        yield Case(f"structured: {file} is missing, the layout", {file: None},
+                   rf"{folder}: no \.c[cu] file defines '{begins} kPad', which src/ir/op_list\.h lists", layout=True)
+    yield Case("structured: CUDA's kernel lies in another op's file",
+               {CUDA_PAD: None, "src/backend/cuda/kernels/pack.cu":
+                [("const Kernel kPack{", "const Kernel kPad{.accepts = nullptr, .prepare = prepare_pack};\nconst Kernel kPack{")]},
+               r"kPad: a structured op's files share their stem, these are pad, pad, pack", layout=True)
+
+
 def cases():
     rows = rows_of("pad")
     smooth = [row for row in rows if "add_smooth" in row]
@@ -105,31 +141,7 @@ def cases():
                build=TABLE)
     yield Case("pointwise: a struct without forward", {POINTWISE: remove(SIGMOID_FORWARD)},
                r"error: .*[‘']forward[’'] is not a member of.*Sigmoid.*", build=TABLE)
-    yield Case("structured: an OpId without an entry in list.cc",
-               {IDS: [(LAST_STRUCTURED, LAST_STRUCTURED + "\n  halves,")]},
-               r"error: .*an op is missing or stands in another place than its OpId", build=OPS_LIST)
-    yield Case("structured: an entry in list.cc without an OpId",
-               {OPS: [("    {OpId::scan, &kScan},\n",
-                       "    {OpId::scan, &kScan},\n    {OpId::halves, &kScan},\n")]},
-               r"error: .*[‘']halves[’'] is not a member of.*OpId.*", build=OPS_LIST)
-    yield Case("structured: list.cc forgets an op", {OPS: remove("    {OpId::pad, &kPad},\n")},
-               r"error: .*an op is missing or stands in another place than its OpId", build=OPS_LIST)
-    yield Case("structured: an op that list.h declares and no file defines",
-               {"src/ops/pad.cc": [("constinit const ir::Op kPad = {",
-                                    "extern const ir::Op kOther;\nconstinit const ir::Op kOther = {"),
-                                   ("apply_one(ops::kPad,", "apply_one(ops::kOther,")]},
-               r"undefined reference to `sinter::ops::kPad'", build=OPS_TEST)
-    yield Case("structured: the CPU's table forgets a kernel",
-               {KERNELS: remove("    {OpId::pad, &kPad},\n")},
-               r"error: .*a structured op lacks its kernel.*", build=KERNEL_TABLE)
-    yield Case("structured: the kernel's file is not built",
-               {"src/backend/CMakeLists.txt": remove("    cpu/pad.cc\n")},
-               r"undefined reference to `sinter::backend::cpu::kPad'", build=OPS_TEST)
-    yield Case("structured: the kernel's file is missing", {"src/backend/cpu/kernels/pad.cc": None},
-               r"src/backend/cpu/kernels/pad\.cc is missing: a structured op's files share their stem",
-               layout=True)
-    yield Case("structured: the op's file is missing", {"src/ops/pad.cc": None},
-               r"src/ops/pad\.cc is missing: a structured op's files share their stem", layout=True)
+    yield from structured_cases()
     yield Case("an op without a sample row",
                {SAMPLES: [(row, "  static_cast<void>(widths);\n" if row == rows[0] else "")
                           for row in rows]}, r"pad has no sample", build=OPS_TEST,

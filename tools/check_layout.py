@@ -3,8 +3,8 @@
 
 - Dependencies point one way: a file includes only what stands to the left of its folder in LAYERS, and a
   folder's CMake target links only what stands there.
-- A structured op's files share their stem: every kernel in src/backend/cpu named in kernel.h has a file
-  there, one in src/ops and one in src/backend/cuda, whose kernel.h names the same stems.
+- A structured op's files share their stem: every op with a kernel in src/ir/op_list.h is defined in src/ops,
+  its kernels in the folders of both back ends, in files of one stem.
 - A layer's test program links that layer and what stands to its left (or beside it) only.
 - The program in README.md is examples/hello.cc; C++ and CMake shown in README.md and docs/ are parts of
   files that the tests build.
@@ -44,9 +44,9 @@ MAX_LINES = 800
 MAX_COLUMNS = 100
 MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 FORBIDDEN = re.compile(r"#include <(format|ranges|source_location)>")
-ALLOWED_MACROS = re.compile(r"^SINTER_(POINTWISE_OPS|OP_ID|DECLARE_\w+|UNARY|BINARY|TERNARY|ENTRY|OPERATOR|"
-                            r"COUNTS_ALLOCATIONS|SHARED|DYNAMIC_SHARED|CUDA_EMULATED|EMULATED_[A-Z_]+|"
-                            r"[A-Z0-9_]+_H_)$")
+ALLOWED_MACROS = re.compile(r"^SINTER_(POINTWISE_OPS|STRUCTURED_OPS|OP_ID|(NO_)?KERNEL|DECLARE_\w+|UNARY|BINARY|TERNARY|ENTRY|OPERATOR|"
+                            r"ANYWHERE|COUNTS_ALLOCATIONS|SHARED|DYNAMIC_SHARED|CUDA_EMULATED|EMULATED_[A-Z_]+|"
+                            r"[A-Z0-9_]+_(CU)?H_)$")
 # CUDA's own words, which the emulation's headers define.
 CUDA_WORDS = re.compile(r"^(__\w+__|__trap|threadIdx|blockIdx|blockDim|gridDim|CUDART_VERSION)$")
 CUDA_WORDS_FOLDER = "src/backend/cuda/emulated/include/"
@@ -179,26 +179,31 @@ def check_quotes(root):
                 yield f"{document.relative_to(root)}: no file that is built has what is shown from '{first}' on"
 
 
-def stems_of(header, suffix):
-    """The stems of the files that a kernel.h names: "// pad.cc, pack.cc" """
-    found = re.findall(rf"^// (\w+(?:\.{suffix}, \w+)*)\.{suffix}", header.read_text(), re.M)
-    return {stem for group in found for stem in re.split(rf"\.{suffix}, ", group)} - {"kernels"}
+# Where an op with a kernel is defined: folder, suffix, and how the definition begins.
+DEFINITIONS = (("src/ops", "cc", "constinit const ir::Op"),
+               ("src/backend/cpu/kernels", "cc", "const Kernel"),
+               ("src/backend/cuda/kernels", "cu", "const Kernel"))
+
+
+def defined_in(folder, suffix, begins):
+    """The stem of the file that defines each constant."""
+    return {name: path.stem for path in sorted(folder.glob(f"*.{suffix}"))
+            for name in re.findall(rf"^{begins} (\w+)", path.read_text(), re.M)}
 
 
 def check_stems(root):
-    header = root / "src/backend/cpu/kernels/kernel.h"
-    if not header.exists():
+    """The files of an op with a kernel share their stem."""
+    ops = root / "src/ir/op_list.h"
+    if not ops.exists():
         return
-    stems = stems_of(header, "cc")
-    for stem in sorted(stems):
-        for file in (f"src/backend/cpu/kernels/{stem}.cc", f"src/backend/cuda/kernels/{stem}.cu",
-                     f"src/ops/{stem}.cc"):
-            if file == "src/ops/copy.cc":  # the planner's own op, listed with pad and pack
-                continue
-            if not (root / file).exists():
-                yield f"{file} is missing: a structured op's files share their stem"
-    for stem in sorted(stems ^ stems_of(root / "src/backend/cuda/kernels/kernel.h", "cu")):
-        yield f"{stem}: only one of the kernel.h of the CPU and of CUDA names it, they mirror each other"
+    stems = [defined_in(root / folder, suffix, begins) for folder, suffix, begins in DEFINITIONS]
+    for name in re.findall(r"^  kernel\((\w+), \w+\)", ops.read_text(), re.M):
+        found = [each.get("k" + name) for each in stems]
+        for stem, (folder, suffix, begins) in zip(found, DEFINITIONS):
+            if stem is None:
+                yield f"{folder}: no .{suffix} file defines '{begins} k{name}', which src/ir/op_list.h lists"
+        if None not in found and len(set(found)) > 1:
+            yield f"k{name}: a structured op's files share their stem, these are {', '.join(found)}"
 
 
 def check(root):

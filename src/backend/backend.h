@@ -85,6 +85,25 @@ class Code {
   virtual GroupReport group_report() const { return {}; }
 };
 
+// What a fused group may be here without running some slower way, and what makes one worth while.
+// The fuser asks once, so that no group is made that the device refuses.
+struct FusionLimits {
+  // Memory operands of one group.
+  int operands = 64;
+  // Below so many rows, passes over long rows that follow a reduction leave the device idle.
+  std::int64_t min_rows = 8;
+  // Instructions on one element that take as long as starting one more kernel.
+  std::int64_t kernel_instructions = 1 << 15;
+  // Whether a value that is the same in all of a loop is computed once, not at each point.
+  bool hoists = true;
+  // Whether a loop without a reduction may also store values that are the same along its axes.
+  bool stores_rows_of_maps = true;
+  // Whether several reduced axes must lie in each operand like one: along all of them, or along none.
+  bool folds_one_axis = true;
+  // Whether bodies may convert between two types, and compute in one (from == to); null: all.
+  bool (*emits)(Dtype from, Dtype to) = nullptr;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -110,6 +129,8 @@ class Backend {
   // Whether a fused group may read an operand with this layout over its space (innermost axis
   // last).
   virtual bool group_accepts(const ir::Layout& layout) = 0;
+  // The same at every call.
+  virtual FusionLimits fusion_limits() const { return {}; }
   // Bytes of 64-byte aligned memory that a kernel, or a fused group, needs while it runs.
   virtual std::int64_t workspace_bytes(const KernelCall& call) = 0;
   virtual std::int64_t workspace_bytes(const ir::Group& group) = 0;

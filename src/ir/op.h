@@ -1,6 +1,6 @@
 // What an op is: a value that knows itself. Passes, mixed precision, printing and tests read these
-// fields; nothing else lists ops by name. The one array of all ops is ops/list.cc; ir and the back
-// ends receive it as a span indexed by OpId.
+// fields; which ops there are is ir/op_list.h. ops/list.cc collects them into one array, which
+// ir and the back ends receive as a span indexed by OpId.
 #ifndef SINTER_IR_OP_H_
 #define SINTER_IR_OP_H_
 
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ir/attributes.h"
+#include "ir/op_list.h"
 #include "ir/scalar.h"
 #include "ir/type.h"
 #include "sinter/pointwise_list.h"
@@ -25,51 +26,13 @@ namespace sinter::ir {
 class BodyBuilder;
 struct Graph;
 
-// Every op: first the structured ones (files of one stem in ops/ and the back ends), then the
-// pointwise ones in the order of pointwise_list.h.
+// Every op: the structured ones in the order of ir/op_list.h, then the pointwise ones in that of
+// pointwise_list.h.
 enum class OpId : std::uint16_t {
-  // leaves of a body that a pointwise loop can compute itself
-  full,
-  iota,
-  cast,
-  // reductions
-  sum,
-  product,
-  max,
-  min,
-  // views
-  reshape,
-  permute,
-  slice,
-  broadcast_to,
-  // moves of data
-  copy,
-  pad,
-  pack,
-  // contractions
-  matmul,
-  conv2d,
-  conv2d_input_gradient,
-  conv2d_weight_gradient,
-  // pooling
-  max_pool2d,
-  max_pool2d_gradient,
-  max_pool2d_gather,
-  // indices
-  gather,
-  segment_sum,
-  // random numbers
-  bernoulli,
-  uniform,
-  // compositions
-  softmax,
-  log_softmax,
-  cross_entropy,
-  batch_norm,
-  binary_cross_entropy,
-  // control
-  scan,
-  first_pointwise,  // the number of structured ops, and the id of the first pointwise one
+#define SINTER_OP_ID(Name, id) id,
+  SINTER_STRUCTURED_OPS(SINTER_OP_ID, SINTER_OP_ID)
+#undef SINTER_OP_ID
+      first_pointwise,  // the number of structured ops, and the id of the first pointwise one
   last_structured = first_pointwise - 1,
 #define SINTER_OP_ID(Struct, function) function,
   SINTER_POINTWISE_OPS(SINTER_OP_ID, SINTER_OP_ID, SINTER_OP_ID)
@@ -107,6 +70,9 @@ struct OpCall {
   std::span<const TensorType> inputs;
   const Attributes& attributes;
   std::span<const Graph* const> bodies = {};  // scan only
+  // A pointwise op in a fused group: along which axis of the group's space each axis of the result
+  // runs, -1 for one of length 1. Empty: the result's axes are the space's.
+  std::span<const int> space_axes = {};
 };
 
 // What a gradient sees. `dy` holds the gradient of each result; an absent one is zero.
@@ -120,6 +86,13 @@ struct GradientCall {
   // left out, which saves an op called directly their work (in a trace dead code is removed
   // anyway).
   std::span<const std::uint8_t> needed = {};
+};
+
+// Where a view leaves the elements, for loops that look through it.
+enum class ViewMoves : std::uint8_t {
+  anything,  // axes may change places and lose elements
+  in_order,  // all elements, in row-major order
+  spread,    // axes of length 1 are repeated, and new outer ones added
 };
 
 struct Op {
@@ -141,8 +114,7 @@ struct Op {
                                  const Attributes& attributes) = nullptr;
 
   // pointwise: appends the op to a body whose positions `inputs` hold its arguments; gives the
-  // result's position. `space_axes` is how many axes the op's result has: iota counts along one of
-  // them.
+  // result's position.
   std::int32_t (*append)(BodyBuilder& builder, const OpCall& call,
                          std::span<const std::int32_t> inputs) = nullptr;
 
@@ -160,6 +132,16 @@ struct Op {
 
   // Work of one call; null: elements of the results, and bytes of inputs and results.
   Cost (*cost)(const OpCall& call, std::span<const TensorType> results) = nullptr;
+
+  // view: what loops may know about where its elements lie.
+  ViewMoves moves = ViewMoves::anything;
+
+  // opaque, one result: the element of the result at which each input begins. Whoever makes an
+  // input may write it there at once. Null: inputs lie nowhere in the result.
+  const std::vector<std::int64_t>& (*joins)(const Attributes& attributes) = nullptr;
+
+  // pointwise: without inputs, and the same everywhere.
+  bool is_constant = false;
 };
 
 // All ops, indexed by OpId.

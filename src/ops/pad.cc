@@ -1,4 +1,4 @@
-// Copies, and zeros around a tensor.
+// Zeros around a tensor.
 #include <string>
 
 #include "ops/check.h"
@@ -14,13 +14,6 @@ namespace {
 
 using Numbers = std::vector<std::int64_t>;
 using Gradients = std::vector<std::optional<Tensor>>;
-
-std::vector<TensorType> infer_copy(const ir::OpCall& call) {
-  check_count("copy", call, 1);
-  return {call.inputs[0]};
-}
-
-Gradients copy_gradient(const ir::GradientCall& call) { return {*call.dy[0]}; }
 
 std::vector<TensorType> infer_pad(const ir::OpCall& call) {
   check_count("pad", call, 1);
@@ -63,16 +56,6 @@ Gradients pad_gradient(const ir::GradientCall& call) {
 }
 
 }  // namespace
-
-constinit const ir::Op kCopy = {
-    .id = ir::OpId::copy,
-    .name = "copy",
-    .doc = "The same value in dense memory of its own. Every dtype.",
-    .kind = ir::OpKind::opaque,
-    .infer = infer_copy,
-    .gradient = copy_gradient,
-    .cost = move_cost,
-};
 
 constinit const ir::Op kPad = {
     .id = ir::OpId::pad,

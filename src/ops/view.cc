@@ -217,6 +217,7 @@ constinit const ir::Op kReshape = {
     .gradient = reshape_gradient,
     .view = view_reshape,
     .cost = no_cost,
+    .moves = ir::ViewMoves::in_order,
 };
 
 constinit const ir::Op kPermute = {
@@ -255,6 +256,7 @@ constinit const ir::Op kBroadcastTo = {
     .gradient = broadcast_to_gradient,
     .view = view_broadcast_to,
     .cost = no_cost,
+    .moves = ir::ViewMoves::spread,
 };
 
 }  // namespace ops

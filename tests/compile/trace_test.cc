@@ -433,7 +433,7 @@ TEST(Report, NamesTheGroupsThatAreInterpreted) {
   EXPECT_GE(report.groups, 2);
   ASSERT_EQ(report.interpreted.size(), 1u);
   EXPECT_TRUE(says(report.interpreted[0], "fused: ")) << report.interpreted[0];
-  EXPECT_TRUE(says(report.interpreted[0], ": it holds a type or a conversion that is not emitted"))
+  EXPECT_TRUE(says(report.interpreted[0], ": it holds a conversion that is not emitted"))
       << report.interpreted[0];
 }
 

@@ -10,6 +10,8 @@
 
 #include "backend/cpu/code.h"
 #include "backend/cpu/groups/cache.h"
+#include "backend/cpu/groups/lowered_body.h"
+#include "backend/cpu/groups/space_walk.h"
 #include "backend/cpu/kernels/kernel.h"
 #include "ir/internal_error.h"
 #include "sinter/error.h"
@@ -86,6 +88,12 @@ bool CpuBackend::group_accepts(const ir::Layout& layout) {
     return stride == 0 || stride == 1;
   }
   return true;
+}
+
+// kMaxArgs places of a kernel's arguments hold two addresses for each operand and for each value
+// that is kept from pass to pass: half of them for operands is what every body may have.
+FusionLimits CpuBackend::fusion_limits() const {
+  return {.operands = kMaxArgs / 4, .emits = emitted_conversions(group_target().isa)};
 }
 
 std::int64_t CpuBackend::workspace_bytes(const KernelCall& call) {

@@ -112,6 +112,17 @@ bool CudaBackend::accepts(const KernelCall& call, int input) {
 
 bool CudaBackend::group_accepts(const ir::Layout& layout) { return takes_operand(layout); }
 
+// Every thread computes what it needs; a launch takes as long as some ten million instructions; and
+// fewer rows than this go to several blocks each, which a pass over the points does better.
+FusionLimits CudaBackend::fusion_limits() const {
+  return {.operands = 128,
+          .min_rows = 64,
+          .kernel_instructions = std::int64_t{1} << 23,
+          .hoists = false,
+          .stores_rows_of_maps = false,
+          .folds_one_axis = false};
+}
+
 std::int64_t CudaBackend::workspace_bytes(const KernelCall& call) {
   const CudaCall made(call);
   std::int64_t bytes = 0;

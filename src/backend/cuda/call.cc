@@ -1,5 +1,7 @@
 #include "backend/cuda/call.h"
 
+#include <array>
+
 #include "ir/internal_error.h"
 
 namespace sinter::backend::cuda {
@@ -37,41 +39,20 @@ SinterCudaAttribute to_attribute(const std::string& name, const ir::AttributeVal
   return attribute;
 }
 
+// By OpId; null where an op has no kernel.
+constexpr std::array<const char*, ir::kStructuredOpCount> kKernelNames = {
+#define SINTER_NO_KERNEL(Name, id) nullptr,
+#define SINTER_KERNEL(Name, id) #id,
+    SINTER_STRUCTURED_OPS(SINTER_NO_KERNEL, SINTER_KERNEL)
+#undef SINTER_NO_KERNEL
+#undef SINTER_KERNEL
+};
+
 }  // namespace
 
 const char* kernel_name(ir::OpId op) {
-  switch (op) {
-    case ir::OpId::copy:
-      return "copy";
-    case ir::OpId::pad:
-      return "pad";
-    case ir::OpId::pack:
-      return "pack";
-    case ir::OpId::matmul:
-      return "matmul";
-    case ir::OpId::conv2d:
-      return "conv2d";
-    case ir::OpId::conv2d_input_gradient:
-      return "conv2d_input_gradient";
-    case ir::OpId::conv2d_weight_gradient:
-      return "conv2d_weight_gradient";
-    case ir::OpId::max_pool2d:
-      return "max_pool2d";
-    case ir::OpId::max_pool2d_gradient:
-      return "max_pool2d_gradient";
-    case ir::OpId::max_pool2d_gather:
-      return "max_pool2d_gather";
-    case ir::OpId::gather:
-      return "gather";
-    case ir::OpId::segment_sum:
-      return "segment_sum";
-    case ir::OpId::bernoulli:
-      return "bernoulli";
-    case ir::OpId::uniform:
-      return "uniform";
-    default:
-      return nullptr;
-  }
+  const auto i = static_cast<std::size_t>(op);
+  return i < kKernelNames.size() ? kKernelNames[i] : nullptr;
 }
 
 CudaCall::CudaCall(const KernelCall& call) {

@@ -169,6 +169,10 @@ bool NullBackend::accepts(const KernelCall& call, int input) {
          (layout.strides[rank - 1] == 1 || layout.strides[rank - 2] == 1);
 }
 
+FusionLimits NullBackend::fusion_limits() const {
+  return like_ != nullptr ? like_->fusion_limits() : FusionLimits();
+}
+
 // A vector runs along the innermost axis, or holds one element of it many times.
 bool NullBackend::group_accepts(const ir::Layout& layout) {
   if (like_ != nullptr) return like_->group_accepts(layout);

@@ -48,6 +48,7 @@ class NullBackend : public Backend {
 
   bool accepts(const KernelCall& call, int input) override;
   bool group_accepts(const ir::Layout& layout) override;
+  FusionLimits fusion_limits() const override;
   std::int64_t workspace_bytes(const KernelCall& call) override;
   std::int64_t workspace_bytes(const ir::Group& group) override;
 

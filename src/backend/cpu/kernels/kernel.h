@@ -29,34 +29,15 @@ struct Kernel {
   std::unique_ptr<PreparedKernel> (*prepare)(const KernelCall& call) = nullptr;
 };
 
-// One entry per op that needs a kernel of its own, found by OpId; ops of kind pointwise, reduce,
-// view and composite have none (they run as fused groups). kernels.cc holds the constexpr array,
-// checked at compile time against the stems' list.
+// Null for an op without a kernel of its own.
 const Kernel* find_kernel(ir::OpId op);
 
-// matmul.cc
-extern const Kernel kMatmul;
-// conv2d.cc
-extern const Kernel kConv2d;
-extern const Kernel kConv2dInputGradient;
-extern const Kernel kConv2dWeightGradient;
-// max_pool2d.cc
-extern const Kernel kMaxPool2d;
-extern const Kernel kMaxPool2dGradient;
-extern const Kernel kMaxPool2dGather;
-// gather.cc
-extern const Kernel kGather;
-// segment_sum.cc
-extern const Kernel kSegmentSum;
-// random.cc
-extern const Kernel kBernoulli;
-extern const Kernel kUniform;
-// pad.cc, pack.cc
-extern const Kernel kPad;
-extern const Kernel kPack;
-
-// copy.cc: a dense copy of an input with any strides
-extern const Kernel kCopy;
+// The kernels of ir/op_list.h.
+#define SINTER_NO_KERNEL(Name, id)
+#define SINTER_DECLARE_KERNEL(Name, id) extern const Kernel k##Name;
+SINTER_STRUCTURED_OPS(SINTER_NO_KERNEL, SINTER_DECLARE_KERNEL)
+#undef SINTER_NO_KERNEL
+#undef SINTER_DECLARE_KERNEL
 
 }  // namespace sinter::backend::cpu
 

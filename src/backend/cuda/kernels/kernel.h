@@ -39,39 +39,21 @@ struct Kernel {
   std::unique_ptr<PreparedKernel> (*prepare)(const KernelCall& call) = nullptr;
 };
 
-// A structured op's name and kernel. kernels.cc holds the constexpr table, checked at compile time
-// against the ids of the ops.
+// A structured op's name and kernel.
 struct KernelEntry {
   ir::OpId op;
   const char* name;
   const Kernel* kernel;
 };
-// Null when no structured op has this name.
+// Null when no op with a kernel has this name.
 const KernelEntry* find_kernel(const char* name);
 
-// matmul.cu
-extern const Kernel kMatmul;
-// conv2d.cu
-extern const Kernel kConv2d;
-extern const Kernel kConv2dInputGradient;
-extern const Kernel kConv2dWeightGradient;
-// max_pool2d.cu
-extern const Kernel kMaxPool2d;
-extern const Kernel kMaxPool2dGradient;
-extern const Kernel kMaxPool2dGather;
-// gather.cu
-extern const Kernel kGather;
-// segment_sum.cu
-extern const Kernel kSegmentSum;
-// random.cu
-extern const Kernel kBernoulli;
-extern const Kernel kUniform;
-// pad.cu, pack.cu
-extern const Kernel kPad;
-extern const Kernel kPack;
-
-// copy.cu: a dense copy of an input with any strides
-extern const Kernel kCopy;
+// The kernels of ir/op_list.h.
+#define SINTER_NO_KERNEL(Name, id)
+#define SINTER_DECLARE_KERNEL(Name, id) extern const Kernel k##Name;
+SINTER_STRUCTURED_OPS(SINTER_NO_KERNEL, SINTER_DECLARE_KERNEL)
+#undef SINTER_NO_KERNEL
+#undef SINTER_DECLARE_KERNEL
 
 }  // namespace sinter::backend::cuda
 

@@ -1,3 +1,14 @@
+// What the text of fused groups calls, in the language of language.h. CMake puts this file, after
+// the headers it includes, in front of that text. Kept small: every program compiles it again.
+//
+// The trees are those of ir/reduction.h; a place without a value holds the identity, which changes
+// no bit.
+#ifndef SINTER_BACKEND_CUDA_GROUPS_FUSED_CUH_
+#define SINTER_BACKEND_CUDA_GROUPS_FUSED_CUH_
+
+#include "backend/cuda/device/language.h"
+#include "base/half.h"
+
 template <int kOperands>
 struct SinterArguments {
   char* workspace;
@@ -47,48 +58,6 @@ __device__ inline float sinter_abs(float a) {
 }
 __device__ inline double sinter_abs(double a) {
   return __longlong_as_double(__double_as_longlong(a) & 0x7fffffffffffffffll);
-}
-
-__device__ inline float sinter_from_bf16(unsigned short half) {
-  unsigned bits = (unsigned)half << 16;
-  if ((bits & 0x7fffffffu) > 0x7f800000u) bits |= 0x00400000u;
-  return __int_as_float((int)bits);
-}
-__device__ inline unsigned short sinter_to_bf16(float value) {
-  const unsigned bits = (unsigned)__float_as_int(value);
-  if ((bits & 0x7fffffffu) > 0x7f800000u) return (unsigned short)((bits >> 16) | 0x40u);
-  return (unsigned short)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
-__device__ inline float sinter_from_f16(unsigned short half) {
-  const unsigned sign = ((unsigned)half & 0x8000u) << 16;
-  const unsigned exponent = ((unsigned)half >> 10) & 0x1fu;
-  const unsigned mantissa = (unsigned)half & 0x3ffu;
-  unsigned bits = ((exponent + 112u) << 23) | (mantissa << 13);
-  if (exponent == 31u) bits = 0x7f800000u | (mantissa != 0u ? 0x400000u : 0u) | (mantissa << 13);
-  // A denormal is mantissa * 2^-24, which is exact.
-  if (exponent == 0u) bits = (unsigned)__float_as_int((float)mantissa * __int_as_float(0x33800000));
-  return __int_as_float((int)(sign | bits));
-}
-__device__ inline unsigned short sinter_to_f16(float value) {
-  const unsigned bits = (unsigned)__float_as_int(value);
-  const unsigned sign = (bits >> 16) & 0x8000u;
-  const unsigned magnitude = bits & 0x7fffffffu;
-  unsigned result = 0u;
-  if (magnitude > 0x7f800000u) {
-    result = 0x7e00u | ((magnitude >> 13) & 0x3ffu);
-  } else if (magnitude >= 0x47800000u) {
-    result = 0x7c00u;
-  } else if (magnitude >= 0x38800000u) {
-    result = (magnitude - 0x38000000u + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
-  } else if (magnitude >= 0x33000000u) {
-    const unsigned mantissa = (magnitude & 0x7fffffu) | 0x800000u;
-    const unsigned shift = 126u - (magnitude >> 23);
-    const unsigned rest = mantissa & ((1u << shift) - 1u);
-    const unsigned tie = 1u << (shift - 1u);
-    result = mantissa >> shift;
-    if (rest > tie || (rest == tie && (result & 1u) != 0u)) ++result;
-  }
-  return (unsigned short)(sign | result);
 }
 
 struct SinterSum {
@@ -177,8 +146,8 @@ __device__ inline T sinter_fold_many(const T* values, long long stride, long lon
 template <class Op, int kPlaces, class T>
 __device__ inline T sinter_fold_by_warp(const T* values, long long count, T identity) {
   const int lane = (int)(threadIdx.x % 32u);
-  T value = SinterTree<Op, kPlaces>::fold(values + lane * kPlaces, 1, count - lane * kPlaces,
-                                          identity);
+  T value =
+      SinterTree<Op, kPlaces>::fold(values + lane * kPlaces, 1, count - lane * kPlaces, identity);
   for (unsigned width = 1; width < 32u; width *= 2u) {
     value = Op::apply(value, __shfl_down_sync(0xffffffffu, value, width));
   }
@@ -195,3 +164,5 @@ __device__ inline T sinter_fold_many_by_warp(const T* values, long long places, 
   }
   return __shfl_sync(0xffffffffu, value, 0);
 }
+
+#endif  // SINTER_BACKEND_CUDA_GROUPS_FUSED_CUH_
