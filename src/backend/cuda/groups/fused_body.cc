@@ -17,6 +17,10 @@ using ir::ScalarOp;
 // Positions run past the end by less than a block's worth, so that 32 bits hold them.
 constexpr std::int64_t kMost32BitPositions = (std::int64_t{1} << 31) - (std::int64_t{1} << 20);
 
+// A kernel's parameter has at most 4096 bytes: the workspace, and these of 8 bytes each. A few more
+// numbers follow once there is no room for lengths.
+constexpr std::size_t kMostArguments = 460;
+
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 bool moves(const ir::GroupOperand& operand, const Shape& space) {
@@ -179,8 +183,12 @@ std::string FusedBody::count(const std::string& p, const std::string& end,
   return fmt::format("sinter_count({}, ({}){})", p, position_type(), end);
 }
 
+bool FusedBody::takes_literals(const KernelText& text) const {
+  return wide_ || operand_count() + text.numbers().size() >= kMostArguments;
+}
+
 std::string FusedBody::length(KernelText& text, const std::string& role, std::int64_t value) const {
-  if (wide_) return number(value);
+  if (takes_literals(text)) return number(value);
   return "(unsigned)" + text.argument(role, static_cast<std::uint64_t>(value));
 }
 
@@ -188,7 +196,7 @@ std::string FusedBody::length(KernelText& text, const std::string& role, std::in
 // position * m / 2^(31 + l) is off by less than 1 / length.
 std::string FusedBody::quotient(KernelText& text, const std::string& role,
                                 const std::string& position, std::int64_t value) const {
-  if (wide_) return position + " / " + number(value);
+  if (takes_literals(text)) return position + " / " + number(value);
   const auto length = static_cast<std::uint64_t>(value);
   const auto bits = static_cast<std::uint64_t>(std::bit_width(length - 1));
   const std::uint64_t shift = 31 + bits;
@@ -199,7 +207,7 @@ std::string FusedBody::quotient(KernelText& text, const std::string& role,
 
 std::string FusedBody::remainder(KernelText& text, const std::string& role,
                                  const std::string& position, std::int64_t value) const {
-  if (wide_) return position + " % " + number(value);
+  if (takes_literals(text)) return position + " % " + number(value);
   const std::string count = quotient(text, role, position, value);
   const std::string divisor = count.substr(count.rfind(' ') + 1);  // "n3)"
   return fmt::format("sinter_modulo({}, {}, {}", position, this->length(text, role, value),
@@ -208,7 +216,7 @@ std::string FusedBody::remainder(KernelText& text, const std::string& role,
 
 std::string FusedBody::stride_of(KernelText& text, const std::string& role,
                                  std::int64_t stride) const {
-  if (wide_) return std::to_string(stride) + "ll";
+  if (takes_literals(text)) return std::to_string(stride) + (wide_ ? "ll" : "");
   return "(int)" + text.argument(role, static_cast<std::uint64_t>(stride));
 }
 

@@ -58,7 +58,8 @@ class FusedBody {
   // do. number(7) is "7u": for what is a part of a kernel's form.
   std::string_view position_type() const { return wide_ ? "unsigned long long" : "unsigned"; }
   std::string number(std::int64_t value) const;
-  // What only counts, as an argument of the kernel where positions have 32 bits: "(unsigned)n3".
+  // What only counts, as an argument of the kernel where positions have 32 bits and there is room
+  // for another one: "(unsigned)n3".
   // `role`: see KernelText::argument().
   std::string length(KernelText& text, const std::string& role, std::int64_t value) const;
   std::string all_points(KernelText& text) const { return length(text, "points", points_); }
@@ -120,6 +121,8 @@ class FusedBody {
   std::string distance(KernelText& text, const std::string& operand,
                        const std::vector<std::int64_t>& strides, bool moving,
                        std::string_view position) const;
+  // Whether the next number is written into the text.
+  bool takes_literals(const KernelText& text) const;
   std::string stride_of(KernelText& text, const std::string& role, std::int64_t stride) const;
   std::string point_distance(KernelText& text, const ir::ScalarInst& inst,
                              std::string_view position) const;
