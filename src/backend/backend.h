@@ -89,7 +89,7 @@ struct FusionLimits {
   bool hoists = true;
   // Whether a loop without a reduction may also store values that are the same along its axes.
   bool stores_rows_of_maps = true;
-  // Whether several reduced axes must lie in each operand like one: along all of them, or along none.
+  // Whether an operand must run along all reduced axes, as along one, or along none.
   bool folds_one_axis = true;
   // Whether bodies may convert between two types, and compute in one (from == to); null: all.
   bool (*emits)(Dtype from, Dtype to) = nullptr;
