@@ -79,7 +79,8 @@ struct KernelCall {
 // What a fused group may be here without running some slower way, and what makes one worth while.
 // The fuser asks once, so that no group is made that the device refuses.
 struct FusionLimits {
-  // Memory operands of one group.
+  // Memory operands of one group, and values that it keeps: reductions, and what a pass over a row
+  // leaves for a later one.
   int operands = 64;
   // Below so many rows, passes over long rows that follow a reduction leave the device idle.
   std::int64_t min_rows = 8;
