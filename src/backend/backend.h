@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/kernel_call.h"
 #include "ir/program.h"
 
 namespace sinter::backend {
@@ -35,13 +36,14 @@ struct GroupReport {
   std::vector<std::string> substituted;
 };
 
-// A program made ready for a device: kernels emitted, primitives created, arena allocated.
-class Executable {
+// The memory of a run, and what is bound to it: arena, addresses, a device's graph. One run at a
+// time; Sessions of one Code run at the same time.
+class Session {
  public:
-  virtual ~Executable() = default;
+  virtual ~Session() = default;
 
-  // Runs all steps. Allocates nothing large. One run at a time. A device other than the CPU may
-  // still be working when this returns: what went wrong there is thrown by whatever waits for it.
+  // Runs all steps. Allocates nothing large. A device other than the CPU may still be working when
+  // this returns: what went wrong there is thrown by whatever waits for it.
   virtual void run(const Bindings& bindings) = 0;
 
   // Runs all steps, calling `after` after each (for timing and for the search for the first NaN).
@@ -49,8 +51,6 @@ class Executable {
   // finished the step, and may throw to stop.
   virtual void run_watched(const Bindings& bindings,
                            const std::function<void(int, std::span<void* const>)>& after) = 0;
-
-  virtual GroupReport group_report() const { return {}; }
 
   // Runs the steps for which `chosen` is true, on whatever the buffers hold, and waits for them:
   // for measuring parts.
@@ -62,18 +62,27 @@ class Executable {
   virtual std::vector<double> time_steps(const Bindings& bindings, int repeats);
 };
 
-inline std::vector<double> Executable::time_steps(const Bindings& /*bindings*/, int /*repeats*/) {
+inline std::vector<double> Session::time_steps(const Bindings& /*bindings*/, int /*repeats*/) {
   return {};
 }
 
-// A kernel call as the planner sees it, before there are addresses.
-struct KernelCall {
-  ir::OpId op = ir::OpId::count;
-  const ir::Attributes& attributes;
-  std::span<const Dtype> input_dtypes;
-  std::span<const ir::Layout> inputs;
-  std::span<const Dtype> output_dtypes;
-  std::span<const ir::Layout> outputs;  // dense
+// A program made ready for a device: kernels prepared, machine code, modules. Immutable, and any
+// number of threads may use it at once. The back end outlives it.
+class Code {
+ public:
+  virtual ~Code() = default;
+
+  // Bytes that a run needs beside what is bound to it: the program's arena.
+  virtual std::int64_t arena_bytes() const = 0;
+  // `arena`: arena_bytes() of 64-byte aligned memory of the device that outlive the Session; null:
+  // it allocates its own. Throws Error when there is no memory.
+  virtual std::unique_ptr<Session> new_session(std::byte* arena = nullptr) const = 0;
+  // One run without a Session, on an arena as above that is the run's alone until it ends (on a
+  // device that works on its own time: until what is enqueued afterwards). For ops called directly,
+  // which have few steps. REQUIRES: no input lies in host memory.
+  virtual void run_once(const Bindings& bindings, std::byte* arena) const = 0;
+
+  virtual GroupReport group_report() const { return {}; }
 };
 
 // What a fused group may be here without running some slower way, and what makes one worth while.
@@ -127,7 +136,7 @@ class Backend {
   virtual std::int64_t workspace_bytes(const KernelCall& call) = 0;
   virtual std::int64_t workspace_bytes(const ir::Group& group) = 0;
 
-  virtual std::unique_ptr<Executable> prepare(std::shared_ptr<const ir::Program> program) = 0;
+  virtual std::shared_ptr<const Code> prepare(std::shared_ptr<const ir::Program> program) = 0;
 };
 
 }  // namespace sinter::backend

@@ -445,26 +445,17 @@ class Planner {
     step.op = node.op;
     step.attributes = node.attributes;
     step.label = ir::find(ops_, node.op).name;
-    std::vector<Dtype> input_dtypes;
-    std::vector<Dtype> output_dtypes;
-    std::vector<ir::Layout> inputs;
-    std::vector<ir::Layout> outputs;
     for (const ir::ValueId input : node.inputs) {
       step.inputs.push_back(argument(root_of(input), layout_of(input)));
-      input_dtypes.push_back(step.inputs.back().dtype);
-      inputs.push_back(step.inputs.back().layout);
     }
     for (const ir::ValueId result : node.results) {
       step.outputs.push_back(argument(result, ir::dense_layout(graph_.type_of(result).shape)));
-      output_dtypes.push_back(step.outputs.back().dtype);
-      outputs.push_back(step.outputs.back().layout);
     }
     if (!node.bodies.empty()) {
       add_body(node, step);
       return step;
     }
-    step.workspace_bytes = backend_.workspace_bytes(
-        {step.op, step.attributes, input_dtypes, inputs, output_dtypes, outputs});
+    step.workspace_bytes = backend_.workspace_bytes(backend::OwnedCall(step).get());
     step.cost.flops = cost_of(node).flops;
     add_bytes(step);
     return step;

@@ -70,8 +70,8 @@ inline std::vector<TensorType> infer_slice(const OpCall& call) {
 }
 
 // Two results: the pooled values, and where they were.
-inline std::vector<TensorType> infer_max_pool2d(const OpCall& call) {
-  need(call.inputs.size() == 1 && call.inputs[0].shape.rank() == 4, "max_pool2d", "takes NHWC");
+inline std::vector<TensorType> infer_max_pool(const OpCall& call) {
+  need(call.inputs.size() == 1 && call.inputs[0].shape.rank() == 4, "max_pool", "takes NHWC");
   const Shape& x = call.inputs[0].shape;
   const Shape y{x[0], x[1] / 2, x[2] / 2, x[3]};
   return {{call.inputs[0].dtype, y}, {Dtype::u8, y}};
@@ -112,7 +112,7 @@ inline OpList test_ops() {
     set(OpId::permute, "permute", OpKind::view, infer_permute);
     set(OpId::slice, "slice", OpKind::view, infer_slice);
     set(OpId::matmul, "matmul", OpKind::contraction, infer_matmul);
-    set(OpId::max_pool2d, "max_pool2d", OpKind::opaque, infer_max_pool2d);
+    set(OpId::max_pool, "max_pool", OpKind::opaque, infer_max_pool);
     set(OpId::scan, "scan", OpKind::opaque, infer_scan);
     list[static_cast<std::size_t>(OpId::pack)].name = "pack";
     list[static_cast<std::size_t>(OpId::copy)].name = "copy";

@@ -8,7 +8,7 @@
 #include <new>
 #include <string>
 
-#include "backend/cpu/executor.h"
+#include "backend/cpu/code.h"
 #include "backend/cpu/groups/cache.h"
 #include "backend/cpu/groups/lowered_body.h"
 #include "backend/cpu/groups/space_walk.h"
@@ -90,8 +90,8 @@ bool CpuBackend::group_accepts(const ir::Layout& layout) {
   return true;
 }
 
-// kMaxArgs places of a kernel's arguments hold two addresses for each operand and each value that is
-// kept, and some numbers.
+// kMaxArgs places of a kernel's arguments hold two addresses for each operand and each value that
+// is kept, and some numbers.
 FusionLimits CpuBackend::fusion_limits() const {
   return {.operands = kMaxArgs * 3 / 8, .emits = emitted_conversions(group_target().isa)};
 }
@@ -104,8 +104,8 @@ std::int64_t CpuBackend::workspace_bytes(const ir::Group& group) {
   return static_cast<std::int64_t>(group_kernel(group)->scratch_bytes());
 }
 
-std::unique_ptr<Executable> CpuBackend::prepare(std::shared_ptr<const ir::Program> program) {
-  return std::make_unique<CpuExecutable>(*this, std::move(program));
+std::shared_ptr<const Code> CpuBackend::prepare(std::shared_ptr<const ir::Program> program) {
+  return std::make_shared<const CpuCode>(*this, std::move(program));
 }
 
 }  // namespace sinter::backend::cpu

@@ -24,7 +24,7 @@ class CpuBackend : public Backend {
   FusionLimits fusion_limits() const override;
   std::int64_t workspace_bytes(const KernelCall& call) override;
   std::int64_t workspace_bytes(const ir::Group& group) override;
-  std::unique_ptr<Executable> prepare(std::shared_ptr<const ir::Program> program) override;
+  std::shared_ptr<const Code> prepare(std::shared_ptr<const ir::Program> program) override;
 };
 
 }  // namespace sinter::backend::cpu

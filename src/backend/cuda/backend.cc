@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "backend/cuda/call.h"
-#include "backend/cuda/executor.h"
+#include "backend/cuda/code.h"
 #include "backend/cuda/groups/groups.h"
 #include "backend/cuda/status.h"
 #include "ir/internal_error.h"
@@ -135,8 +135,8 @@ std::int64_t CudaBackend::workspace_bytes(const ir::Group& group) {
   return group_workspace_bytes(group);
 }
 
-std::unique_ptr<Executable> CudaBackend::prepare(std::shared_ptr<const ir::Program> program) {
-  return std::make_unique<CudaExecutable>(*this, std::move(program));
+std::shared_ptr<const Code> CudaBackend::prepare(std::shared_ptr<const ir::Program> program) {
+  return std::make_shared<const CudaCode>(*this, std::move(program));
 }
 
 std::int32_t CudaBackend::add_steps(std::vector<StepName> names) {
