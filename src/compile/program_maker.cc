@@ -14,9 +14,11 @@ ir::Program make_program(const ir::Graph& traced, backend::Backend& backend,
   ir::Graph graph = traced;
   runner.begin(graph, ops);
   graph = runner.run("expand", graph, [&](const ir::Graph& g) { return expand(g, ops); });
-  graph = runner.run("rewrite", graph, [&](const ir::Graph& g) {
-    return rewrite(g, ops, [&](const char* rule) { return runner.is_enabled(rule); });
-  });
+  if (runner.is_enabled("rewrite")) {
+    graph = runner.run("rewrite", graph, [&](const ir::Graph& g) {
+      return rewrite(g, ops, [&](const char* rule) { return runner.is_enabled(rule); });
+    });
+  }
   if (runner.is_enabled("trim_scans")) {
     graph = runner.run("trim_scans", graph, [&](const ir::Graph& g) { return trim_scans(g, ops); });
   }

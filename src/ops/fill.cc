@@ -77,9 +77,7 @@ ir::Cost fill_cost(const ir::OpCall& call, std::span<const TensorType> results) 
 constinit const ir::Op kFull = {
     .id = ir::OpId::full,
     .name = "full",
-    .doc =
-        "A tensor of one value: every dtype but bf16 and f16. Error: a value that the dtype does "
-        "not hold.",
+    .doc = "A tensor of one value: every dtype. Error: a value that the dtype does not hold.",
     .kind = ir::OpKind::pointwise,
     .infer = infer_full,
     .append = append_full,

@@ -66,7 +66,12 @@ constinit const ir::Op kSegmentSum = {
 }  // namespace ops
 
 Tensor segment_sum(Operand x, Operand ids, std::int64_t segments) {
-  const Tensor inputs[] = {ops::tensor_of("segment_sum", x), ops::tensor_of("segment_sum", ids)};
+  const Tensor rows = ops::tensor_of("segment_sum", x);
+  if (rows.defined() && (rows.dtype() == Dtype::bf16 || rows.dtype() == Dtype::f16)) {
+    const Operand wide(cast(Operand(rows, x.location()), Dtype::f32), x.location());
+    return cast(Operand(segment_sum(wide, ids, segments), x.location()), rows.dtype());
+  }
+  const Tensor inputs[] = {rows, ops::tensor_of("segment_sum", ids)};
   return apply_one(ops::kSegmentSum, inputs, {{"segments", segments}}, x.location());
 }
 

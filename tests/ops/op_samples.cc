@@ -4,8 +4,10 @@
 #include <cstring>
 #include <ostream>
 
+#include "base/half.h"
 #include "ops/list.h"
 #include "ops/sample_rows.h"
+#include "sinter/ops.h"
 
 namespace sinter {
 
@@ -472,11 +474,37 @@ const std::vector<Sample>& op_samples() {
   return samples;
 }
 
+double tolerance_of(const Sample& sample, Dtype dtype) {
+  switch (dtype) {
+    case Dtype::f64:
+      return sample.tolerance * 1e-7;
+    case Dtype::bf16:
+      return sample.tolerance + 0x1p-7;
+    case Dtype::f16:
+      return sample.tolerance + 0x1p-10;
+    default:
+      return sample.tolerance;
+  }
+}
+
+double stored(double value, Dtype dtype) {
+  const auto narrow = static_cast<float>(value);
+  if (dtype == Dtype::bf16) return f32_from_bf16(bf16_from_f32(narrow));
+  if (dtype == Dtype::f16) return f32_from_f16(f16_from_f32(narrow));
+  return dtype == Dtype::f32 ? static_cast<double>(narrow) : value;
+}
+
 Tensor make_tensor(const SampleInput& input, Dtype floating) {
   const Dtype dtype = input.dtype == Dtype::f64 ? floating : input.dtype;
   switch (dtype) {
     case Dtype::f32:
       return fill_with<float>(input, dtype);
+    case Dtype::bf16:
+    case Dtype::f16: {
+      SampleInput narrow = input;
+      for (double& value : narrow.values) value = stored(value, dtype);
+      return cast(fill_with<float>(narrow, Dtype::f32), dtype);
+    }
     case Dtype::i32:
       return fill_with<std::int32_t>(input, dtype);
     case Dtype::i64:
@@ -493,6 +521,11 @@ std::vector<double> elements_of(const Tensor& tensor) {
   switch (tensor.dtype()) {
     case Dtype::f32:
       return read_as<float>(tensor);
+    case Dtype::bf16:
+    case Dtype::f16: {
+      const std::vector<float> values = tensor.to_vector<float>();
+      return {values.begin(), values.end()};
+    }
     case Dtype::i32:
       return read_as<std::int32_t>(tensor);
     case Dtype::i64:

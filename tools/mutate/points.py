@@ -69,15 +69,15 @@ OWN_RACES = [
 ]
 # file, kernel, old (a pattern), new.
 FUSED_RACES = [
-    ("kernels/softmax_blocks.cu", "chunks", r"\[unit\] =", "[unit / 8u * 8u] ="),
-    ("kernels/softmax_blocks.cu", "chunks", r"blockIdx\.x \*", "(blockIdx.x / 2u) *"),
-    ("kernels/softmax_blocks.cu", "row", r"^  if \(row >= ", "  if (row + 1000000 >= "),
-    ("kernels/softmax_block.cu", "rows", r"row = blockIdx\.x", "row = blockIdx.x / 2u"),
-    ("kernels/softmax_warp.cu", "rows", r"\(unsigned\)blockIdx\.x \*", "(unsigned)(blockIdx.x / 2u) *"),
-    ("kernels/bias_gradient_chunks.cu", "outer", r"\[chunk \* (\d+)u? \+ row\] =", r"[chunk / 2u * \g<1>u + row] ="),
-    ("kernels/bias_gradient_chunks.cu", "columns", r"^  if \(!active \|\| part != 0\) return;", "  return;"),
-    ("kernels/bias_gradient_chunks.cu", "outer", r"(chunk = blockIdx\.x / \d+u)", r"\1 / 2u"),
-    ("kernels/adamw.cu", "map", r"\(\(unsigned\)blockIdx\.x \*", "((unsigned)(blockIdx.x / 2u) *"),
+    ("softmax_blocks.cu", "chunks", r"\[unit\] =", "[unit / 8u * 8u] ="),
+    ("softmax_blocks.cu", "chunks", r"blockIdx\.x \*", "(blockIdx.x / 2u) *"),
+    ("softmax_blocks.cu", "row", r"^  if \(row >= ", "  if (row + 1000000 >= "),
+    ("softmax_block.cu", "rows", r"row = blockIdx\.x", "row = blockIdx.x / 2u"),
+    ("softmax_warp.cu", "rows", r"\(unsigned\)blockIdx\.x \*", "(unsigned)(blockIdx.x / 2u) *"),
+    ("bias_gradient_chunks.cu", "outer", r"\[chunk \* (\(unsigned\)n\d+) \+ row\] =", r"[chunk / 2u * \g<1> + row] ="),
+    ("bias_gradient_chunks.cu", "columns", r"^  if \(!active \|\| part != 0\) return;", "  return;"),
+    ("bias_gradient_chunks.cu", "outer", r"(chunk = sinter_divide\(blockIdx\.x, n\d+\))", r"\1 / 2u"),
+    ("adamw.cu", "map", r"\(\(unsigned\)blockIdx\.x \*", "((unsigned)(blockIdx.x / 2u) *"),
 ]
 
 

@@ -202,10 +202,18 @@ void put_channels_first(const WindowSizes& s, const DataTypes& types, Descriptio
   d.convolution.y = {dims({s.n, s.o}, rank, s.windows), types.y, tag};
 }
 
+// oneDNN has depthwise kernels for two spatial axes only, and its reference loops for one (5
+// GFLOP/s): a line of pixels is an image one pixel high.
+WindowSizes seen_by_onednn(WindowSizes sizes) {
+  const bool is_depthwise = sizes.window.groups > 1 && sizes.c_of_group() == 1;
+  if (is_depthwise && sizes.window.rank == 1) sizes.window.rank = 2;
+  return sizes;
+}
+
 // Winograd where it suits and this oneDNN has it, else the direct algorithm.
 template <void (*add)(const Descriptions&, Recipe&)>
 void make(const KernelCall& call, Recipe& recipe) {
-  const WindowSizes sizes = sizes_of(call);
+  const WindowSizes sizes = seen_by_onednn(sizes_of(call));
   const DataTypes types = data_types_of(call);
   if (suits_winograd(sizes, types.x)) {
     try {
