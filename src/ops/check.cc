@@ -88,6 +88,18 @@ Dtype dtype_attribute(const char* where, const ir::Attributes& attributes) {
   return static_cast<Dtype>(number);
 }
 
+Dtype contraction_dtype(const char* where, const ir::OpCall& call) {
+  const Dtype inputs = call.inputs[0].dtype;
+  if (!call.attributes.has("dtype")) return inputs;
+  const Dtype result = dtype_attribute(where, call.attributes);
+  const bool is_wider = result == Dtype::f32 && (inputs == Dtype::bf16 || inputs == Dtype::f16);
+  if (result != inputs && !is_wider) {
+    throw ir::InternalError(std::string(where) + ": a result of " + std::string(name_of(result)) +
+                            " from " + std::string(name_of(inputs)));
+  }
+  return result;
+}
+
 double traffic(const ir::OpCall& call, std::span<const TensorType> results) {
   double bytes = 0;
   for (const TensorType& type : call.inputs) bytes += static_cast<double>(type.bytes());

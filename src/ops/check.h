@@ -36,6 +36,10 @@ const std::vector<std::int64_t>& integers_of(const ir::OpCall& call, const char*
 Shape shape_attribute(const ir::Attributes& attributes);
 Dtype dtype_attribute(const char* where, const ir::Attributes& attributes);
 
+// The type of a contraction's result: the attribute {dtype} where there is one (the compiler's mixed
+// precision multiplies in 16 bits and may keep the sum in f32), else that of its inputs.
+Dtype contraction_dtype(const char* where, const ir::OpCall& call);
+
 // Elements of the results, and the bytes of inputs and results: the cost of an op that names none.
 ir::Cost default_cost(const ir::OpCall& call, std::span<const TensorType> results);
 // Bytes of inputs and results.
