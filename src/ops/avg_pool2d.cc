@@ -77,7 +77,7 @@ Tensor all_window_sums(const Tensor& x, const std::vector<Window>& windows) {
 Tensor avg_pool2d(Operand x, const AvgPool2dOptions& options) {
   const Tensor tensor = ops::tensor_of("avg_pool2d", x);
   const ir::TensorType type{tensor.dtype(), tensor.shape()};
-  ops::check_dtype("avg_pool2d", "x", type, {Dtype::f32, Dtype::f64});
+  ops::check_dtype("avg_pool2d", "x", type, ir::kFullFloats);
   ops::check_rank("avg_pool2d", "x", type, 4, "(N, H, W, C)",
                   "images are NHWC: (batch, height, width, channels)");
   const std::vector<Window> windows = {

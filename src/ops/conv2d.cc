@@ -63,7 +63,6 @@ std::int64_t output_length(const char* where, const Window& window, std::size_t 
 
 void check_two_images(const char* where, const ir::OpCall& call, const char* first,
                       const char* first_layout, const char* second, const char* second_layout) {
-  check_count(where, call, 2);
   check_dtype(where, first, call.inputs[0], {Dtype::f32, Dtype::f64});
   check_same_dtype(where, call.inputs);
   check_rank(where, first, call.inputs[0], 4, first_layout, kImages);
@@ -220,6 +219,10 @@ constinit const ir::Op kConv2d = {
         "than the padded image.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
+    .inputs = {{"x", ir::kFullFloats}, {"the weight", ir::kFullFloats}},
+    .schema = {{"stride", Kind::integers},
+               {"padding", Kind::integers},
+               {"dilation", Kind::integers}},
     .infer = infer_conv2d,
     .gradient = conv2d_gradient,
     .cost = conv2d_cost,
@@ -233,6 +236,11 @@ constinit const ir::Op kConv2dInputGradient = {
         "x's (H, W). f32 or f64.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
+    .inputs = {{"dy", ir::kFullFloats}, {"the weight", ir::kFullFloats}},
+    .schema = {{"stride", Kind::integers},
+               {"padding", Kind::integers},
+               {"dilation", Kind::integers},
+               {"size", Kind::integers}},
     .infer = infer_input_gradient,
     .gradient = input_gradient_gradient,
     .cost = input_gradient_cost,
@@ -246,6 +254,11 @@ constinit const ir::Op kConv2dWeightGradient = {
         "the weight's (KH, KW). f32 or f64.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
+    .inputs = {{"x", ir::kFullFloats}, {"dy", ir::kFullFloats}},
+    .schema = {{"stride", Kind::integers},
+               {"padding", Kind::integers},
+               {"dilation", Kind::integers},
+               {"kernel", Kind::integers}},
     .infer = infer_weight_gradient,
     .gradient = weight_gradient_gradient,
     .cost = weight_gradient_cost,

@@ -73,7 +73,6 @@ void check_pooled(const char* where, const char* name, const TensorType& type,
 }
 
 std::vector<TensorType> infer_pool(const ir::OpCall& call) {
-  check_count("max_pool2d", call, 1);
   const TensorType& x = call.inputs[0];
   check_images("max_pool2d", "x", x);
   const Shape shape = pooled("max_pool2d", call, x.shape, x.shape[1], x.shape[2]);
@@ -82,7 +81,6 @@ std::vector<TensorType> infer_pool(const ir::OpCall& call) {
 
 std::vector<TensorType> infer_gradient(const ir::OpCall& call) {
   constexpr const char* kName = "max_pool2d_gradient";
-  check_count(kName, call, 2);
   const TensorType& dy = call.inputs[0];
   check_images(kName, "dy", dy);
   check_dtype(kName, "the index", call.inputs[1], {Dtype::u8});
@@ -95,7 +93,6 @@ std::vector<TensorType> infer_gradient(const ir::OpCall& call) {
 
 std::vector<TensorType> infer_gather(const ir::OpCall& call) {
   constexpr const char* kName = "max_pool2d_gather";
-  check_count(kName, call, 2);
   const TensorType& x = call.inputs[0];
   check_images(kName, "x", x);
   check_dtype(kName, "the index", call.inputs[1], {Dtype::u8});
@@ -158,6 +155,8 @@ constinit const ir::Op kMaxPool2d = {
         "f32 or f64. Errors: another rank, more padding than half the kernel, a window larger "
         "than the padded image or of more than 255 elements.",
     .kind = ir::OpKind::opaque,
+    .inputs = {{"x", ir::kFullFloats}},
+    .schema = {{"kernel", Kind::integers}, {"stride", Kind::integers}, {"padding", Kind::integers}},
     .infer = infer_pool,
     .gradient = pool_gradient,
     .cost = pool_cost,
@@ -170,6 +169,11 @@ constinit const ir::Op kMaxPool2dGradient = {
         "dy summed to where each window's maximum was, in ascending order of the windows. dy (N, "
         "HO, WO, C) f32 or f64, the index u8 -> (N, H, W, C).",
     .kind = ir::OpKind::opaque,
+    .inputs = {{"dy", ir::kFullFloats}, {"the index", {Dtype::u8}}},
+    .schema = {{"kernel", Kind::integers},
+               {"stride", Kind::integers},
+               {"padding", Kind::integers},
+               {"size", Kind::integers}},
     .infer = infer_gradient,
     .gradient = gradient_gradient,
     .cost = gradient_cost,
@@ -182,6 +186,8 @@ constinit const ir::Op kMaxPool2dGather = {
         "x (N, H, W, C) at each window's recorded position. f32 or f64, the index (N, HO, WO, C) "
         "u8 -> (N, HO, WO, C).",
     .kind = ir::OpKind::opaque,
+    .inputs = {{"x", ir::kFullFloats}, {"the index", {Dtype::u8}}},
+    .schema = {{"kernel", Kind::integers}, {"stride", Kind::integers}, {"padding", Kind::integers}},
     .infer = infer_gather,
     .gradient = gather_gradient,
     .cost = move_cost,

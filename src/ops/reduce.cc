@@ -18,6 +18,9 @@ namespace {
 
 using Axes = std::vector<std::int64_t>;
 
+// What reductions fold.
+constexpr ir::DtypeSet kFolded = ir::kFullFloats | ir::kIndices;
+
 // One flag an axis: whether it is reduced.
 std::vector<bool> reduced_flags(const Axes& axes, int rank) {
   std::vector<bool> flags(static_cast<std::size_t>(rank));
@@ -65,8 +68,6 @@ void check_axes(const char* name, const Axes& axes, const Shape& shape) {
 }
 
 std::vector<TensorType> infer_reduction(const char* name, const ir::OpCall& call) {
-  check_count(name, call, 1);
-  check_dtype(name, "x", call.inputs[0], {Dtype::f32, Dtype::f64, Dtype::i32, Dtype::i64});
   const Axes& axes = call.attributes.integers("axes");
   check_axes(name, axes, call.inputs[0].shape);
   Shape shape = call.inputs[0].shape;
@@ -125,6 +126,8 @@ constinit const ir::Op kSum = {
         "(wrapping); axes that are all innermost or all outermost.",
     .kind = ir::OpKind::reduce,
     .precision = ir::Precision::full,
+    .inputs = {{"x", kFolded}},
+    .schema = {{"axes", Kind::integers}},
     .infer = infer_sum,
     .gradient = sum_gradient,
     .reduction = ir::ScalarOp::reduce_sum,
@@ -140,6 +143,8 @@ constinit const ir::Op kProduct = {
         "that are all innermost or all outermost.",
     .kind = ir::OpKind::reduce,
     .precision = ir::Precision::full,
+    .inputs = {{"x", kFolded}},
+    .schema = {{"axes", Kind::integers}},
     .infer = infer_product,
     .gradient = product_gradient,
     .reduction = ir::ScalarOp::reduce_product,
@@ -155,6 +160,8 @@ constinit const ir::Op kMax = {
         "and i64; axes that are all innermost or all outermost.",
     .kind = ir::OpKind::reduce,
     .precision = ir::Precision::full,
+    .inputs = {{"x", kFolded}},
+    .schema = {{"axes", Kind::integers}},
     .infer = infer_max,
     .gradient = extremum_gradient,
     .reduction = ir::ScalarOp::reduce_max,
@@ -170,6 +177,8 @@ constinit const ir::Op kMin = {
         "and i64; axes that are all innermost or all outermost.",
     .kind = ir::OpKind::reduce,
     .precision = ir::Precision::full,
+    .inputs = {{"x", kFolded}},
+    .schema = {{"axes", Kind::integers}},
     .infer = infer_min,
     .gradient = extremum_gradient,
     .reduction = ir::ScalarOp::reduce_min,
@@ -288,7 +297,7 @@ Tensor min(Operand x, const std::vector<int>& axes, bool keep_axes) {
 
 Tensor mean(Operand x, const std::vector<int>& axes, bool keep_axes) {
   const Tensor tensor = ops::tensor_of("mean", x);
-  ops::check_dtype("mean", "x", {tensor.dtype(), tensor.shape()}, {Dtype::f32, Dtype::f64});
+  ops::check_dtype("mean", "x", {tensor.dtype(), tensor.shape()}, ir::kFullFloats);
   double count = 1;
   for (const std::int64_t axis : ops::normal_axes("mean", axes, tensor.rank())) {
     count *= static_cast<double>(tensor.shape()[static_cast<int>(axis)]);

@@ -8,7 +8,6 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -18,8 +17,8 @@
 #include "backend/cpu/kernels/team_kernel.h"
 #include "backend/cpu/machine_code.h"
 #include "backend/cpu/vendor/onednn.h"
+#include "backend/kernel_dtype.h"
 #include "base/parallel.h"
-#include "sinter/error.h"
 
 namespace sinter::backend::cpu {
 namespace {
@@ -226,21 +225,18 @@ std::unique_ptr<PreparedKernel> prepare_onednn(const KernelCall& call) {
 
 std::unique_ptr<PreparedKernel> prepare_matmul(const KernelCall& call) {
   const Dtype dtype = call.output_dtypes[0];
-  if (dtype != Dtype::f32 && dtype != Dtype::f64) {
-    raise({.where = "matmul",
-           .what = "there is no matrix product in this type on the CPU",
-           .got = std::string(name_of(dtype)),
-           .expected = "f32 or f64",
-           .hint = "cast the matrices"});
-  }
   if (call.inputs[0].shape.elements() == 0 || call.inputs[1].shape.elements() == 0) {
     return std::make_unique<ZeroKernel>(call.outputs[0].shape.elements() *
                                         static_cast<std::int64_t>(size_of(dtype)));
   }
-  if (dtype == Dtype::f64) return std::make_unique<LoopKernel<double>>(call);
-  if (uses_matmul_avx2()) return prepare_matmul_avx2(call);
-  if (!may_use_onednn()) return std::make_unique<LoopKernel<float>>(call);
-  return prepare_for_teams(call, multiplications(call), prepare_onednn);
+  if (dtype == Dtype::f32 && uses_matmul_avx2()) return prepare_matmul_avx2(call);
+  if (dtype == Dtype::f32 && may_use_onednn()) {
+    return prepare_for_teams(call, multiplications(call), prepare_onednn);
+  }
+  return for_dtype<float, double>("matmul", dtype,
+                                  [&](auto zero) -> std::unique_ptr<PreparedKernel> {
+                                    return std::make_unique<LoopKernel<decltype(zero)>>(call);
+                                  });
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/cuda/device/contraction.h"
+#include "backend/kernel_dtype.h"
 #include "sinter/error.h"
 
 namespace sinter::backend::cuda {
@@ -97,18 +98,10 @@ class Matmul final : public PreparedKernel {
 };
 
 std::unique_ptr<PreparedKernel> prepare_matmul(const KernelCall& call) {
-  switch (call.output_dtypes[0]) {
-    case Dtype::f32:
-      return std::make_unique<Matmul<float>>(call);
-    case Dtype::f64:
-      return std::make_unique<Matmul<double>>(call);
-    default:
-      raise({.where = "matmul",
-             .what = "there is no matrix product in this type on CUDA",
-             .got = std::string(name_of(call.output_dtypes[0])),
-             .expected = "f32 or f64",
-             .hint = "cast the matrices"});
-  }
+  return for_dtype<float, double>("matmul", call.output_dtypes[0],
+                                  [&](auto zero) -> std::unique_ptr<PreparedKernel> {
+                                    return std::make_unique<Matmul<decltype(zero)>>(call);
+                                  });
 }
 
 }  // namespace
