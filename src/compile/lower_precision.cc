@@ -71,7 +71,8 @@ class PrecisionPass {
     const ir::Op& op = op_of(node);
     if (node.inputs.empty() || dtype_of(node.inputs[0]) != Dtype::f32) return false;
     if (op.kind == ir::OpKind::view) return true;
-    return false;
+    return op.kind == ir::OpKind::opaque && op.precision == ir::Precision::follow &&
+           op.inputs[0].dtypes.has(low_) && dtype_of(node.results[0]) == Dtype::f32;
   }
 
   // From the last node to the first: what contractions read, through moves too, and what leads on to
@@ -110,7 +111,10 @@ class PrecisionPass {
     const ir::ValueId result = node.results[0];
     const bool stays_low = leads_on(result);
     born_low_[static_cast<std::size_t>(result)] = stays_low ? 1 : 0;
-    ir::Attributes attributes = node.attributes;
+    ir::Attributes attributes;
+    for (const auto& [name, value] : node.attributes.entries()) {
+      if (name != "dtype") attributes.add(name, value);
+    }
     attributes.add("dtype", static_cast<std::int64_t>(stays_low ? low_ : Dtype::f32));
     const Tensor made = apply(op_of(node), inputs, attributes, node.location, node.bodies)[0];
     (stays_low ? rounded(result) : exact(result)) = made;

@@ -26,9 +26,6 @@ ir::WindowSizes sizes_of(const ir::OpCall& call) {
 template <OpId op>
 std::vector<TensorType> infer(const ir::OpCall& call) {
   const char* const where = ir::convolution_name(op);
-  check_count(where, call, 2);
-  check_dtype(where, op == OpId::conv_input_gradient ? "dy" : "x", call.inputs[0],
-              {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::f16});
   check_same_dtype(where, call.inputs);
   const ir::WindowSizes sizes = sizes_of<op>(call);
   const Shape shape = op == OpId::conv                  ? sizes.y()
@@ -127,6 +124,12 @@ constinit const ir::Op kConv = {
         "negative padding, a window larger than the padded image.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
+    .inputs = {{"x", ir::kFloats}, {"the weight", ir::kFloats}},
+    .schema = {{"stride", Kind::integers},
+               {"padding", Kind::integers},
+               {"dilation", Kind::integers},
+               {"groups", Kind::integer, 1},
+               {"dtype", Kind::integer, kAsInputs}},
     .infer = infer<OpId::conv>,
     .gradient = conv_gradient,
     .cost = cost<OpId::conv>,
@@ -140,6 +143,13 @@ constinit const ir::Op kConvInputGradient = {
         "transposed convolution. `size` has the lengths of x's spatial axes. f32 or f64.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
+    .inputs = {{"dy", ir::kFloats}, {"the weight", ir::kFloats}},
+    .schema = {{"stride", Kind::integers},
+               {"padding", Kind::integers},
+               {"dilation", Kind::integers},
+               {"groups", Kind::integer, 1},
+               {"size", Kind::integers},
+               {"dtype", Kind::integer, kAsInputs}},
     .infer = infer<OpId::conv_input_gradient>,
     .gradient = input_gradient_gradient,
     .cost = cost<OpId::conv_input_gradient>,
@@ -153,6 +163,13 @@ constinit const ir::Op kConvWeightGradient = {
         "has the lengths of the weight's inner axes. f32 or f64.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
+    .inputs = {{"x", ir::kFloats}, {"dy", ir::kFloats}},
+    .schema = {{"stride", Kind::integers},
+               {"padding", Kind::integers},
+               {"dilation", Kind::integers},
+               {"groups", Kind::integer, 1},
+               {"kernel", Kind::integers},
+               {"dtype", Kind::integer, kAsInputs}},
     .infer = infer<OpId::conv_weight_gradient>,
     .gradient = weight_gradient_gradient,
     .cost = cost<OpId::conv_weight_gradient>,

@@ -13,10 +13,8 @@ namespace ops {
 namespace {
 
 std::vector<TensorType> infer(const ir::OpCall& call) {
-  check_count("matmul", call, 2);
   const TensorType& a = call.inputs[0];
   const TensorType& b = call.inputs[1];
-  check_dtype("matmul", "a", a, {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::f16});
   check_same_dtype("matmul", call.inputs);
   const int rank = a.shape.rank();
   bool same_batch = rank >= 2 && b.shape.rank() == rank;
@@ -67,6 +65,8 @@ constinit const ir::Op kMatmul = {
         "Errors: fewer than two axes, K or batch axes that differ.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
+    .inputs = {{"a", ir::kFloats}, {"b", ir::kFloats}},
+    .schema = {{"dtype", Kind::integer, kAsInputs}},
     .infer = infer,
     .gradient = gradient,
     .cost = cost,

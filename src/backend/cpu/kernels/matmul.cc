@@ -9,7 +9,6 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,8 +19,8 @@
 #include "backend/cpu/kernels/widened.h"
 #include "backend/cpu/machine_code.h"
 #include "backend/cpu/vendor/onednn.h"
+#include "backend/kernel_dtype.h"
 #include "base/parallel.h"
-#include "sinter/error.h"
 
 namespace sinter::backend::cpu {
 namespace {

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "backend/cpu/groups/cache.h"
 #include "backend/cpu/machine_code.h"
 #include "backend/cpu/vendor/onednn.h"
+#include "ir/internal_error.h"
 
 namespace sinter::backend::cpu {
 
@@ -124,6 +126,10 @@ class WidenedKernel final : public PreparedKernel {
 
 std::unique_ptr<PreparedKernel> prepare_widened(
     const KernelCall& call, std::unique_ptr<PreparedKernel> (*prepare)(const KernelCall&)) {
+  const Dtype dtype = call.input_dtypes[0];
+  if (dtype != Dtype::bf16 && dtype != Dtype::f16) {
+    throw ir::InternalError("a contraction of " + std::string(name_of(dtype)));
+  }
   return std::make_unique<WidenedKernel>(call, prepare);
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/cuda/device/contraction.h"
+#include "backend/kernel_dtype.h"
 #include "sinter/error.h"
 
 namespace sinter::backend::cuda {
