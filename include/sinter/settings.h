@@ -55,7 +55,8 @@ void add_optimizer_settings(Config* config, const OptimizerDefaults& defaults);
 std::unique_ptr<optim::Optimizer> make_optimizer(const Config& config,
                                                  const std::vector<State>& parameters,
                                                  std::int64_t steps);
-// Clipping, accumulation, average and precision, with a loss scale for f16; what is not among the settings is off.
+// Clipping, accumulation, average and precision, with a loss scale for f16; what is not among the
+// settings is off.
 StepOptions step_options(const Config& config);
 
 // The parameters that are trained, and how many are not.

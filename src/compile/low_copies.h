@@ -1,7 +1,7 @@
-// States rounded to 16 bits: what contractions of lower precision read instead of the States. A step
-// that assigns a State writes its copy in the same pass; other writes (a checkpoint that is read, an
-// assignment outside of steps, a step in f32) show by the State's version, and the copy is rounded
-// anew before the next step that reads it.
+// States rounded to 16 bits: what contractions of lower precision read instead of the States. A
+// step that assigns a State writes its copy in the same pass; other writes (a checkpoint that is
+// read, an assignment outside of steps, a step in f32) show by the State's version, and the copy is
+// rounded anew before the next step that reads it.
 #ifndef SINTER_COMPILE_LOW_COPIES_H_
 #define SINTER_COMPILE_LOW_COPIES_H_
 

@@ -1,9 +1,9 @@
-// Mixed precision: which values are kept in 16 bits, and where they are rounded. No module and no op
-// knows of it: the pass reads Op::precision.
+// Mixed precision: which values are kept in 16 bits, and where they are rounded. No module and no
+// op knows of it: the pass reads Op::precision.
 //
-// A value that a contraction reads is rounded where it is made, and everything else in the graph reads
-// the rounded value, so that memory holds it once, in 16 bits. A value that is also a result of the
-// program, or a State's new value, keeps its exact form there.
+// A value that a contraction reads is rounded where it is made, and everything else in the graph
+// reads the rounded value, so that memory holds it once, in 16 bits. A value that is also a result
+// of the program, or a State's new value, keeps its exact form there.
 #include <algorithm>
 #include <optional>
 
@@ -75,8 +75,8 @@ class PrecisionPass {
            op.inputs[0].dtypes.has(low_) && dtype_of(node.results[0]) == Dtype::f32;
   }
 
-  // From the last node to the first: what contractions read, through moves too, and what leads on to
-  // one.
+  // From the last node to the first: what contractions read, through moves too, and what leads on
+  // to one.
   void look_ahead() {
     for (std::size_t i = graph_.nodes.size(); i-- > 0;) {
       const ir::Node& node = graph_.nodes[i];
@@ -167,7 +167,8 @@ class PrecisionPass {
                                                                                     : nullptr;
   }
 
-  // The value in 16 bits. Views are recorded when they are asked for, in the type that is asked for.
+  // The value in 16 bits. Views are recorded when they are asked for, in the type that is asked
+  // for.
   Tensor low(ir::ValueId value) {
     if (rounded(value).defined()) return rounded(value);
     if (const ir::Node* const view = view_of(value)) {
@@ -180,8 +181,8 @@ class PrecisionPass {
     return rounded(value);
   }
 
-  // The value in its own type, as the graph's nodes read it. A rounded value is widened anew for each
-  // reader, which does it on the way: a common one would be stored.
+  // The value in its own type, as the graph's nodes read it. A rounded value is widened anew for
+  // each reader, which does it on the way: a common one would be stored.
   Tensor full(ir::ValueId value) {
     if (dtype_of(value) == Dtype::f32 && is_born_low(value)) return cast(low(value), Dtype::f32);
     return unrounded(value);

@@ -35,8 +35,8 @@ void check_epsilon(const char* where, const ir::Attributes& attributes);
 Shape shape_attribute(const ir::Attributes& attributes);
 Dtype dtype_attribute(const ir::Attributes& attributes);
 
-// The type of a contraction's result, the attribute {dtype}: kAsInputs, or what the compiler's mixed
-// precision says, which multiplies in 16 bits and may keep the sum in f32.
+// The type of a contraction's result, the attribute {dtype}: kAsInputs, or what the compiler's
+// mixed precision says, which multiplies in 16 bits and may keep the sum in f32.
 inline constexpr std::int64_t kAsInputs = -1;
 Dtype contraction_dtype(const char* where, const ir::OpCall& call);
 

@@ -1,6 +1,6 @@
 // Convolutions of images (N, spatial..., C) with weights (O, kernel..., C / groups): oneDNN in f32,
-// and in bf16 where the processor multiplies it; loops in f64, and in f32 where oneDNN cannot serve.
-// Other 16-bit convolutions are f32 ones of widened operands.
+// and in bf16 where the processor multiplies it; loops in f64, and in f32 where oneDNN cannot
+// serve. Other 16-bit convolutions are f32 ones of widened operands.
 //
 // oneDNN reads images as they lie (nhwc), but has fast kernels for weights in its blocked layouts
 // only: on plain OHWI it falls back to its reference loops (0.3 GFLOP/s), on HWIO to im2col (half

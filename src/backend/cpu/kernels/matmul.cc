@@ -1,6 +1,6 @@
-// Matrix products (B..., M, K) x (B..., K, N): oneDNN in f32 (or matmul_avx2.cc) and in bf16 where the
-// processor multiplies it, blocked loops in f64, and in f32 where neither can serve. Other 16-bit
-// products are f32 ones of widened operands.
+// Matrix products (B..., M, K) x (B..., K, N): oneDNN in f32 (or matmul_avx2.cc) and in bf16 where
+// the processor multiplies it, blocked loops in f64, and in f32 where neither can serve. Other
+// 16-bit products are f32 ones of widened operands.
 //
 // f32 matrices are read as they lie, plain or transposed. oneDNN could choose a blocked layout
 // ("any") for b, but the reorder costs more than it gains: 128x784x512 takes 461 us plain against
@@ -41,8 +41,8 @@ bool is_dot_of_gaps(const KernelCall& call) {
 }
 
 // oneDNN takes strides that count apart all elements (none is 0, no two places coincide) when one
-// of the last two axes has stride 1. Our own f64 loops take everything; the others are asked for the
-// same everywhere, so that plans are.
+// of the last two axes has stride 1. Our own f64 loops take everything; the others are asked for
+// the same everywhere, so that plans are.
 bool accepts_matmul(const KernelCall& call, int input) {
   const auto i = static_cast<std::size_t>(input);
   const ir::Layout& layout = call.inputs[i];

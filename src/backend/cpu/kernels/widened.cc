@@ -16,7 +16,7 @@ namespace sinter::backend::cpu {
 
 namespace {
 
-// A copy from one type to the other: the axes of `layout` in the order in which they lie in memory, so
+// A copy from one type to the other; the axes come in the order in which they lie in memory, so
 // that a transposed matrix is read as it lies.
 ir::Group conversion(Dtype from, Dtype to, const std::vector<std::int64_t>& lengths,
                      const std::vector<std::int64_t>& strides,

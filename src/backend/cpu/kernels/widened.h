@@ -14,8 +14,8 @@ namespace sinter::backend::cpu {
 std::unique_ptr<PreparedKernel> prepare_widened(
     const KernelCall& call, std::unique_ptr<PreparedKernel> (*prepare)(const KernelCall&));
 
-// Whether products of bf16 may be left to oneDNN: it may serve, with AVX-512 as our own code, and the
-// processor multiplies bf16.
+// Whether products of bf16 may be left to oneDNN: it may serve, with AVX-512 as our own code, and
+// the processor multiplies bf16.
 bool multiplies_bf16();
 
 }  // namespace sinter::backend::cpu

@@ -63,7 +63,7 @@ dnnl::matmul::primitive_desc matmul(const dnnl::memory::desc& a, const dnnl::mem
 // (G, O / G, C / G, kernel...), y (N, O, windows...); a layout that is `any` is oneDNN's choice.
 struct Convolution {
   dnnl::algorithm algorithm = dnnl::algorithm::undef;
-  dnnl::memory::desc x, w, y;
+  dnnl::memory::desc x = {}, w = {}, y = {};
   dnnl::memory::dims stride;
   dnnl::memory::dims dilation;  // the holes between two taps: 0 for a dense kernel
   dnnl::memory::dims padding_low, padding_high;
