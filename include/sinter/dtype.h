@@ -37,7 +37,7 @@ constexpr bool is_floating(Dtype dtype) {
 }
 
 // The Dtype that stores a C++ type: float, double, std::int32_t, std::int64_t, std::uint8_t, bool.
-// Another type does not compile; bf16 and f16 have none (cast() to f32 to read them).
+// Another type does not compile; bf16 and f16 have none, and are read as float.
 template <class T>
 inline constexpr Dtype dtype_of = [] {
   static_assert(sizeof(T) == 0, "no Dtype stores this C++ type");

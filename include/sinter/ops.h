@@ -51,7 +51,7 @@ Tensor operator>=(Operand a, Operand b);
 // The gradient goes between floating dtypes.
 Tensor cast(Operand x, Dtype dtype);
 
-// Constants of any dtype but bf16 and f16. Error: `value` is not one of the dtype's (0.5 in i32).
+// Constants of any dtype. Error: `value` is not one of the dtype's (0.5 in i32).
 Tensor full(const Shape& shape, double value, Dtype dtype = Dtype::f32,
             SourceLocation location = SourceLocation::current());
 Tensor zeros(const Shape& shape, Dtype dtype = Dtype::f32,
@@ -65,15 +65,15 @@ Tensor iota(const Shape& shape, int axis, Dtype dtype = Dtype::i32,
 
 // Reductions over `axes` (negative ones count from the end; none given: over all). The reduced axes
 // are dropped, or kept with length 1. Sums fold along trees fixed by the shape (docs/design.md), so
-// their bits do not depend on threads or device. f32, f64, i32 (whose sums wrap) and i64. max and
-// min of an empty axis give -inf and +inf, or the smallest and the largest integer; NaN wins;
-// elements that are equally large share the gradient. Errors: an axis that is not there, or named
-// twice.
+// their bits do not depend on threads or device. f32, f64, bf16 and f16 (both folded in f32), i32
+// (whose sums wrap) and i64. max and min of an empty axis give -inf and +inf, or the smallest and
+// the largest integer; NaN wins; elements that are equally large share the gradient. Errors: an
+// axis that is not there, or named twice.
 Tensor sum(Operand x, const std::vector<int>& axes = {}, bool keep_axes = false);
 Tensor product(Operand x, const std::vector<int>& axes = {}, bool keep_axes = false);
 Tensor max(Operand x, const std::vector<int>& axes = {}, bool keep_axes = false);
 Tensor min(Operand x, const std::vector<int>& axes = {}, bool keep_axes = false);
-// sum / count. f32 and f64; of an empty axis NaN.
+// sum / count. Floating dtypes; of an empty axis NaN.
 Tensor mean(Operand x, const std::vector<int>& axes = {}, bool keep_axes = false);
 // The variance: the sum of (x - mean)^2 / (count - correction); correction 1 is the unbiased
 // estimate (and NaN of one element), 0 the second moment about the mean. Keeps its accuracy where
@@ -95,8 +95,7 @@ Tensor any(Operand x, const std::vector<int>& axes = {}, bool keep_axes = false)
 Tensor all(Operand x, const std::vector<int>& axes = {}, bool keep_axes = false);
 // The position, i64, of the largest or smallest element along `axis`, or in x flattened where none
 // is given: the first of equal ones; the first NaN before all numbers. The axis is dropped, or kept
-// with length 1. All dtypes but bf16 and f16; no gradient. Errors: an axis that is not there or is
-// empty.
+// with length 1. All dtypes; no gradient. Errors: an axis that is not there or is empty.
 Tensor argmax(Operand x, std::optional<int> axis = std::nullopt, bool keep_axis = false);
 Tensor argmin(Operand x, std::optional<int> axis = std::nullopt, bool keep_axis = false);
 
@@ -202,8 +201,12 @@ Tensor avg_pool2d(Operand x, const AvgPoolOptions& options = {});
 // an embedding. Error, when it runs: an id outside [0, V).
 Tensor gather(Operand x, Operand ids);
 // Sums of the rows of x (N, D...) that share an id, ids (N,) -> (segments, D...). Folds in
-// ascending order. f32 or f64. Error, when it runs: an id outside [0, segments).
+// ascending order, 16-bit types in f32. Floating. Error, when it runs: an id outside [0, segments).
 Tensor segment_sum(Operand x, Operand ids, std::int64_t segments);
+// y[i] = x[0] + ... + x[i] along an axis, in the shape of x; with `reverse` x[i] + ... + x[last].
+// f32, f64, i32 and i64 (which wrap). The same bits on every device and with any number of threads:
+// the axis is folded in chunks of 256, counted from where the sums begin. Error: no such axis.
+Tensor cumsum(Operand x, int axis, bool reverse = false);
 // ids (i32 or i64, any shape) -> ids.shape + (classes,): 1 at the id, else 0; an id outside
 // [0, classes) gives a row of zeros. Error: classes below 1.
 Tensor one_hot(Operand ids, std::int64_t classes, Dtype dtype = Dtype::i64);
@@ -253,6 +256,11 @@ struct BatchNormResult {
 // their accuracy, and constant ones give the bias: the mean is corrected in the pass that folds the
 // variance. Errors: no axis but the last, other shapes, a negative epsilon.
 BatchNormResult batch_norm(Operand x, Operand weight, Operand bias, double epsilon = 1e-5);
+// Each row of x (..., D...) normalised: (x - mean) / sqrt(variance + epsilon) * weight + bias, mean
+// and (biased) variance over the innermost axes, which are those of weight and bias (D...). f32 or
+// f64 (Ba, Kiros and Hinton 2016). Rows far from zero keep their accuracy, and constant ones give
+// the bias. Errors: other shapes, a negative epsilon.
+Tensor layer_norm(Operand x, Operand weight, Operand bias, double epsilon = 1e-5);
 
 }  // namespace sinter
 

@@ -51,8 +51,9 @@ class Tensor {
   std::int64_t elements() const { return shape().elements(); }
 
   // The only element. T is the C++ type that stores dtype() (dtype.h: float for f32, bool for
-  // boolean); nothing is converted. Waits for the device, whose errors arrive here. Throws Error
-  // when there is not exactly one element, for another T, and in a trace.
+  // boolean); nothing is converted, but bf16 and f16 are read as float, exactly. Waits for the
+  // device, whose errors arrive here. Throws Error when there is not exactly one element, for
+  // another T, and in a trace.
   template <class T>
   T item(SourceLocation location = SourceLocation::current()) const {
     T value{};
@@ -94,7 +95,7 @@ Tensor tensor(std::span<const std::int32_t> values, const Shape& shape);
 Tensor tensor(std::span<const std::int64_t> values, const Shape& shape);
 Tensor tensor(std::span<const std::uint8_t> values, const Shape& shape);
 // A Tensor without axes. An integer dtype takes the number without its fraction, boolean takes
-// whether it is not 0. Throws Error for bf16 and f16: cast() an f32 one.
+// whether it is not 0; bf16 and f16 round to f32 on the way.
 Tensor scalar(double value, Dtype dtype = Dtype::f32);
 // A new Tensor whose elements `fill` writes: shape.elements() * size_of(dtype) bytes of host
 // memory, 64-byte aligned, undefined before, copied to the current device afterwards if that is

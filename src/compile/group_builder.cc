@@ -45,13 +45,21 @@ class GroupBuilder {
     if (op.kind == ir::OpKind::reduce) {
       const Shape& shape = graph_.type_of(node.inputs[0]).shape;
       const std::int32_t input = read(node.inputs[0], shape, *aligned_map(shape, unit_.space));
-      position = builder_.append({op.reduction, type.dtype, input, -1, -1, 0});
+      position = append_reduction(op.reduction, type.dtype, input);
     } else {
       std::vector<std::int32_t> inputs;
       for (const ir::ValueId input : node.inputs) inputs.push_back(read(input, type.shape, map));
       position = append_pointwise(node, op, inputs, &map);
     }
     positions_[node.results[0]] = position;
+  }
+
+  // 16-bit types fold in f32 and round once, at the end.
+  std::int32_t append_reduction(ir::ScalarOp reduction, Dtype dtype, std::int32_t input) {
+    const bool is_half = dtype == Dtype::bf16 || dtype == Dtype::f16;
+    if (!is_half) return builder_.append({reduction, dtype, input, -1, -1, 0});
+    const std::int32_t wide = builder_.convert(input, Dtype::f32);
+    return builder_.convert(builder_.append({reduction, Dtype::f32, wide, -1, -1, 0}), dtype);
   }
 
   // `map` is where the result lies; null for a uniform value, which lies nowhere.

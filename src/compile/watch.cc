@@ -1,8 +1,12 @@
 #include "compile/watch.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <optional>
+
+#include "base/half.h"
 
 namespace sinter::compile_detail {
 
@@ -17,10 +21,19 @@ bool all_finite(const void* memory, std::int64_t count) {
   return true;
 }
 
+// Of a 16-bit type: infinities and NaNs have all bits of the exponent.
+bool all_finite(const void* memory, std::int64_t count, std::uint16_t exponent) {
+  const auto* const values = static_cast<const std::uint16_t*>(memory);
+  return std::all_of(values, values + count,
+                     [&](std::uint16_t value) { return (value & exponent) != exponent; });
+}
+
 bool is_finite(const ir::Argument& argument, const void* memory) {
   const std::int64_t count = argument.layout.shape.elements();
   if (argument.dtype == Dtype::f32) return all_finite<float>(memory, count);
   if (argument.dtype == Dtype::f64) return all_finite<double>(memory, count);
+  if (argument.dtype == Dtype::bf16) return all_finite(memory, count, 0x7F80);
+  if (argument.dtype == Dtype::f16) return all_finite(memory, count, 0x7C00);
   return true;
 }
 
@@ -30,22 +43,31 @@ std::string describe(const ir::Step& step) {
   return place.empty() ? text : text + " (" + place + ")";
 }
 
-template <class T>
-bool are_close(const void* a, const void* b, std::int64_t count, double relative, double absolute) {
-  const T* const x = static_cast<const T*>(a);
-  const T* const y = static_cast<const T*>(b);
+// `number` makes a floating number of a stored T.
+template <class T, class Number>
+bool are_close(const void* a, const void* b, std::int64_t count, double relative, double absolute,
+               Number number) {
   for (std::int64_t i = 0; i < count; ++i) {
-    if (std::isnan(x[i]) && std::isnan(y[i])) continue;
-    if (x[i] == y[i]) continue;
-    const double distance = std::abs(static_cast<double>(x[i]) - static_cast<double>(y[i]));
-    if (!(distance <= relative * std::abs(static_cast<double>(y[i])) + absolute)) return false;
+    const double x = number(static_cast<const T*>(a)[i]);
+    const double y = number(static_cast<const T*>(b)[i]);
+    if ((std::isnan(x) && std::isnan(y)) || x == y) continue;
+    if (!(std::abs(x - y) <= relative * std::abs(y) + absolute)) return false;
   }
   return true;
 }
 
+// Contractions and what follows them may round differently: in 16 bits by a few last places.
 bool agree(const ir::TensorType& type, const void* a, const void* b) {
-  if (type.dtype == Dtype::f32) return are_close<float>(a, b, type.elements(), 1e-3, 1e-5);
-  if (type.dtype == Dtype::f64) return are_close<double>(a, b, type.elements(), 1e-9, 1e-12);
+  const std::int64_t count = type.elements();
+  const auto same = [](auto value) { return value; };
+  if (type.dtype == Dtype::f32) return are_close<float>(a, b, count, 1e-3, 1e-5, same);
+  if (type.dtype == Dtype::f64) return are_close<double>(a, b, count, 1e-9, 1e-12, same);
+  if (type.dtype == Dtype::bf16) {
+    return are_close<std::uint16_t>(a, b, count, 0x1p-5, 1e-3, f32_from_bf16);
+  }
+  if (type.dtype == Dtype::f16) {
+    return are_close<std::uint16_t>(a, b, count, 0x1p-8, 1e-4, f32_from_f16);
+  }
   return std::memcmp(a, b, static_cast<std::size_t>(type.bytes())) == 0;
 }
 

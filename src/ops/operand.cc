@@ -61,8 +61,7 @@ void check_number(const char* where, double number, Dtype dtype) {
 
 Tensor number_tensor(const char* where, double number, Dtype dtype, SourceLocation location) {
   check_number(where, number, dtype);
-  const bool has_scalars = dtype != Dtype::bf16 && dtype != Dtype::f16;
-  if (has_scalars && !is_tracing()) return scalar(number, dtype);
+  if (!is_tracing()) return scalar(number, dtype);
   return apply_one(kFull, {},
                    {{"shape", std::vector<std::int64_t>{}},
                     {"dtype", static_cast<std::int64_t>(dtype)},

@@ -18,6 +18,11 @@ namespace {
 
 using Axes = std::vector<std::int64_t>;
 
+bool is_half(Dtype dtype) { return dtype == Dtype::bf16 || dtype == Dtype::f16; }
+
+// What reductions fold.
+constexpr ir::DtypeSet kFolded = ir::kFloats | ir::kIndices;
+
 // One flag an axis: whether it is reduced.
 std::vector<bool> reduced_flags(const Axes& axes, int rank) {
   std::vector<bool> flags(static_cast<std::size_t>(rank));
@@ -65,8 +70,6 @@ void check_axes(const char* name, const Axes& axes, const Shape& shape) {
 }
 
 std::vector<TensorType> infer_reduction(const char* name, const ir::OpCall& call) {
-  check_count(name, call, 1);
-  check_dtype(name, "x", call.inputs[0], {Dtype::f32, Dtype::f64, Dtype::i32, Dtype::i64});
   const Axes& axes = call.attributes.integers("axes");
   check_axes(name, axes, call.inputs[0].shape);
   Shape shape = call.inputs[0].shape;
@@ -121,10 +124,13 @@ constinit const ir::Op kSum = {
     .id = ir::OpId::sum,
     .name = "sum",
     .doc =
-        "The sum over axes, which stay with length 1; an empty one is 0. f32, f64, i32 and i64 "
-        "(wrapping); axes that are all innermost or all outermost.",
+        "The sum over axes, which stay with length 1; an empty one is 0. f32, f64, bf16 and "
+        "f16 (folded in f32), i32 and i64 (wrapping); axes that are all innermost or all "
+        "outermost.",
     .kind = ir::OpKind::reduce,
     .precision = ir::Precision::full,
+    .inputs = {{"x", kFolded}},
+    .schema = {{"axes", Kind::integers}},
     .infer = infer_sum,
     .gradient = sum_gradient,
     .reduction = ir::ScalarOp::reduce_sum,
@@ -136,10 +142,13 @@ constinit const ir::Op kProduct = {
     .name = "product",
     .doc =
         "The product over axes, which stay with length 1; an empty one is 1. Second derivatives "
-        "between two zeros of one row are given as zero. f32, f64, i32 and i64 (wrapping); axes "
-        "that are all innermost or all outermost.",
+        "between two zeros of one row are given as zero. f32, f64, bf16 and f16 (folded in f32), "
+        "i32 and "
+        "i64 (wrapping); axes that are all innermost or all outermost.",
     .kind = ir::OpKind::reduce,
     .precision = ir::Precision::full,
+    .inputs = {{"x", kFolded}},
+    .schema = {{"axes", Kind::integers}},
     .infer = infer_product,
     .gradient = product_gradient,
     .reduction = ir::ScalarOp::reduce_product,
@@ -151,10 +160,12 @@ constinit const ir::Op kMax = {
     .name = "max",
     .doc =
         "The largest element over axes, which stay with length 1; NaN wins, an empty one is "
-        "-inf. The gradient is shared equally by the elements that are largest. f32, f64, i32 "
-        "and i64; axes that are all innermost or all outermost.",
+        "-inf. The gradient is shared equally by the elements that are largest. f32, f64, "
+        "bf16, f16, i32 and i64; axes that are all innermost or all outermost.",
     .kind = ir::OpKind::reduce,
     .precision = ir::Precision::full,
+    .inputs = {{"x", kFolded}},
+    .schema = {{"axes", Kind::integers}},
     .infer = infer_max,
     .gradient = extremum_gradient,
     .reduction = ir::ScalarOp::reduce_max,
@@ -166,10 +177,12 @@ constinit const ir::Op kMin = {
     .name = "min",
     .doc =
         "The smallest element over axes, which stay with length 1; NaN wins, an empty one is "
-        "+inf. The gradient is shared equally by the elements that are smallest. f32, f64, i32 "
-        "and i64; axes that are all innermost or all outermost.",
+        "+inf. The gradient is shared equally by the elements that are smallest. f32, f64, "
+        "bf16, f16, i32 and i64; axes that are all innermost or all outermost.",
     .kind = ir::OpKind::reduce,
     .precision = ir::Precision::full,
+    .inputs = {{"x", kFolded}},
+    .schema = {{"axes", Kind::integers}},
     .infer = infer_min,
     .gradient = extremum_gradient,
     .reduction = ir::ScalarOp::reduce_min,
@@ -229,6 +242,10 @@ Tensor reduce_axes(const ir::Op& op, Tensor x, const Axes& axes, SourceLocation 
   if (is_suffix(flags, x.shape()) || is_prefix(flags, x.shape())) {
     return reduce_node(op, x, axes, location);
   }
+  if (is_half(x.dtype())) {  // 16 bits are rounded to once, at the end
+    const Tensor wide = cast(Operand(x, location), Dtype::f32);
+    return cast(Operand(reduce_axes(op, wide, axes, location), location), x.dtype());
+  }
   Axes innermost;
   for (int axis = x.rank() - 1; axis >= 0; --axis) {
     if (!flags[static_cast<std::size_t>(axis)]) {
@@ -261,7 +278,7 @@ Tensor reduce(const ir::Op& op, const Operand& operand, const std::vector<int>& 
     if (reduced && x.shape()[axis] != 1) all_have_length_1 = false;
   }
   // The fold of one element is the element; other dtypes go to the node, which checks them.
-  const bool is_copy = all_have_length_1 && (x.dtype() == Dtype::f32 || x.dtype() == Dtype::f64);
+  const bool is_copy = all_have_length_1 && is_floating(x.dtype());
   const Tensor folded = is_copy ? x : reduce_axes(op, x, normal, operand.location());
   return reshape(Operand(folded, operand.location()), kept);
 }
@@ -288,7 +305,12 @@ Tensor min(Operand x, const std::vector<int>& axes, bool keep_axes) {
 
 Tensor mean(Operand x, const std::vector<int>& axes, bool keep_axes) {
   const Tensor tensor = ops::tensor_of("mean", x);
-  ops::check_dtype("mean", "x", {tensor.dtype(), tensor.shape()}, {Dtype::f32, Dtype::f64});
+  ops::check_dtype("mean", "x", {tensor.dtype(), tensor.shape()}, ir::kFloats);
+  if (ops::is_half(tensor.dtype())) {  // the sum may be more than it holds
+    const Tensor wide = cast(Operand(tensor, x.location()), Dtype::f32);
+    const Tensor result = mean(Operand(wide, x.location()), axes, keep_axes);
+    return cast(Operand(result, x.location()), tensor.dtype());
+  }
   double count = 1;
   for (const std::int64_t axis : ops::normal_axes("mean", axes, tensor.rank())) {
     count *= static_cast<double>(tensor.shape()[static_cast<int>(axis)]);

@@ -13,11 +13,8 @@ namespace ops {
 namespace {
 
 std::vector<TensorType> infer(const ir::OpCall& call) {
-  check_count("segment_sum", call, 2);
   const TensorType& x = call.inputs[0];
   const TensorType& ids = call.inputs[1];
-  check_dtype("segment_sum", "x", x, {Dtype::f32, Dtype::f64});
-  check_dtype("segment_sum", "ids", ids, {Dtype::i32, Dtype::i64});
   const std::int64_t segments = call.attributes.integer("segments");
   if (x.shape.rank() < 1 || ids.shape.rank() != 1 || ids.shape[0] != x.shape[0]) {
     raise({.where = "segment_sum",
@@ -57,6 +54,8 @@ constinit const ir::Op kSegmentSum = {
         "outside [0, segments).",
     .kind = ir::OpKind::opaque,
     .precision = ir::Precision::full,
+    .inputs = {{"x", ir::kFullFloats}, {"ids", ir::kIndices}},
+    .schema = {{"segments", Kind::integer}},
     .infer = infer,
     .gradient = gradient,
     .may_throw = true,
@@ -66,7 +65,12 @@ constinit const ir::Op kSegmentSum = {
 }  // namespace ops
 
 Tensor segment_sum(Operand x, Operand ids, std::int64_t segments) {
-  const Tensor inputs[] = {ops::tensor_of("segment_sum", x), ops::tensor_of("segment_sum", ids)};
+  const Tensor rows = ops::tensor_of("segment_sum", x);
+  if (rows.defined() && (rows.dtype() == Dtype::bf16 || rows.dtype() == Dtype::f16)) {
+    const Operand wide(cast(Operand(rows, x.location()), Dtype::f32), x.location());
+    return cast(Operand(segment_sum(wide, ids, segments), x.location()), rows.dtype());
+  }
+  const Tensor inputs[] = {rows, ops::tensor_of("segment_sum", ids)};
   return apply_one(ops::kSegmentSum, inputs, {{"segments", segments}}, x.location());
 }
 

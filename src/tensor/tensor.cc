@@ -1,9 +1,12 @@
 #include "sinter/tensor.h"
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstring>
 
 #include "backend/registry.h"
+#include "base/half.h"
 #include "tensor/impl.h"
 #include "tensor/recorder.h"
 
@@ -137,11 +140,13 @@ const std::byte* Tensor::data(SourceLocation location) const {
 
 void Tensor::copy_to(void* to, Dtype dtype, std::int64_t count, SourceLocation location) const {
   const Payload& payload = readable_payload(*this, "reading a Tensor", location);
-  if (payload.type.dtype != dtype) {
+  const Dtype stored = payload.type.dtype;
+  const bool widens = dtype == Dtype::f32 && (stored == Dtype::bf16 || stored == Dtype::f16);
+  if (stored != dtype && !widens) {
     raise({.where = "reading a Tensor",
            .what = "the C++ type does not store its elements",
            .got = std::string(name_of(dtype)),
-           .expected = std::string(name_of(payload.type.dtype)),
+           .expected = std::string(name_of(stored)),
            .hint = "convert with cast()"});
   }
   if (payload.type.elements() != count) {
@@ -151,8 +156,13 @@ void Tensor::copy_to(void* to, Dtype dtype, std::int64_t count, SourceLocation l
            .expected = {},
            .hint = "read several with to_vector()"});
   }
-  payload.storage->backend()->copy_to_host(to, payload.memory(),
-                                           static_cast<std::size_t>(payload.type.bytes()));
+  const auto bytes = static_cast<std::size_t>(payload.type.bytes());
+  if (!widens) return payload.storage->backend()->copy_to_host(to, payload.memory(), bytes);
+  std::vector<std::uint16_t> halves(static_cast<std::size_t>(count));
+  payload.storage->backend()->copy_to_host(halves.data(), payload.memory(), bytes);
+  std::transform(halves.begin(), halves.end(), static_cast<float*>(to), [&](std::uint16_t half) {
+    return stored == Dtype::bf16 ? f32_from_bf16(half) : f32_from_f16(half);
+  });
 }
 
 template <>
@@ -203,14 +213,10 @@ Tensor scalar(double value, Dtype dtype) {
       case Dtype::boolean:
         return store(static_cast<std::uint8_t>(value != 0));
       case Dtype::bf16:
+        return store(bf16_from_f32(static_cast<float>(value)));
       case Dtype::f16:
-        break;
+        return store(f16_from_f32(static_cast<float>(value)));
     }
-    raise({.where = "scalar",
-           .what = "no scalars of this dtype",
-           .got = std::string(name_of(dtype)),
-           .expected = "f32, f64, i32, i64, u8 or bool",
-           .hint = "cast() one"});
   });
 }
 

@@ -451,6 +451,17 @@ TEST(CompiledState, OneFunctionCalledByTwoThreadsTakesTurns) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST(CompiledState, TheSearchForNansSeesSixteenBits) {
+  for (const Dtype half : {Dtype::bf16, Dtype::f16}) {
+    CompiledFunction step([half](const std::vector<Tensor>& x) {
+      return std::vector<Tensor>{exp(cast(x[0], half)) * 0.5};
+    });
+    EXPECT_EQ(step.find_first_nonfinite({floats({1, -300})}), "");
+    EXPECT_TRUE(says(step.find_first_nonfinite({floats({1, 300})}), "exp")) << name_of(half);
+    EXPECT_TRUE(says(step.find_first_nonfinite({floats({NAN, 1})}), "exp")) << name_of(half);
+  }
+}
+
 TEST(CompiledState, MeasuringAndLookingForNansLeaveStatesAsTheyWere) {
   const State a(floats({1, 2}), "a");
   CompiledFunction step([&](const std::vector<Tensor>& x) {

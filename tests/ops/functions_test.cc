@@ -109,6 +109,21 @@ TEST(Var, OfOneElementIsNanUnlessBiased) {
   EXPECT_EQ(var(full({1000}, 99999.9)).item<float>(), 0);
 }
 
+// A fold in 16 bits would stop at 256 (bf16) or pass 65504 (f16).
+TEST(SixteenBits, AreFoldedInF32AndRoundedOnce) {
+  const Tensor ones = full({700, 3, 5}, 1, Dtype::bf16);
+  EXPECT_EQ(sum(ones).item<float>(), 10496.0F);  // 10500
+  EXPECT_EQ(sum(ones, {0, 2}).to_vector<float>(), Floats(3, 3504.0F));
+  EXPECT_EQ(sum(ones, {0}).dtype(), Dtype::bf16);
+  EXPECT_EQ(mean(full({300, 300}, 3, Dtype::f16)).item<float>(), 3.0F);
+  EXPECT_EQ(sum(full({300, 300}, 3, Dtype::f16)).item<float>(), kInf);
+  const Tensor ids = iota({1024}, 0, Dtype::i32);
+  const Tensor segments =
+      segment_sum(full({1024, 2}, 1, Dtype::bf16), cast(ids >= 512.0, Dtype::i32), 2);
+  EXPECT_EQ(segments.dtype(), Dtype::bf16);
+  EXPECT_EQ(segments.to_vector<float>(), Floats(4, 512.0F));
+}
+
 TEST(ArgMax, SaysThatAnEmptyAxisHasNone) {
   expect_says(message_of([] {
                 argmax(zeros({3, 0}), 1);

@@ -21,8 +21,8 @@ struct SampleInput {
   std::vector<double> values;
 };
 
-// One call. Inputs of dtype f64 stand for both f64 and f32; all others have the one dtype they
-// need.
+// One call. Inputs of dtype f64 stand for f64 and f32, of pointwise ops also for bf16 and f16; all
+// others have the one dtype they need.
 struct Sample {
   ir::OpId op = ir::OpId::count;
   std::string name;  // "matmul: batched"
@@ -31,7 +31,7 @@ struct Sample {
   // Whether the floating results are smooth in the floating inputs here, so that finite differences
   // mean something. Ops without a gradient function are not.
   bool is_smooth = false;
-  // Largest error of an f32 element, relative to 1 + its magnitude; f64: 1e-9 of that.
+  // Largest error of an f32 element, relative to 1 + its magnitude; tolerance_of() has the others.
   double tolerance = 2e-6;
   // pointwise: the result of one element; null: op_reference.cc knows the op.
   double (*naive)(double a, double b, double c) = nullptr;
@@ -48,9 +48,15 @@ const std::vector<Sample>& op_samples();
 // Rows of user functions that are no ops of their own; a part of the above (function_samples.cc).
 std::vector<Sample> function_samples();
 
+// The largest error in this dtype. f64: 1e-7 of that of f32; bf16 and f16, which compute in f32: a
+// unit in the last place beside it.
+double tolerance_of(const Sample& sample, Dtype dtype);
+// The number that is stored when a floating dtype takes this one.
+double stored(double value, Dtype dtype);
+
 // The value of an input, floating ones in `floating`.
 Tensor make_tensor(const SampleInput& input, Dtype floating);
-// The elements of a tensor of any dtype but bf16 and f16.
+// The elements of a tensor of any dtype.
 std::vector<double> elements_of(const Tensor& tensor);
 
 }  // namespace sinter

@@ -28,6 +28,14 @@ TEST(Tensor, HoldsElementsOfEveryDtypeThatUsersGive) {
   EXPECT_EQ((floats({1, 2}) > 1.5).to_vector<bool>(), (std::vector<bool>{false, true}));
   EXPECT_EQ(scalar(2.5).item<float>(), 2.5F);
   EXPECT_EQ(scalar(1, Dtype::boolean).to_vector<bool>(), (std::vector<bool>{true}));
+  EXPECT_EQ(scalar(1.005859375, Dtype::bf16).item<float>(), 1.0078125F);
+  EXPECT_EQ(scalar(-65519, Dtype::f16).item<float>(), -65504.0F);
+  for (const Dtype half : {Dtype::bf16, Dtype::f16}) {
+    const Tensor x = cast(floats({1, -2.5, 0x1p-14F}), half);
+    EXPECT_EQ(x.to_vector<float>(), (Floats{1, -2.5, 0x1p-14F}));
+    EXPECT_EQ((x * 2.0 + full({3}, 0.5, half)).to_vector<float>(), (Floats{2.5, -4.5, 0.5}));
+    EXPECT_EQ((x * 2.0).dtype(), half);
+  }
   EXPECT_EQ(floats({}, {0, 4}).to_vector<float>(), Floats());
   EXPECT_EQ(floats({1, 2}).to_string(), "f32(2,)");
 }
@@ -36,7 +44,7 @@ TEST(Tensor, SaysWhatIsWrong) {
   EXPECT_TRUE(says(message_of([] { floats({1, 2}, {3}); }), "number of values"));
   EXPECT_TRUE(says(message_of([] { floats({1, 2}).item<float>(); }), "exactly one element"));
   EXPECT_TRUE(says(message_of([] { floats({1}).item<double>(); }), "does not store"));
-  EXPECT_TRUE(says(message_of([] { scalar(1, Dtype::bf16); }), "no scalars of this dtype"));
+  EXPECT_TRUE(says(message_of([] { scalar(1, Dtype::bf16).item<double>(); }), "does not store"));
   EXPECT_TRUE(says(message_of([] { Tensor().shape(); }), "empty"));
   EXPECT_TRUE(says(message_of([] { Tensor().item<float>(); }), "empty"));
   EXPECT_TRUE(says(message_of([] { Tensor().data(); }), "empty"));
