@@ -38,6 +38,8 @@ struct Sample {
   // A user function that is composed of ops, instead of an op, and its naive version.
   std::function<Tensor(const std::vector<Tensor>& inputs)> function;
   std::function<Array(const std::vector<Array>& inputs)> naive_function;
+  // Whether that function is a contraction, which devices round differently.
+  bool is_contraction = false;
 };
 
 // Readable when a test fails.
