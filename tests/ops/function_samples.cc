@@ -556,6 +556,7 @@ void add_transposed_convolutions(Rows& rows) {
         [=](const Tensors& in) { return conv_transpose(in[0], in[1], options); },
         [=](const Arrays& in) { return naive_conv_transpose(in[0], in[1], options); });
     sample.is_smooth = true;
+    sample.function_contracts = true;
     sample.tolerance = 1e-5;
   };
   add("plain", {2, 3, 4, 3}, {3, 2, 2, 2},

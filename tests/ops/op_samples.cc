@@ -522,6 +522,11 @@ const std::vector<Sample>& op_samples() {
   return samples;
 }
 
+bool is_contraction(const Sample& sample) {
+  if (sample.function) return sample.function_contracts;
+  return ir::find(op_list(), sample.op).kind == ir::OpKind::contraction;
+}
+
 double tolerance_of(const Sample& sample, Dtype dtype) {
   switch (dtype) {
     case Dtype::f64:

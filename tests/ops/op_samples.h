@@ -38,6 +38,7 @@ struct Sample {
   // A user function that is composed of ops, instead of an op, and its naive version.
   std::function<Tensor(const std::vector<Tensor>& inputs)> function;
   std::function<Array(const std::vector<Array>& inputs)> naive_function;
+  bool function_contracts = false;  // whether that function is one contraction
 };
 
 // Readable when a test fails.
@@ -47,6 +48,9 @@ const std::vector<Sample>& op_samples();
 
 // Rows of user functions that are no ops of their own; a part of the above (function_samples.cc).
 std::vector<Sample> function_samples();
+
+// Whether it is a contraction: devices and vendors' libraries may round it differently.
+bool is_contraction(const Sample& sample);
 
 // The largest error in this dtype. f64: 1e-7 of that of f32; bf16 and f16, which compute in f32: a
 // unit in the last place beside it.
