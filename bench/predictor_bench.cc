@@ -1,6 +1,6 @@
 // How many answers a second one model gives to threads that ask at once, beside one thread alone:
 //   predictor_bench RUN [--threads N] [--seconds S] [--rows N]
-// prints a JSON object. RUN: the folder of a run whose rows are one array (`image`), or its
+// prints a JSON object. RUN: the folder of a run whose rows are one array, or its
 // model.safetensors. Every answer is compared with the first one's bits.
 #include <fmt/format.h>
 

@@ -47,12 +47,12 @@ std::vector<State> parameters_of(const train::Task& task) {
 // finite.
 class Bench {
  public:
-  Bench(const train::Workload& workload, std::int64_t batch)
+  Bench(const train::Workload& workload, std::int64_t batch, Dtype precision)
       : workload_(workload),
         task_(make_task(workload)),
         optimizer_(parameters_of(task_)),
         step_([this](const Batch& each) { return task_.loss(task_.forward(each), each); },
-              optimizer_, {.guard = false}) {
+              optimizer_, {.precision = precision, .guard = false}) {
     Generator generator(1);
     for (std::size_t i = 0; i < kBatches; ++i) {
       batches_.push_back(workload.synthetic(batch, generator));
@@ -150,7 +150,7 @@ Measured measure(const train::Workload& workload, std::int64_t batch, const Benc
   const std::int64_t before = current_device() == "cpu" ? resident_bytes() : -1;
   Measured measured;
   {
-    Bench bench(workload, batch);
+    Bench bench(workload, batch, dtype_from_name(command.dtype));
     measured.units = bench.batch().count();
     measured.timing = time_steps(bench, command, hooks, before);
   }
@@ -162,7 +162,7 @@ Measured measure(const train::Workload& workload, std::int64_t batch, const Benc
 OrderedJson losses_of(const train::Workload& workload, const BenchCommand& command,
                       std::int64_t batch) {
   constexpr std::size_t kLosses = 50;
-  Bench bench(workload, batch);
+  Bench bench(workload, batch, dtype_from_name(command.dtype));
   bench.save(command.losses + "." + workload.name + ".safetensors");
   OrderedJson losses = OrderedJson::array();
   for (std::size_t i = 0; i < kLosses; ++i) {
@@ -234,6 +234,7 @@ int run(const BenchCommand& command, const Context& context) {
     const BenchResult result{.workload = workload,
                              .batch = batch,
                              .units = measured.units,
+                             .dtype = command.dtype,
                              .timing = measured.timing,
                              .bandwidth = std::max(before, host_bandwidth())};
     if (command.json) {

@@ -47,7 +47,7 @@ OrderedJson to_json(const BenchResult& result, bool with_parts) {
   OrderedJson json{{"workload", result.workload.name},
                    {"device", device.name},
                    {"emulated", device.emulated},
-                   {"dtype", "f32"},
+                   {"dtype", result.dtype},
                    {"threads", thread_count()},
                    {"batch", result.batch},
                    {"units", result.workload.unit},

@@ -32,7 +32,8 @@ struct Timing {
 struct BenchResult {
   const train::Workload& workload;
   std::int64_t batch = 0;
-  double units = 0;  // of a step
+  double units = 0;   // of a step
+  std::string dtype;  // in which products are multiplied
   const Timing& timing;
   double bandwidth = 0;  // of this machine's memory, bytes/s; 0: not known
 };

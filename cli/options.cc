@@ -206,8 +206,8 @@ CLI::App* add_bench(CLI::App& app, const train::Recipes& recipes, BenchCommand* 
                    fmt::format("{}; all without it", fmt::join(names, ", ")))
       ->type_name("WORKLOAD");
   add_device(bench, &command->device);
-  bench->add_option("--dtype", command->dtype, "f32")
-      ->check(CLI::IsMember({"f32"}))
+  bench->add_option("--dtype", command->dtype, "In which products are multiplied: f32, bf16 or f16")
+      ->check(CLI::IsMember({"f32", "bf16", "f16"}))
       ->type_name("TYPE");
   bench->add_option("--threads", command->threads, "CPU threads")
       ->check(CLI::Range(1, 1024))

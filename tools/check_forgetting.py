@@ -26,6 +26,7 @@ BUILD = COPY / "build/release"
 POINTWISE = "src/ir/pointwise.h"
 LIST = "include/sinter/pointwise_list.h"
 OPS = "src/ir/op_list.h"
+OP_PAD = "src/ops/pad.cc"
 CPU_PAD = "src/backend/cpu/kernels/pad.cc"
 CUDA_PAD = "src/backend/cuda/kernels/pad.cu"
 SAMPLES = "tests/ops/op_samples.cc"
@@ -85,8 +86,11 @@ def op_block(text, name):
 def without_field(path, name, field):
     """The op without a field. A function that the field named stays in use: this is not about warnings."""
     block = op_block((ROOT / path).read_text(), name)
-    by = "" if field == "doc" else rf"    .{field} = true ? nullptr : \1,\n"
-    return {path: [(block, re.sub(rf"    \.{field} = (.*),\n", by, block))]}
+    if field in ("doc", "inputs", "schema"):
+        shorter = re.sub(rf"    \.{field} =.*?,\n(?=    \.)", "", block, flags=re.S)
+    else:
+        shorter = re.sub(rf"    \.{field} = (.*),\n", rf"    .{field} = true ? nullptr : \1,\n", block)
+    return {path: [(block, shorter)]}
 
 
 def rows_of(op):
@@ -97,37 +101,44 @@ def rows_of(op):
 
 def structured_cases():
     """What the list of structured ops promises, and what the files of an op must keep."""
-    yield Case("structured: a list entry without an op", {OPS: [(PAD_ENTRY, PAD_ENTRY + "  op(Halves, halves) \\\n")]},
+    with_halves = {OPS: [(PAD_ENTRY, PAD_ENTRY + HALVES_ENTRY)]}
+    kernel, other = "const Kernel kPad{", "const Kernel kOther{"
+    yield Case("structured: a list entry without an op",
+               {OPS: [(PAD_ENTRY, PAD_ENTRY + HALVES_ENTRY.replace("kernel", "op"))]},
                r"undefined reference to `sinter::ops::kHalves'", build=OPS_TEST)
-    yield Case("structured: a list entry without a kernel on the CPU", {OPS: [(PAD_ENTRY, PAD_ENTRY + HALVES_ENTRY)]},
+    yield Case("structured: a list entry without a kernel on the CPU", with_halves,
                r"undefined reference to `sinter::backend::cpu::kHalves'", build=OPS_TEST)
-    yield Case("structured: a list entry without a kernel on CUDA", {OPS: [(PAD_ENTRY, PAD_ENTRY + HALVES_ENTRY)]},
+    yield Case("structured: a list entry without a kernel on CUDA", with_halves,
                r"undefined reference to `sinter::backend::cuda::kHalves'", build=CUDA)
     yield Case("structured: an op without a list entry", {OPS: remove(PAD_ENTRY)},
                r"error: .*[‘'](kPad|pad)[’'].*", build=PAD_OBJECT)
-    yield Case("structured: a name that is not the list's", {"src/ops/pad.cc": [('.name = "pad"', '.name = "padded"')]},
+    yield Case("structured: a name that is not the list's",
+               {OP_PAD: [('.name = "pad"', '.name = "padded"')]},
                r"op pad calls itself padded", build=OPS_TEST, tests="OpList.*")
-    yield Case("structured: an op with kernels, listed without", {OPS: [("  kernel(Pad, pad) ", "  op(Pad, pad) ")]},
+    yield Case("structured: an op with kernels, listed without",
+               {OPS: [("  kernel(Pad, pad) ", "  op(Pad, pad) ")]},
                r"op pad: its kind does not go with its place.*", build=OPS_TEST, tests="OpList.*")
-    yield Case("structured: a composition, listed with kernels", {OPS: [("  op(Softmax, ", "  kernel(Softmax, ")]},
+    yield Case("structured: a composition, listed with kernels",
+               {OPS: [("  op(Softmax, ", "  kernel(Softmax, ")]},
                r"undefined reference to `sinter::backend::cuda::kSoftmax'", build=CUDA)
-    yield Case("structured: the CPU's kernel is not defined", {CPU_PAD: [("const Kernel kPad{", "const Kernel kOther{")]},
+    yield Case("structured: the CPU's kernel is not defined", {CPU_PAD: [(kernel, other)]},
                r"error: .*kOther.*|undefined reference to `sinter::backend::cpu::kPad'", build=OPS_TEST)
-    yield Case("structured: CUDA's kernel is not defined", {CUDA_PAD: [("const Kernel kPad{", "const Kernel kOther{")]},
+    yield Case("structured: CUDA's kernel is not defined", {CUDA_PAD: [(kernel, other)]},
                r"error: .*kOther.*|undefined reference to `sinter::backend::cuda::kPad'", build=CUDA)
     yield Case("structured: the CPU's file is missing, the build", {CPU_PAD: None},
                r"undefined reference to `sinter::backend::cpu::kPad'", build=OPS_TEST)
     yield Case("structured: CUDA's file is missing, the build", {CUDA_PAD: None},
                r"undefined reference to `sinter::backend::cuda::kPad'", build=CUDA)
-    yield Case("structured: the op's file is missing, the build", {"src/ops/pad.cc": None},
+    yield Case("structured: the op's file is missing, the build", {OP_PAD: None},
                r"undefined reference to `sinter::(ops::kPad|pad\(.*)'", build=OPS_TEST)
-    for file, begins in ((CPU_PAD, "const Kernel"), (CUDA_PAD, "const Kernel"), ("src/ops/pad.cc", ".*ir::Op")):
+    for file, begins in ((CPU_PAD, "const Kernel"), (CUDA_PAD, "const Kernel"), (OP_PAD, ".*ir::Op")):
         folder = re.escape(str(pathlib.PurePath(file).parent))
         yield Case(f"structured: {file} is missing, the layout", {file: None},
-                   rf"{folder}: no \.c[cu] file defines '{begins} kPad', which src/ir/op_list\.h lists", layout=True)
+                   rf"{folder}: no \.c[cu] file defines '{begins} kPad', which src/ir/op_list\.h lists",
+                   layout=True)
     yield Case("structured: CUDA's kernel lies in another op's file",
                {CUDA_PAD: None, "src/backend/cuda/kernels/pack.cu":
-                [("const Kernel kPack{", "const Kernel kPad{.accepts = nullptr, .prepare = prepare_pack};\nconst Kernel kPack{")]},
+                [("const Kernel kPack{", "const Kernel kPad{};\nconst Kernel kPack{")]},
                r"kPad: a structured op's files share their stem, these are pad, pad, pack", layout=True)
 
 
@@ -157,6 +168,10 @@ def cases():
                tests="OpList.*")
     yield Case("an op without documentation", without_field("src/ops/pad.cc", "kPad", "doc"),
                r".*op\.doc.*", build=OPS_TEST, tests="OpList.*")
+    yield Case("an op without its inputs", without_field("src/ops/pad.cc", "kPad", "inputs"),
+               r"pad has 1 inputs instead of 0", build=OPS_TEST, tests="All/OpSample.*pad_*")
+    yield Case("an op without the schema of its attributes", without_field("src/ops/pad.cc", "kPad", "schema"),
+               r"pad: attribute low is unknown", build=OPS_TEST, tests="All/OpSample.*pad_*")
     yield Case("an op without its gradient", without_field("src/ops/pad.cc", "kPad", "gradient"),
                r".*\.gradient.*nullptr.*", build=OPS_TEST, tests="All/SmoothOpSample.*pad_*")
     yield Case("a composite without its composition",

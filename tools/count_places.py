@@ -59,6 +59,7 @@ EXAMPLES = [
             uses=("include/sinter/nn.h", "src/nn/norm.cc", "src/nn/layer_norm.cc"), rows=ROWS_OF_OPS),
     Example("composition", "batch_norm", r"\b(kBatchNorm|batch_norm)\b",
             uses=("include/sinter/nn.h", "src/nn/norm.cc"), rows=ROWS_OF_OPS),
+    Example("structured op", "cumsum", r"\b(kCumsum\w*|cumsum\w*|Cumsum\w*)\b", rows=ROWS_OF_OPS),
     Example("structured op", "segment_sum", r"\b(kSegmentSum\w*|segment_sum\w*|SegmentSum\w*)\b",
             uses=("src/ops/gather.cc", "src/backend/cuda/backend.cc"), rows=ROWS_OF_OPS),
     Example("module", "Dropout", r"\bDropout\b|\bdropout\.cc\b",

@@ -72,6 +72,11 @@ struct CompileOptions {
   // Whether the function is traced again now and then and compared. Not needed for one that reads
   // no C++ value that changes; then it is traced again only after configuration_changed().
   bool retraces = true;
+  // Of contractions (matrix products, convolutions and their gradients): f32, bf16 or f16. In the
+  // 16-bit types they take rounded operands and add up in f32; what leads from one to the next is
+  // kept in 16 bits, all else computes in f32, and States stay f32 (contractions read rounded
+  // copies of them, which the program keeps up to date). f64 stays f64.
+  Dtype precision = Dtype::f32;
 };
 
 // A function of tensors made ready to be called as one program per signature: shapes, dtypes and

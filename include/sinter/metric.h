@@ -85,7 +85,8 @@ class Evaluator {
  public:
   using Forward = std::function<Batch(const Batch&)>;
 
-  Evaluator(Forward forward, std::vector<Metric> metrics);
+  // `precision`: CompileOptions::precision.
+  Evaluator(Forward forward, std::vector<Metric> metrics, Dtype precision = Dtype::f32);
   ~Evaluator();
   Evaluator(Evaluator&&) noexcept;
   Evaluator& operator=(Evaluator&&) noexcept;

@@ -259,6 +259,22 @@ class BatchNorm : public Module {
 using BatchNorm1d = BatchNorm;
 using BatchNorm2d = BatchNorm;
 
+// Each row of x (..., shape...) normalised over the axes of `shape`, then times weight plus bias,
+// both of that shape; in evaluation as in training. (Ba, Kiros and Hinton 2016.)
+class LayerNorm : public Module {
+ public:
+  explicit LayerNorm(const Shape& shape, double epsilon = 1e-5);
+  Tensor forward(const Tensor& x) const override;
+  Features follow(const Features& before) const override { return before; }
+
+  const State& weight() const { return weight_; }
+  const State& bias() const { return bias_; }
+
+ private:
+  double epsilon_;
+  State weight_, bias_;
+};
+
 // In training each element zeroed with probability p and the others divided by 1 - p; in evaluation
 // x. Owns a generator whose seed comes from manual_seed's stream, or draws from the given one.
 class Dropout : public Module {

@@ -203,6 +203,10 @@ Tensor gather(Operand x, Operand ids);
 // Sums of the rows of x (N, D...) that share an id, ids (N,) -> (segments, D...). Folds in
 // ascending order, 16-bit types in f32. Floating. Error, when it runs: an id outside [0, segments).
 Tensor segment_sum(Operand x, Operand ids, std::int64_t segments);
+// y[i] = x[0] + ... + x[i] along an axis, in the shape of x; with `reverse` x[i] + ... + x[last].
+// f32, f64, i32 and i64 (which wrap). The same bits on every device and with any number of threads:
+// the axis is folded in chunks of 256, counted from where the sums begin. Error: no such axis.
+Tensor cumsum(Operand x, int axis, bool reverse = false);
 // ids (i32 or i64, any shape) -> ids.shape + (classes,): 1 at the id, else 0; an id outside
 // [0, classes) gives a row of zeros. Error: classes below 1.
 Tensor one_hot(Operand ids, std::int64_t classes, Dtype dtype = Dtype::i64);
@@ -252,6 +256,11 @@ struct BatchNormResult {
 // their accuracy, and constant ones give the bias: the mean is corrected in the pass that folds the
 // variance. Errors: no axis but the last, other shapes, a negative epsilon.
 BatchNormResult batch_norm(Operand x, Operand weight, Operand bias, double epsilon = 1e-5);
+// Each row of x (..., D...) normalised: (x - mean) / sqrt(variance + epsilon) * weight + bias, mean
+// and (biased) variance over the innermost axes, which are those of weight and bias (D...). f32 or
+// f64 (Ba, Kiros and Hinton 2016). Rows far from zero keep their accuracy, and constant ones give
+// the bias. Errors: other shapes, a negative epsilon.
+Tensor layer_norm(Operand x, Operand weight, Operand bias, double epsilon = 1e-5);
 
 }  // namespace sinter
 

@@ -60,6 +60,9 @@ struct Task {
   // What the objective is on the test split without a network: the most frequent class, the mean.
   std::optional<double> baseline = {};
   std::string baseline_text = {};  // "always the most frequent class"
+  // In which evaluation and predict multiply (CompileOptions::precision); training has its own in
+  // StepOptions. Run sets both from the setting `precision`.
+  Dtype precision = Dtype::f32;
   // Called when a split is first needed; the same rows at every call.
   std::function<std::shared_ptr<const data::Dataset>(Split split)> data;
   // JSON object: all that prepare() needs to make the network again without any data.

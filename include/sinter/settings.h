@@ -27,8 +27,10 @@ void add_data_setting(Config* config, const std::string& text);
 void add_model_setting(Config* config, const std::vector<std::string>& names);
 // `init` (--init), weights to begin with, and `freeze` (--freeze), a shell pattern of names.
 void add_weight_settings(Config* config);
-// `precision` (--precision).
+// `precision` (--precision): f32, bf16 or f16.
 void add_precision_setting(Config* config);
+// What it says; f32 where it is not among the settings.
+Dtype precision_of(const Config& config);
 
 struct TrainingDefaults {
   std::int64_t epochs = 5;
@@ -53,7 +55,7 @@ void add_optimizer_settings(Config* config, const OptimizerDefaults& defaults);
 std::unique_ptr<optim::Optimizer> make_optimizer(const Config& config,
                                                  const std::vector<State>& parameters,
                                                  std::int64_t steps);
-// Clipping, accumulation and average; what is not among the settings is off.
+// Clipping, accumulation, average and precision, with a loss scale for f16; what is not among the settings is off.
 StepOptions step_options(const Config& config);
 
 // The parameters that are trained, and how many are not.

@@ -34,10 +34,11 @@ struct StepOptions {
   std::int64_t accumulate = 1;            // batches whose gradients, by weight, make one update
   std::optional<LossScale> loss_scale = {};
   // The decay of an exponential average of the weights, 0.999 for example: after update n (from 1)
-  // each average is d times itself plus 1 - d times the weight, with d the lesser of this and (1 +
-  // n) / (10
-  // + n).
+  // each average is d times itself plus 1 - d times the weight, with d the lesser of this and
+  // (1 + n) / (10 + n).
   std::optional<double> average = {};
+  // CompileOptions::precision. f16 needs a loss_scale: its smallest number is 6e-8.
+  Dtype precision = Dtype::f32;
   // Keep weights, moments and the States in `states` as they were before the first step whose loss
   // or gradients are not finite, and change nothing in any later step.
   bool guard = true;

@@ -88,7 +88,8 @@ class Code {
 // What a fused group may be here without running some slower way, and what makes one worth while.
 // The fuser asks once, so that no group is made that the device refuses.
 struct FusionLimits {
-  // Memory operands of one group.
+  // Memory operands of one group, and values that it keeps: reductions, and what a pass over a row
+  // leaves for a later one.
   int operands = 64;
   // Below so many rows, passes over long rows that follow a reduction leave the device idle.
   std::int64_t min_rows = 8;
@@ -98,7 +99,7 @@ struct FusionLimits {
   bool hoists = true;
   // Whether a loop without a reduction may also store values that are the same along its axes.
   bool stores_rows_of_maps = true;
-  // Whether several reduced axes must lie in each operand like one: along all of them, or along none.
+  // Whether an operand must run along all reduced axes, as along one, or along none.
   bool folds_one_axis = true;
   // Whether bodies may convert between two types, and compute in one (from == to); null: all.
   bool (*emits)(Dtype from, Dtype to) = nullptr;

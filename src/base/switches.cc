@@ -35,7 +35,8 @@ constexpr std::array<SwitchRow, 10> kTable = {{
     {"SINTER_DEVICE", "auto, cpu, cuda or cuda:N", "",
      "the device that programs begin with, and what 'auto' means; without it, the CPU"},
     {"SINTER_DISABLE", "names, separated by commas", "",
-     "skip these passes of the compiler; 'strides' gives contractions dense operands, as when "
+     "skip these passes or rewrites of the compiler; 'strides' gives contractions dense operands, "
+     "as when "
      "called "
      "directly; 'emit' leaves fused groups to the interpreter; 'onednn' leaves contractions to our "
      "own compiled loops"},

@@ -241,11 +241,11 @@ std::vector<Tensor> apply_scan(
     saved = static_cast<std::int64_t>(carries + kept.size());
     traced.graph = std::make_shared<const ir::Graph>(std::move(saving));
   }
-  ir::Attributes attributes{{"length", inputs.length},
-                            {"carries", static_cast<std::int64_t>(carries)},
-                            {"reverse", std::int64_t{inputs.reverse ? 1 : 0}},
-                            {"saved", saved}};
-  if (!traced.detached.empty()) attributes.add("detached", traced.detached);
+  const ir::Attributes attributes{{"length", inputs.length},
+                                  {"carries", static_cast<std::int64_t>(carries)},
+                                  {"reverse", std::int64_t{inputs.reverse ? 1 : 0}},
+                                  {"saved", saved},
+                                  {"detached", traced.detached}};
   const std::shared_ptr<const ir::Graph> unique = body_table().unique(traced.graph);
   std::vector<Tensor> results =
       apply(ir::find(op_list(), ir::OpId::scan), all, attributes, location, {{unique}});

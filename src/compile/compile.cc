@@ -99,6 +99,18 @@ class Turn {
   bool alone_;
 };
 
+Dtype checked_precision(const CompileOptions& options) {
+  const Dtype precision = options.precision;
+  if (precision == Dtype::f32 || precision == Dtype::bf16 || precision == Dtype::f16) {
+    return precision;
+  }
+  raise({.where = "compile",
+         .what = "a function is not compiled in this precision",
+         .got = std::string(name_of(precision)),
+         .expected = "f32, bf16 or f16",
+         .hint = {}});
+}
+
 int checked_programs(const CompileOptions& options) {
   if (options.programs >= 1) return options.programs;
   raise({.where = "compile",
@@ -121,7 +133,8 @@ struct CompiledFunction::Impl {
   Impl(Function traced, std::string name, const CompileOptions& options)
       : function(std::move(traced), std::move(name)),
         programs(static_cast<std::size_t>(checked_programs(options))),
-        retraces(options.retraces) {}
+        retraces(options.retraces),
+        precision(checked_precision(options)) {}
 
   // With `for_call`, the function is traced again where that is due.
   Found find_or_make(std::span<const InputRef> arguments, bool for_call) {
@@ -129,7 +142,7 @@ struct CompiledFunction::Impl {
     const std::lock_guard lock(mutex);
     std::shared_ptr<CompiledProgram> program = programs.find(request);
     if (program == nullptr) {
-      program = compile_detail::compile_program(function, Signature(request));
+      program = compile_detail::compile_program(function, Signature(request), precision);
       programs.add(program);
     } else if (program->watch.is_reconfigured() ||
                (for_call && retraces &&
@@ -152,7 +165,7 @@ struct CompiledFunction::Impl {
       program->watch.checked(program->calls + 1);
       return program;
     }
-    program = compile_detail::compile_program(function, program->signature);
+    program = compile_detail::compile_program(function, program->signature, precision);
     programs.add(program);
     return program;
   }
@@ -167,6 +180,7 @@ struct CompiledFunction::Impl {
   std::mutex mutex;  // of the programs, and of what their traces left
   ProgramCache programs;
   const bool retraces;
+  const Dtype precision;
   std::shared_mutex running;  // a program that writes States has it alone
 };
 
@@ -184,11 +198,12 @@ std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments)
   const ArgumentList list = arguments_of(arguments, name);
   const Impl::Found found = impl_->find_or_make(list.span(), true);
   CompiledProgram& program = *found.program;
-  const int check = switches().check;
-  const Turn turn(impl_->running, program.writes_states || check >= 2);
+  // Op by op nothing is rounded to 16 bits.
+  const bool compares = switches().check >= 2 && impl_->precision == Dtype::f32;
+  const Turn turn(impl_->running, program.writes_states || compares);
   const auto start = Clock::now();
   std::optional<compile_detail::EagerResult> expected;
-  if (check >= 2) {
+  if (compares) {
     expected = compile_detail::run_eagerly(impl_->function.function(), arguments, program.states);
   }
   const std::vector<Payload> outputs = allocate_outputs(*program.program);

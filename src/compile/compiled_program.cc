@@ -85,7 +85,7 @@ const std::vector<Payload>& ProgramRun::own_outputs() {
 }
 
 std::shared_ptr<CompiledProgram> compile_program(const TracedFunction& function,
-                                                 Signature signature) {
+                                                 Signature signature, Dtype precision) {
   const auto start = Clock::now();
   auto made = std::make_shared<CompiledProgram>(std::move(signature));
   const std::uint64_t configuration = configuration_version();
@@ -96,8 +96,15 @@ std::shared_ptr<CompiledProgram> compile_program(const TracedFunction& function,
     if (state->is_parameter) parameters.insert(id);
   }
   backend::Backend& backend = *made->signature.device;
-  made->program = std::make_shared<ir::Program>(
-      make_program(traced.graph, backend, function.name(), parameters));
+  const auto copy_of = [&](std::uint64_t id) {
+    const std::uint64_t copy = made->low_copies.add(traced.states.at(id), precision);
+    if (parameters.count(id) != 0) parameters.insert(copy);
+    return copy;
+  };
+  made->program =
+      std::make_shared<ir::Program>(make_program(traced.graph, backend, function.name(), parameters,
+                                                 {.precision = precision, .low_copy_of = copy_of}));
+  traced.states.insert(made->low_copies.states().begin(), made->low_copies.states().end());
   // Blocks of values that are gone, most of them from making and moving parameters: the arena can
   // have their memory.
   release_pool();
@@ -117,6 +124,7 @@ std::shared_ptr<CompiledProgram> compile_program(const TracedFunction& function,
 }
 
 std::string nonfinite_step(const CompiledProgram& program, ProgramRun& run) {
+  program.low_copies.refresh();
   const SavedStates saved(program.states, *program.program);
   return first_nonfinite_step(*program.program, *program.signature.device, run.session(),
                               run.bindings());
@@ -125,6 +133,7 @@ std::string nonfinite_step(const CompiledProgram& program, ProgramRun& run) {
 void run_program(const std::string& name, const CompiledProgram& program, ProgramRun& run,
                  bool is_second) {
   const RunningStates running(program.states, *program.program, name);
+  program.low_copies.refresh();
   if (switches().check >= 3) {
     const std::string found = nonfinite_step(program, run);
     if (!found.empty()) {
@@ -143,6 +152,7 @@ void run_program(const std::string& name, const CompiledProgram& program, Progra
   for (std::size_t i = 0; i < program.states.size(); ++i) {
     if (program.program->states[i].written) program.states[i]->count_write();
   }
+  program.low_copies.note_run();
 }
 
 StepTimes measure_program(const std::string& name, const CompiledProgram& compiled, ProgramRun& run,
@@ -152,6 +162,7 @@ StepTimes measure_program(const std::string& name, const CompiledProgram& compil
   const backend::Bindings bindings = run.bindings();
   backend::Session& session = run.session();
   const RunningStates running(compiled.states, program, name);
+  compiled.low_copies.refresh();
   const SavedStates saved(compiled.states, program);
   std::vector<std::uint8_t> contractions;
   for (const ir::Step& step : program.steps) {

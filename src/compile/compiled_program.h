@@ -10,6 +10,7 @@
 #include "backend/backend.h"
 #include "base/cache_limits.h"
 #include "base/free_list.h"
+#include "compile/low_copies.h"
 #include "compile/program_cache.h"
 #include "compile/trace_watch.h"
 #include "compile/traced_function.h"
@@ -47,6 +48,7 @@ struct CompiledProgram {
   std::shared_ptr<const ir::Program> program;
   std::shared_ptr<const backend::Code> code;
   StateList states;  // in the program's order
+  LowCopies low_copies;
   bool writes_states = false;
   double compile_ms = 0;
   FreeList<ProgramRun> idle{limits::kIdleSessions};
@@ -58,9 +60,9 @@ struct CompiledProgram {
   std::int64_t calls = 0;
 };
 
-// Traces and compiles. Prints what SINTER_DEBUG asks for.
+// Traces and compiles, contractions in `precision`. Prints what SINTER_DEBUG asks for.
 std::shared_ptr<CompiledProgram> compile_program(const TracedFunction& function,
-                                                 Signature signature);
+                                                 Signature signature, Dtype precision);
 
 // A ProgramRun for the time that this lives, idle before or new. Throws Error when there is no
 // memory for another one.

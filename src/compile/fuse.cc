@@ -60,7 +60,7 @@ class Fuser {
   }
 
  private:
-  // Numbered like its first node; empty when it has merged into another.
+  // Numbered like one of its nodes; empty when it has merged into another.
   struct Unit {
     FittedUnit fitted;
     std::uint64_t key = 0;      // of what its nodes compute

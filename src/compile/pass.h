@@ -40,6 +40,14 @@ ir::Graph expand(const ir::Graph& graph, ir::OpList ops);
 ir::Graph trim_scans(const ir::Graph& graph, ir::OpList ops);
 // Equal nodes become one, and what nothing reads goes.
 ir::Graph simplify(const ir::Graph& graph, ir::OpList ops);
+// Contractions in f32 (Op::precision low) take operands rounded to `low`, bf16 or f16, and add up
+// in f32. What they read is stored in that type alone, and so are their results where they lead on
+// to another contraction; everything else computes in f32. `copy_of` gives the State that holds a
+// State's value in `low` and that the program shall keep up to date; null: States are rounded at
+// every run.
+using LowCopyOf = std::function<std::uint64_t(std::uint64_t state)>;
+ir::Graph lower_precision(const ir::Graph& graph, ir::OpList ops, Dtype low,
+                          const LowCopyOf& copy_of);
 // Values are copied where a reader does not accept the strides that views give them.
 ir::Graph materialize(const ir::Graph& graph, ir::OpList ops, backend::Backend& backend);
 // Pointwise ops and reductions over one space join, within the device's limits. With `enabled`

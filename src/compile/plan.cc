@@ -347,7 +347,7 @@ class Planner {
       std::int32_t last = last_[static_cast<std::size_t>(packed)];
       const std::int32_t blob = new_blob(graph_.type_of(packed).bytes(), first, last);
       place(packed) = {ir::BufferKind::arena, blob, 0};
-      if (!node.attributes.has("joined")) gradient_blobs_.insert(blob);
+      if (node.attributes.integer("joined") == 0) gradient_blobs_.insert(blob);
       for (std::size_t i = 0; i < node.inputs.size(); ++i) {
         const ir::ValueId root = root_of(node.inputs[i]);
         if (producer(root) < 0 || is_placed(root) || !is_whole(node.inputs[i])) continue;

@@ -7,15 +7,23 @@
 #include <string>
 
 #include "backend/backend.h"
+#include "compile/pass.h"
 #include "ir/graph.h"
 #include "ir/program.h"
 
 namespace sinter::compile_detail {
 
+// How a program computes.
+struct ProgramOptions {
+  Dtype precision = Dtype::f32;  // of contractions: f32, bf16 or f16
+  LowCopyOf low_copy_of;         // see lower_precision()
+};
+
 // `name` is for dumps and messages; `parameters` are the States that the memory plan counts as
 // such.
 ir::Program make_program(const ir::Graph& graph, backend::Backend& backend, const std::string& name,
-                         const std::set<std::uint64_t>& parameters);
+                         const std::set<std::uint64_t>& parameters,
+                         const ProgramOptions& options = {});
 
 }  // namespace sinter::compile_detail
 

@@ -51,6 +51,14 @@ class Rewriter {
     for (std::size_t i = 0; i < node.results.size(); ++i) at(node.results[i]) = results[i];
   }
 
+  // A State that the old graph does not use.
+  Tensor add_state_in(std::uint64_t state, const ir::TensorType& type) {
+    return tracer_.add_state_in(state, type);
+  }
+  void add_state_out(std::uint64_t state, const Tensor& value) {
+    tracer_.add_state_out(state, value);
+  }
+
   // The same op on other inputs.
   std::vector<Tensor> record(const ir::Node& node, const std::vector<Tensor>& inputs) {
     return apply(ir::find(ops_, node.op), inputs, node.attributes, node.location, node.bodies);

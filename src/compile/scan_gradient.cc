@@ -46,7 +46,7 @@ class ReverseScan {
     if (call.attributes.integer("saved") != static_cast<std::int64_t>(scan_.carries + kept_)) {
       throw ir::InternalError("scan: its gradient is taken, but its steps were not saved");
     }
-    if (call.attributes.has("detached")) detached_ = call.attributes.integers("detached");
+    detached_ = call.attributes.integers("detached");
     sort_inputs();
     sort_results();
   }

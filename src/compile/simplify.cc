@@ -32,6 +32,7 @@ std::string key_of(const ir::Node& node, const std::vector<Tensor>& inputs) {
   const auto append = [&key](const auto& number) {
     key.append(reinterpret_cast<const char*>(&number), sizeof(number));
   };
+  // Values say all: a node's attributes are those of its op's schema, in its order.
   for (const auto& [name, value] : node.attributes.entries()) {
     key += ";";
     if (const auto* integer = std::get_if<std::int64_t>(&value)) append(*integer);

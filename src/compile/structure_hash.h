@@ -9,8 +9,8 @@
 
 namespace sinter::compile_detail {
 
-// Of a node: its op, attributes and types, and the same of all that it is made from. Inputs count by
-// position, States by their order of creation.
+// Of a node: its op, attributes and types, and the same of all that it is made from. Inputs count
+// by position, States by their order of creation.
 class StructureHash {
  public:
   StructureHash(const ir::Graph& graph, ir::OpList ops);

@@ -149,7 +149,8 @@ std::optional<FittedUnit> UnitLayout::fit(const std::vector<std::int32_t>& nodes
     if (nodes.size() > 1 && !facts(node).is_emitted) return std::nullopt;
     Mark& result = mark(result_of(node));
     result.attempt = attempt_;
-    result.has_map = result.is_behind = false;
+    result.has_map = result.is_behind = result.is_kept = false;
+    result.pass = 0;
   }
   if (!choose_space(unit) || !choose_kind(unit) || !place_values(unit)) return std::nullopt;
   double extra = 0;
@@ -372,12 +373,32 @@ bool UnitLayout::folds_one_axis(const Fusion::Unit& unit) {
   return true;
 }
 
+// Finds the pass over a row that computes a node, once those of its inputs are known. Returns how
+// many values of earlier passes that takes that no other node has taken.
+int UnitLayout::set_pass(std::int32_t node) {
+  int& pass = mark(result_of(node)).pass;
+  for (const ViewChain& chain : inputs(node)) {
+    if (!is_member(chain.root)) continue;
+    const bool folds = facts(graph_.values[static_cast<std::size_t>(chain.root)].node).is_reduction;
+    pass = std::max(pass, mark(chain.root).pass + (folds ? 1 : 0));
+  }
+  int taken = 0;
+  for (const ViewChain& chain : inputs(node)) {
+    if (!is_member(chain.root)) continue;
+    Mark& source = mark(chain.root);
+    if (source.pass == pass || source.is_kept) continue;
+    source.is_kept = true;
+    ++taken;
+  }
+  return taken;
+}
+
 // What the unit reads and stores. Values that are stored run along all kept axes and no others.
 bool UnitLayout::collect_memory(FittedUnit& fitted) {
   const Fusion::Unit& unit = fitted.unit;
-  int folds = 0;
+  int kept = 0;
   for (const std::int32_t node : unit.nodes) {
-    if (facts(node).is_reduction) ++folds;
+    kept += set_pass(node) + (facts(node).is_reduction ? 1 : 0);
     for (std::size_t i = 0; i < inputs(node).size(); ++i) {
       const ir::ValueId input = node_at(node).inputs[i];
       if (!is_member(inputs(node)[i].root) && !is_uniform(input)) fitted.reads.push_back(input);
@@ -394,7 +415,7 @@ bool UnitLayout::collect_memory(FittedUnit& fitted) {
   fitted.reads.erase(std::unique(fitted.reads.begin(), fitted.reads.end()), fitted.reads.end());
   if (unit.nodes.size() == 1) return true;
   const std::size_t operands = fitted.reads.size() + fitted.stores.size();
-  if (static_cast<int>(operands) + folds > limits_.operands) return false;
+  if (static_cast<int>(operands) + kept > limits_.operands) return false;
   return store_rows_of_map(fitted) && folds_one_axis(unit);
 }
 

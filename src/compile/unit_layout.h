@@ -53,6 +53,8 @@ class UnitLayout {
     std::uint32_t attempt = 0;
     bool has_map = false;
     bool is_behind = false;  // a reduction of the unit
+    bool is_kept = false;    // from one pass over a row to a later one
+    int pass = 0;            // the pass over a row that computes it
     AxisMap map;
   };
 
@@ -83,6 +85,7 @@ class UnitLayout {
   bool check_small(std::int32_t node, const Fusion::Unit& unit);
   bool may_loop_again(const Fusion::Unit& unit) const;
   double extra_instructions(std::int32_t node, const Fusion::Unit& unit);
+  int set_pass(std::int32_t node);
   bool collect_memory(FittedUnit& fitted);
   bool store_rows_of_map(FittedUnit& fitted);
   bool folds_one_axis(const Fusion::Unit& unit);

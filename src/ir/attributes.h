@@ -13,8 +13,9 @@ namespace sinter::ir {
 
 using AttributeValue = std::variant<std::int64_t, double, std::vector<std::int64_t>>;
 
-// A short ordered list of named values, in the order in which the op's user function writes them;
-// equal calls have equal lists. Looking up a name that is not there is our mistake: InternalError.
+// A short ordered list of named values, in the order of the op's schema once apply() has completed
+// it (ir/signature.h): equal calls have equal lists. Looking up a name that is not there is our
+// mistake: InternalError.
 class Attributes {
  public:
   Attributes() = default;
@@ -24,6 +25,7 @@ class Attributes {
   std::int64_t integer(std::string_view name) const;
   double real(std::string_view name) const;
   const std::vector<std::int64_t>& integers(std::string_view name) const;
+  // For attributes that were not completed, or are of one of two ops.
   bool has(std::string_view name) const;
   void add(std::string name, AttributeValue value) {
     entries_.emplace_back(std::move(name), std::move(value));

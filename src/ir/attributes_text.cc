@@ -18,13 +18,20 @@ struct Printer {
 
 }  // namespace
 
-std::string to_text(const Attributes& attributes) {
-  std::string text = "{";
+std::string to_text(const Op& op, const Attributes& attributes) {
+  std::string text;
   for (const auto& [name, value] : attributes.entries()) {
-    if (text.size() > 1) text += ", ";
-    text += name + "=" + std::visit(Printer{}, value);
+    const AttributeSpec* const spec = find_attribute(op, name);
+    if (spec != nullptr && is_default(*spec, value)) continue;
+    text += (text.empty() ? " {" : ", ") + name + "=";
+    if (spec != nullptr && has_kind(value, AttributeKind::dtype) &&
+        spec->kind == AttributeKind::dtype) {
+      text += name_of(static_cast<Dtype>(std::get<std::int64_t>(value)));
+    } else {
+      text += std::visit(Printer{}, value);
+    }
   }
-  return text + "}";
+  return text.empty() ? text : text + "}";
 }
 
 }  // namespace sinter::ir

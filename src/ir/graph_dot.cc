@@ -66,8 +66,8 @@ class Drawing {
   void node(std::size_t index) {
     const Node& node = graph_.nodes[index];
     const std::string name = fmt::format("{}n{}", prefix_, index);
-    std::string label = find(ops_, node.op).name;
-    if (!node.attributes.empty()) label += " " + to_text(node.attributes);
+    const Op& op = find(ops_, node.op);
+    const std::string label = op.name + to_text(op, node.attributes);
     const std::string line = node.location.to_string();
     fmt::format_to(Out(text_), "  \"{}\" [label=\"{}\", tooltip=\"{}\"];\n", name, escaped(label),
                    escaped(node.scope + (line.empty() ? "" : " " + line)));

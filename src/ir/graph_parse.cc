@@ -13,6 +13,7 @@
 
 #include "ir/graph.h"
 #include "ir/hex_float.h"
+#include "ir/internal_error.h"
 #include "ir/node_check.h"
 
 namespace sinter::ir {
@@ -259,9 +260,14 @@ class GraphParser {
     return values;
   }
 
-  AttributeValue attribute_value() {
+  AttributeValue attribute_value(const AttributeSpec* spec) {
     if (lines_.take("[")) return list();
     const std::string_view word = lines_.word("-+.:");
+    if (spec != nullptr && spec->kind == AttributeKind::dtype) {
+      for (int i = 0; i < kDtypeCount; ++i) {
+        if (word == name_of(static_cast<Dtype>(i))) return std::int64_t{i};
+      }
+    }
     std::int64_t integer = 0;
     const auto end = std::from_chars(word.data(), word.data() + word.size(), integer);
     if (!word.empty() && end.ec == std::errc() && end.ptr == word.data() + word.size()) {
@@ -271,7 +277,8 @@ class GraphParser {
     lines_.fail("not a value", quoted(word), "an integer, a hex float or a list [0, 1]");
   }
 
-  Attributes attributes() {
+  // What has its default value may be left out.
+  Attributes attributes(const Op& op) {
     Attributes attributes;
     std::unordered_set<std::string> names;
     if (lines_.take("}")) return attributes;
@@ -282,7 +289,8 @@ class GraphParser {
         lines_.fail("an attribute is given twice", quoted(name), "");
       }
       lines_.need("=");
-      attributes.add(std::move(name), attribute_value());
+      AttributeValue value = attribute_value(find_attribute(op, name));
+      attributes.add(std::move(name), std::move(value));
     } while (lines_.take(","));
     lines_.need("}");
     return attributes;
@@ -330,11 +338,17 @@ class GraphParser {
       } while (lines_.take(","));
       lines_.need(")");
     }
-    if (lines_.take("{")) node.attributes = attributes();
+    const Op& op = find(ops_, node.op);
+    if (lines_.take("{")) node.attributes = attributes(op);
     node.bodies = bodies();
     lines_.need_end();
     std::vector<TensorType> types;
     for (const auto& [name, type] : results) types.push_back(type);
+    try {
+      node.attributes = completed(op, node.attributes);
+    } catch (const InternalError& error) {
+      lines_.fail_at(line, error.what(), "", "");
+    }
     const std::string problem = check_types(node, inputs, types, ops_);
     if (!problem.empty()) lines_.fail_at(line, problem, "", "");
     const std::int32_t index = graph_.add_node(std::move(node), types);

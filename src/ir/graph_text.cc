@@ -47,7 +47,7 @@ void print_node(const Graph& graph, const Node& node, OpList ops, const std::str
                    graph.type_of(node.results[i]).to_text());
   }
   fmt::format_to(Out(text), " = {}({})", find(ops, node.op).name, value_list(node.inputs));
-  if (!node.attributes.empty()) text += " " + to_text(node.attributes);
+  text += to_text(find(ops, node.op), node.attributes);
   if (node.bodies.empty()) {
     text += comment(node) + "\n";
     return;

@@ -134,7 +134,7 @@ std::string check_types(const Node& node, const std::vector<TensorType>& inputs,
   for (const auto& body : node.bodies) bodies.push_back(body.get());
   std::vector<TensorType> types;
   try {
-    types = op.infer({inputs, node.attributes, bodies});
+    types = infer(op, {inputs, node.attributes, bodies});
   } catch (const Error& error) {
     return error.what();
   } catch (const InternalError& error) {

@@ -14,6 +14,7 @@
 #include "ir/attributes.h"
 #include "ir/op_list.h"
 #include "ir/scalar.h"
+#include "ir/signature.h"
 #include "ir/type.h"
 #include "sinter/pointwise_list.h"
 
@@ -95,6 +96,9 @@ enum class ViewMoves : std::uint8_t {
   spread,    // axes of length 1 are repeated, and new outer ones added
 };
 
+inline constexpr std::size_t kMaxOpInputs = 6;
+inline constexpr std::size_t kMaxAttributes = 6;
+
 struct Op {
   OpId id = OpId::count;
   const char* name = "";
@@ -102,7 +106,14 @@ struct Op {
   OpKind kind = OpKind::opaque;
   Precision precision = Precision::follow;
 
-  // The types of the results. Throws Error, naming the op, for inputs that do not fit.
+  // What it is called with: entries without a name come last and are none. A variadic op has any
+  // number of inputs, and its last entry stands for the rest of them.
+  OpInput inputs[kMaxOpInputs] = {};
+  bool is_variadic = false;
+  AttributeSpec schema[kMaxAttributes] = {};
+
+  // The types of the results for a call that has the signature above (infer() in ir/signature.h
+  // checks it). Throws Error, naming the op, for inputs that do not fit.
   std::vector<TensorType> (*infer)(const OpCall& call) = nullptr;
 
   // The gradient of each input (absent where there is none), written in public ops. Null for an op
@@ -142,6 +153,17 @@ struct Op {
 
   // pointwise: without inputs, and the same everywhere.
   bool is_constant = false;
+
+  constexpr std::size_t input_count() const {
+    std::size_t count = 0;
+    while (count < kMaxOpInputs && inputs[count].name != nullptr) ++count;
+    return count;
+  }
+  constexpr std::size_t attribute_count() const {
+    std::size_t count = 0;
+    while (count < kMaxAttributes && schema[count].name != nullptr) ++count;
+    return count;
+  }
 };
 
 // All ops, indexed by OpId.

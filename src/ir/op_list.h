@@ -41,6 +41,8 @@
   /* indices */                                                \
   kernel(Gather, gather)                                       \
   kernel(SegmentSum, segment_sum)                              \
+  /* folds that keep every step */                             \
+  kernel(Cumsum, cumsum)                                       \
   /* random numbers */                                         \
   kernel(Bernoulli, bernoulli)                                 \
   kernel(Uniform, uniform)                                     \
@@ -49,6 +51,7 @@
   op(LogSoftmax, log_softmax)                                  \
   op(CrossEntropy, cross_entropy)                              \
   op(BatchNorm, batch_norm)                                    \
+  op(LayerNorm, layer_norm)                                    \
   op(BinaryCrossEntropy, binary_cross_entropy)                 \
   /* control */                                                \
   op(Scan, scan)

@@ -8,15 +8,6 @@
 namespace sinter::ir {
 namespace {
 
-template <class Op>
-constexpr bool mask_first() {
-  if constexpr (requires { Op::mask_first; }) {
-    return Op::mask_first;
-  } else {
-    return false;
-  }
-}
-
 // Whether forward is instantiated for a number that computes as T.
 template <class Op, class T>
 constexpr bool computes() {
@@ -119,24 +110,6 @@ const PointwiseOp* find_pointwise_op(std::string_view name) {
     if (name == op.name) return &op;
   }
   return nullptr;
-}
-
-bool takes(Accepts rule, Dtype dtype) {
-  const bool boolean = dtype == Dtype::boolean;
-  const bool floating = is_floating(dtype);
-  switch (rule) {
-    case Accepts::floating:
-      return floating;
-    case Accepts::number:
-      return !boolean;
-    case Accepts::integer:
-      return !floating && !boolean;
-    case Accepts::boolean:
-      return boolean;
-    case Accepts::any:
-      return true;
-  }
-  return false;
 }
 
 }  // namespace sinter::ir

@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "ir/dtype_set.h"
 #include "ir/pointwise.h"
 #include "ir/symbolic.h"
 #include "sinter/pointwise_list.h"
@@ -43,9 +44,33 @@ const PointwiseOp& pointwise_op(PointwiseId id);
 // The row named `name`, or null.
 const PointwiseOp* find_pointwise_op(std::string_view name);
 
-// Whether a rule, or an op, takes inputs of this element type.
-bool takes(Accepts rule, Dtype dtype);
-inline bool takes(const PointwiseOp& op, Dtype dtype) { return takes(op.accepts, dtype); }
+// Whether a struct's first input is a condition.
+template <class Op>
+constexpr bool mask_first() {
+  if constexpr (requires { Op::mask_first; }) {
+    return Op::mask_first;
+  } else {
+    return false;
+  }
+}
+
+// What a rule, or an op, takes.
+constexpr DtypeSet dtypes_of(Accepts rule) {
+  switch (rule) {
+    case Accepts::floating:
+      return kFloats;
+    case Accepts::number:
+      return kNumbers;
+    case Accepts::integer:
+      return kIntegers;
+    case Accepts::boolean:
+      return kMasks;
+    case Accepts::any:
+      break;
+  }
+  return kEveryDtype;
+}
+inline bool takes(const PointwiseOp& op, Dtype dtype) { return dtypes_of(op.accepts).has(dtype); }
 // The element type of the result for inputs of this one.
 inline Dtype result_dtype(const PointwiseOp& op, Dtype dtype) {
   return op.result == ResultType::boolean ? Dtype::boolean : dtype;

@@ -62,7 +62,7 @@ void print_step(std::size_t index, const Step& step, OpList ops, const std::stri
   const char* name = step.group != nullptr ? "group" : find(ops, step.op).name;
   fmt::format_to(Out(text), "{}{}: {}({}) -> {}", indent, index, name, argument_list(step.inputs),
                  argument_list(step.outputs));
-  if (!step.attributes.empty()) text += " " + to_text(step.attributes);
+  if (step.group == nullptr) text += to_text(find(ops, step.op), step.attributes);
   if (step.workspace_bytes > 0) {
     fmt::format_to(Out(text), " workspace {} {}", place(step.workspace), step.workspace_bytes);
   }

@@ -55,7 +55,7 @@ ScanAttributes scan_attributes(const Attributes& attributes) {
   scan.length = attributes.integer("length");
   if (carries < 0) throw InternalError("scan: a negative number of carries");
   scan.carries = static_cast<std::size_t>(carries);
-  scan.reverse = attributes.has("reverse") && attributes.integer("reverse") != 0;
+  scan.reverse = attributes.integer("reverse") != 0;
   return scan;
 }
 

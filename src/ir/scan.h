@@ -22,7 +22,7 @@ struct ScanAttributes {
   std::size_t carries = 0;
   bool reverse = false;
 };
-// "length", "carries" and "reverse"; the last may be missing: false.
+// From "length", "carries" and "reverse".
 ScanAttributes scan_attributes(const Attributes& attributes);
 
 // The layout of one step's part of a sequence, without the offset of the step.

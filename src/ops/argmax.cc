@@ -16,8 +16,7 @@ Tensor first_position(const char* name, const Operand& operand, std::optional<in
   const Tensor given = ops::tensor_of(name, operand);
   Tensor x = make_tensor(given.impl()->payload);  // positions have no gradient
   if (x.dtype() == Dtype::u8 || x.dtype() == Dtype::boolean) x = cast(x, Dtype::i32);
-  ops::check_dtype(name, "x", {x.dtype(), x.shape()},
-                   {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::f16, Dtype::i32, Dtype::i64});
+  ops::check_dtype(name, "x", {x.dtype(), x.shape()}, ir::kFloats | ir::kIndices);
   if (!axis) x = flatten(x, 0);
   const int along = static_cast<int>(normalize_axis(name, axis.value_or(0), x.rank()));
   if (x.shape()[along] == 0) {
@@ -51,7 +50,7 @@ Tensor argmin(Operand x, std::optional<int> axis, bool keep_axis) {
 
 Tensor one_hot(Operand ids, std::int64_t classes, Dtype dtype) {
   const Tensor tensor = ops::tensor_of("one_hot", ids);
-  ops::check_dtype("one_hot", "ids", {tensor.dtype(), tensor.shape()}, {Dtype::i32, Dtype::i64});
+  ops::check_dtype("one_hot", "ids", {tensor.dtype(), tensor.shape()}, ir::kIndices);
   if (classes < 1) {
     raise({.where = "one_hot",
            .what = "the number of classes must be positive",

@@ -49,7 +49,7 @@ Tensor all_window_sums(const Tensor& x, const ir::Window& window) {
 }
 
 Tensor means(const char* where, const Tensor& x, const AvgPoolOptions& options) {
-  ops::check_dtype(where, "x", {x.dtype(), x.shape()}, {Dtype::f32, Dtype::f64});
+  ops::check_dtype(where, "x", {x.dtype(), x.shape()}, ir::kFullFloats);
   const int rank = ir::rank_of_images(where, x.shape());
   const ir::Window window =
       ops::pooling_window(where, {options.kernel, options.stride, options.padding}, rank);

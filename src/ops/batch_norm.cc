@@ -1,6 +1,5 @@
 // Batch normalisation over all axes but the last.
 #include <numeric>
-#include <string>
 
 #include "ops/check.h"
 #include "ops/list.h"
@@ -15,9 +14,7 @@ namespace ops {
 namespace {
 
 std::vector<TensorType> infer(const ir::OpCall& call) {
-  check_count("batch_norm", call, 3);
   const TensorType& x = call.inputs[0];
-  check_dtype("batch_norm", "x", x, {Dtype::f32, Dtype::f64});
   check_same_dtype("batch_norm", call.inputs);
   if (x.shape.rank() < 2) {
     raise({.where = "batch_norm",
@@ -34,13 +31,7 @@ std::vector<TensorType> infer(const ir::OpCall& call) {
            .expected = channels.to_string() + " both",
            .hint = "images are NHWC: (batch, height, width, channels)"});
   }
-  if (!(call.attributes.real("epsilon") >= 0)) {
-    raise({.where = "batch_norm",
-           .what = "a negative epsilon",
-           .got = std::to_string(call.attributes.real("epsilon")),
-           .expected = {},
-           .hint = {}});
-  }
+  check_epsilon("batch_norm", call.attributes);
   return {x, {x.dtype, channels}, {x.dtype, channels}, {x.dtype, channels}};
 }
 
@@ -111,6 +102,10 @@ constinit const ir::Op kBatchNorm = {
         "the last, other shapes, a negative epsilon.",
     .kind = ir::OpKind::composite,
     .precision = ir::Precision::full,
+    .inputs = {{"x", ir::kFullFloats},
+               {"the weight", ir::kFullFloats},
+               {"the bias", ir::kFullFloats}},
+    .schema = {{"epsilon", Kind::real}},
     .infer = infer,
     .gradient = gradient,
     .compose = compose,

@@ -18,8 +18,7 @@ using ir::BodyBuilder;
 using ir::Sym;
 
 std::vector<TensorType> infer(const ir::OpCall& call) {
-  check_count("cast", call, 1);
-  return {{dtype_attribute("cast", call.attributes), call.inputs[0].shape}};
+  return {{dtype_attribute(call.attributes), call.inputs[0].shape}};
 }
 
 // The integer that x truncates to, between To's bounds `low` and `high` - 1; 0 for NaN. The
@@ -57,7 +56,7 @@ bool is_half(Dtype dtype) { return dtype == Dtype::bf16 || dtype == Dtype::f16; 
 // bf16 and f16 convert to and from f32 only; everything else goes through it.
 std::int32_t append(BodyBuilder& builder, const ir::OpCall& call,
                     std::span<const std::int32_t> inputs) {
-  const Dtype to = dtype_attribute("cast", call.attributes);
+  const Dtype to = dtype_attribute(call.attributes);
   std::int32_t position = inputs[0];
   Dtype from = call.inputs[0].dtype;
   if (from == to) return position;
@@ -97,6 +96,8 @@ constinit const ir::Op kCast = {
         "to bf16 and f16 rounds to f32 on the way. Every dtype; the gradient goes between "
         "floating ones.",
     .kind = ir::OpKind::pointwise,
+    .inputs = {{"x", ir::kEveryDtype}},
+    .schema = {{"dtype", Kind::dtype}},
     .infer = infer,
     .gradient = gradient,
     .append = append,

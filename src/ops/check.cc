@@ -1,7 +1,5 @@
 #include "ops/check.h"
 
-#include <algorithm>
-
 #include "ir/internal_error.h"
 #include "sinter/error.h"
 
@@ -16,34 +14,6 @@ std::string types_text(std::span<const TensorType> types) {
   return text;
 }
 
-std::string dtypes_text(std::initializer_list<Dtype> dtypes) {
-  std::string text;
-  std::size_t at = 0;
-  for (const Dtype dtype : dtypes) {
-    if (at > 0) text += at + 1 == dtypes.size() ? " or " : ", ";
-    text += name_of(dtype);
-    ++at;
-  }
-  return text;
-}
-
-void check_count(const char* where, const ir::OpCall& call, std::size_t count) {
-  if (call.inputs.size() != count) {
-    throw ir::InternalError(std::string(where) + " has " + std::to_string(call.inputs.size()) +
-                            " inputs instead of " + std::to_string(count));
-  }
-}
-
-void check_dtype(const char* where, const char* input, const TensorType& type,
-                 std::initializer_list<Dtype> allowed) {
-  if (std::find(allowed.begin(), allowed.end(), type.dtype) != allowed.end()) return;
-  raise({.where = where,
-         .what = std::string(input) + " has a dtype that the op does not take",
-         .got = type.to_string(),
-         .expected = dtypes_text(allowed),
-         .hint = "convert it with cast()"});
-}
-
 void check_same_dtype(const char* where, std::span<const TensorType> types) {
   for (const TensorType& type : types) {
     if (type.dtype == types.front().dtype) continue;
@@ -53,6 +23,27 @@ void check_same_dtype(const char* where, std::span<const TensorType> types) {
            .expected = "one dtype",
            .hint = "there is no type promotion: convert one with cast()"});
   }
+}
+
+void check_same_shape(const char* where, const char* names, std::span<const TensorType> types) {
+  for (const TensorType& type : types) {
+    if (type.shape == types.front().shape) continue;
+    raise({.where = where,
+           .what = std::string(names) + " have different shapes",
+           .got = types_text(types),
+           .expected = "equal shapes",
+           .hint = {}});
+  }
+}
+
+void check_epsilon(const char* where, const ir::Attributes& attributes) {
+  const double epsilon = attributes.real("epsilon");
+  if (epsilon >= 0) return;
+  raise({.where = where,
+         .what = "a negative epsilon",
+         .got = std::to_string(epsilon),
+         .expected = {},
+         .hint = {}});
 }
 
 void check_rank(const char* where, const char* input, const TensorType& type, int rank,
@@ -65,27 +56,25 @@ void check_rank(const char* where, const char* input, const TensorType& type, in
          .hint = hint});
 }
 
-const std::vector<std::int64_t>& integers_of(const ir::OpCall& call, const char* where,
-                                             const char* name, std::size_t count) {
-  const std::vector<std::int64_t>& values = call.attributes.integers(name);
-  if (values.size() != count) {
-    throw ir::InternalError(std::string(where) + ": attribute " + name + " holds " +
-                            std::to_string(values.size()) + " numbers instead of " +
-                            std::to_string(count));
-  }
-  return values;
-}
-
 Shape shape_attribute(const ir::Attributes& attributes) {
   return Shape(attributes.integers("shape"));
 }
 
-Dtype dtype_attribute(const char* where, const ir::Attributes& attributes) {
-  const std::int64_t number = attributes.integer("dtype");
-  if (number < 0 || number >= kDtypeCount) {
-    throw ir::InternalError(std::string(where) + ": no dtype " + std::to_string(number));
+Dtype dtype_attribute(const ir::Attributes& attributes) {
+  return static_cast<Dtype>(attributes.integer("dtype"));
+}
+
+Dtype contraction_dtype(const char* where, const ir::OpCall& call) {
+  const Dtype inputs = call.inputs[0].dtype;
+  const std::int64_t number = call.attributes.integer("dtype");
+  if (number == kAsInputs) return inputs;
+  const Dtype result = dtype_attribute(call.attributes);
+  const bool is_wider = result == Dtype::f32 && (inputs == Dtype::bf16 || inputs == Dtype::f16);
+  if (result != inputs && !is_wider) {
+    throw ir::InternalError(std::string(where) + ": a result of " + std::string(name_of(result)) +
+                            " from " + std::string(name_of(inputs)));
   }
-  return static_cast<Dtype>(number);
+  return result;
 }
 
 double traffic(const ir::OpCall& call, std::span<const TensorType> results) {

@@ -4,7 +4,6 @@
 #define SINTER_OPS_CHECK_H_
 
 #include <cstddef>
-#include <initializer_list>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,28 +12,33 @@
 
 namespace sinter::ops {
 
+using Kind = ir::AttributeKind;
 using ir::TensorType;
 
 // "f32(2,) and i32(2,)".
 std::string types_text(std::span<const TensorType> types);
-// "f32 or f64".
-std::string dtypes_text(std::initializer_list<Dtype> dtypes);
-
-// Throws InternalError: the number of inputs is fixed by the user functions.
-void check_count(const char* where, const ir::OpCall& call, std::size_t count);
-// `input` says which one: "x", "the weight".
-void check_dtype(const char* where, const char* input, const TensorType& type,
-                 std::initializer_list<Dtype> allowed);
+// For functions that are no ops; those say in their fields what their inputs may be. `input` says
+// which one: "x", "the weight".
+inline void check_dtype(const char* where, const char* input, const TensorType& type,
+                        ir::DtypeSet allowed) {
+  ir::check_dtype(where, {input, allowed}, type);
+}
 void check_same_dtype(const char* where, std::span<const TensorType> types);
 // `layout` names the axes: "(N, H, W, C)".
 void check_rank(const char* where, const char* input, const TensorType& type, int rank,
                 const char* layout, const char* hint = "");
-// An attribute that must hold `count` numbers: InternalError otherwise.
-const std::vector<std::int64_t>& integers_of(const ir::OpCall& call, const char* where,
-                                             const char* name, std::size_t count);
+// Shapes of inputs that go element by element.
+void check_same_shape(const char* where, const char* names, std::span<const TensorType> types);
+// The epsilon that a normalisation adds to the variance, an attribute of this name.
+void check_epsilon(const char* where, const ir::Attributes& attributes);
 // The shape and dtype that stand in the attributes {shape, dtype}.
 Shape shape_attribute(const ir::Attributes& attributes);
-Dtype dtype_attribute(const char* where, const ir::Attributes& attributes);
+Dtype dtype_attribute(const ir::Attributes& attributes);
+
+// The type of a contraction's result, the attribute {dtype}: kAsInputs, or what the compiler's mixed
+// precision says, which multiplies in 16 bits and may keep the sum in f32.
+inline constexpr std::int64_t kAsInputs = -1;
+Dtype contraction_dtype(const char* where, const ir::OpCall& call);
 
 // Elements of the results, and the bytes of inputs and results: the cost of an op that names none.
 ir::Cost default_cost(const ir::OpCall& call, std::span<const TensorType> results);

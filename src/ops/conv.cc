@@ -26,15 +26,12 @@ ir::WindowSizes sizes_of(const ir::OpCall& call) {
 template <OpId op>
 std::vector<TensorType> infer(const ir::OpCall& call) {
   const char* const where = ir::convolution_name(op);
-  check_count(where, call, 2);
-  check_dtype(where, op == OpId::conv_input_gradient ? "dy" : "x", call.inputs[0],
-              {Dtype::f32, Dtype::f64});
   check_same_dtype(where, call.inputs);
   const ir::WindowSizes sizes = sizes_of<op>(call);
   const Shape shape = op == OpId::conv                  ? sizes.y()
                       : op == OpId::conv_input_gradient ? sizes.x()
                                                         : sizes.w();
-  return {{call.inputs[0].dtype, shape}};
+  return {{contraction_dtype(where, call), shape}};
 }
 
 // A multiplication and an addition for each element of y and of the window, taps in the padding
@@ -51,7 +48,7 @@ ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
 ir::Attributes window_only(const ir::Attributes& attributes) {
   ir::Attributes window;
   for (const auto& [name, value] : attributes.entries()) {
-    if (name != "size" && name != "kernel") window.add(name, value);
+    if (name != "size" && name != "kernel" && name != "dtype") window.add(name, value);
   }
   return window;
 }
@@ -85,7 +82,7 @@ Tensor weight_gradient(const Tensor& x, const Tensor& dy, const Shape& w,
 Gradients conv_gradient(const ir::GradientCall& call) {
   const Tensor& x = call.inputs[0];
   const Tensor& w = call.inputs[1];
-  const Tensor& dy = *call.dy[0];
+  const Tensor dy = cast(*call.dy[0], call.inputs[0].dtype());
   Gradients gradients(2);
   if (is_needed(call, 0)) gradients[0] = input_gradient(dy, w, x.shape(), call.attributes);
   if (is_needed(call, 1)) gradients[1] = weight_gradient(x, dy, w.shape(), call.attributes);
@@ -96,7 +93,7 @@ Gradients conv_gradient(const ir::GradientCall& call) {
 Gradients input_gradient_gradient(const ir::GradientCall& call) {
   const Tensor& dy = call.inputs[0];
   const Tensor& w = call.inputs[1];
-  const Tensor& g = *call.dy[0];
+  const Tensor g = cast(*call.dy[0], call.inputs[0].dtype());
   Gradients gradients(2);
   if (is_needed(call, 0)) gradients[0] = convolve(g, w, call.attributes);
   if (is_needed(call, 1)) gradients[1] = weight_gradient(g, dy, w.shape(), call.attributes);
@@ -107,7 +104,7 @@ Gradients input_gradient_gradient(const ir::GradientCall& call) {
 Gradients weight_gradient_gradient(const ir::GradientCall& call) {
   const Tensor& x = call.inputs[0];
   const Tensor& dy = call.inputs[1];
-  const Tensor& g = *call.dy[0];
+  const Tensor g = cast(*call.dy[0], call.inputs[0].dtype());
   Gradients gradients(2);
   if (is_needed(call, 0)) gradients[0] = input_gradient(dy, g, x.shape(), call.attributes);
   if (is_needed(call, 1)) gradients[1] = convolve(x, g, call.attributes);
@@ -127,6 +124,12 @@ constinit const ir::Op kConv = {
         "negative padding, a window larger than the padded image.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
+    .inputs = {{"x", ir::kFloats}, {"the weight", ir::kFloats}},
+    .schema = {{"stride", Kind::integers},
+               {"padding", Kind::integers},
+               {"dilation", Kind::integers},
+               {"groups", Kind::integer, 1},
+               {"dtype", Kind::integer, kAsInputs}},
     .infer = infer<OpId::conv>,
     .gradient = conv_gradient,
     .cost = cost<OpId::conv>,
@@ -140,6 +143,13 @@ constinit const ir::Op kConvInputGradient = {
         "transposed convolution. `size` has the lengths of x's spatial axes. f32 or f64.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
+    .inputs = {{"dy", ir::kFloats}, {"the weight", ir::kFloats}},
+    .schema = {{"stride", Kind::integers},
+               {"padding", Kind::integers},
+               {"dilation", Kind::integers},
+               {"groups", Kind::integer, 1},
+               {"size", Kind::integers},
+               {"dtype", Kind::integer, kAsInputs}},
     .infer = infer<OpId::conv_input_gradient>,
     .gradient = input_gradient_gradient,
     .cost = cost<OpId::conv_input_gradient>,
@@ -153,6 +163,13 @@ constinit const ir::Op kConvWeightGradient = {
         "has the lengths of the weight's inner axes. f32 or f64.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
+    .inputs = {{"x", ir::kFloats}, {"dy", ir::kFloats}},
+    .schema = {{"stride", Kind::integers},
+               {"padding", Kind::integers},
+               {"dilation", Kind::integers},
+               {"groups", Kind::integer, 1},
+               {"kernel", Kind::integers},
+               {"dtype", Kind::integer, kAsInputs}},
     .infer = infer<OpId::conv_weight_gradient>,
     .gradient = weight_gradient_gradient,
     .cost = cost<OpId::conv_weight_gradient>,

@@ -7,10 +7,7 @@
 namespace sinter::ops {
 namespace {
 
-std::vector<TensorType> infer(const ir::OpCall& call) {
-  check_count("copy", call, 1);
-  return {call.inputs[0]};
-}
+std::vector<TensorType> infer(const ir::OpCall& call) { return {call.inputs[0]}; }
 
 std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) { return {*call.dy[0]}; }
 
@@ -21,6 +18,7 @@ constinit const ir::Op kCopy = {
     .name = "copy",
     .doc = "The same value in dense memory of its own. Every dtype.",
     .kind = ir::OpKind::opaque,
+    .inputs = {{"x", ir::kEveryDtype}},
     .infer = infer,
     .gradient = gradient,
     .cost = move_cost,

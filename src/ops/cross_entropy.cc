@@ -14,11 +14,8 @@ namespace ops {
 namespace {
 
 std::vector<TensorType> infer(const ir::OpCall& call) {
-  check_count("cross_entropy", call, 2);
   const TensorType& logits = call.inputs[0];
   const TensorType& labels = call.inputs[1];
-  check_dtype("cross_entropy", "logits", logits, {Dtype::f32, Dtype::f64});
-  check_dtype("cross_entropy", "labels", labels, {Dtype::i32, Dtype::i64});
   const bool fits =
       logits.shape.rank() == 2 && labels.shape.rank() == 1 && logits.shape[0] == labels.shape[0];
   if (!fits) {
@@ -82,6 +79,7 @@ constinit const ir::Op kCrossEntropy = {
         "do not fit.",
     .kind = ir::OpKind::composite,
     .precision = ir::Precision::full,
+    .inputs = {{"logits", ir::kFullFloats}, {"labels", ir::kIndices}},
     .infer = infer,
     .gradient = gradient,
     .compose = compose,

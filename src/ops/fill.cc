@@ -14,15 +14,13 @@ namespace ops {
 namespace {
 
 std::vector<TensorType> infer_full(const ir::OpCall& call) {
-  check_count("full", call, 0);
-  call.attributes.real("value");
-  return {{dtype_attribute("full", call.attributes), shape_attribute(call.attributes)}};
+  return {{dtype_attribute(call.attributes), shape_attribute(call.attributes)}};
 }
 
 std::int32_t append_full(ir::BodyBuilder& builder, const ir::OpCall& call,
                          std::span<const std::int32_t>) {
   const double value = call.attributes.real("value");
-  const Dtype dtype = dtype_attribute("full", call.attributes);
+  const Dtype dtype = dtype_attribute(call.attributes);
   switch (dtype) {
     case Dtype::f32:
       return builder.constant(static_cast<float>(value));
@@ -44,9 +42,8 @@ std::int32_t append_full(ir::BodyBuilder& builder, const ir::OpCall& call,
 }
 
 std::vector<TensorType> infer_iota(const ir::OpCall& call) {
-  check_count("iota", call, 0);
-  const TensorType type{dtype_attribute("iota", call.attributes), shape_attribute(call.attributes)};
-  check_dtype("iota", "the result", type, {Dtype::i32, Dtype::i64});
+  const TensorType type{dtype_attribute(call.attributes), shape_attribute(call.attributes)};
+  check_dtype("iota", "the result", type, ir::kIndices);
   const auto axis =
       normalize_axis("iota", static_cast<int>(call.attributes.integer("axis")), type.shape.rank());
   if (type.dtype == Dtype::i32 && type.shape[axis] > (std::int64_t{1} << 31)) {
@@ -61,7 +58,7 @@ std::vector<TensorType> infer_iota(const ir::OpCall& call) {
 
 std::int32_t append_iota(ir::BodyBuilder& builder, const ir::OpCall& call,
                          std::span<const std::int32_t>) {
-  const Dtype dtype = dtype_attribute("iota", call.attributes);
+  const Dtype dtype = dtype_attribute(call.attributes);
   std::int64_t axis = call.attributes.integer("axis");
   if (!call.space_axes.empty()) axis = call.space_axes[static_cast<std::size_t>(axis)];
   if (axis < 0) return builder.append({ir::ScalarOp::constant, dtype, -1, -1, -1, 0});
@@ -79,6 +76,7 @@ constinit const ir::Op kFull = {
     .name = "full",
     .doc = "A tensor of one value: every dtype. Error: a value that the dtype does not hold.",
     .kind = ir::OpKind::pointwise,
+    .schema = {{"shape", Kind::integers}, {"dtype", Kind::dtype}, {"value", Kind::real}},
     .infer = infer_full,
     .append = append_full,
     .cost = fill_cost,
@@ -90,6 +88,7 @@ constinit const ir::Op kIota = {
     .name = "iota",
     .doc = "The position along one axis, i32 or i64. Errors: no such axis, one too long for i32.",
     .kind = ir::OpKind::pointwise,
+    .schema = {{"shape", Kind::integers}, {"dtype", Kind::dtype}, {"axis", Kind::integer}},
     .infer = infer_iota,
     .append = append_iota,
     .cost = fill_cost,

@@ -13,10 +13,8 @@ namespace ops {
 namespace {
 
 std::vector<TensorType> infer(const ir::OpCall& call) {
-  check_count("gather", call, 2);
   const TensorType& x = call.inputs[0];
   const TensorType& ids = call.inputs[1];
-  check_dtype("gather", "ids", ids, {Dtype::i32, Dtype::i64});
   if (x.shape.rank() < 1) {
     raise({.where = "gather",
            .what = "x has no rows",
@@ -53,6 +51,7 @@ constinit const ir::Op kGather = {
         "Rows of x (V, D...), of any dtype, chosen by ids (I...), i32 or i64 -> (I..., D...). "
         "Error, when it runs: an id outside [0, V).",
     .kind = ir::OpKind::opaque,
+    .inputs = {{"x", ir::kEveryDtype}, {"ids", ir::kIndices}},
     .infer = infer,
     .gradient = gradient,
     .may_throw = true,

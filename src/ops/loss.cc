@@ -17,16 +17,8 @@ constexpr double kLowestLog = -100;
 constexpr double kLeastSlope = 1e-12;
 
 std::vector<TensorType> infer(const ir::OpCall& call) {
-  check_count("binary_cross_entropy", call, 2);
-  check_dtype("binary_cross_entropy", "input", call.inputs[0], {Dtype::f32, Dtype::f64});
   check_same_dtype("binary_cross_entropy", call.inputs);
-  if (call.inputs[0].shape != call.inputs[1].shape) {
-    raise({.where = "binary_cross_entropy",
-           .what = "input and target have different shapes",
-           .got = types_text(call.inputs),
-           .expected = "equal shapes",
-           .hint = {}});
-  }
+  check_same_shape("binary_cross_entropy", "input and target", call.inputs);
   return {call.inputs[0]};
 }
 
@@ -80,6 +72,7 @@ constinit const ir::Op kBinaryCrossEntropy = {
         "(input - target) / max(input (1 - input), 1e-12). An input outside [0, 1] gives NaN.",
     .kind = ir::OpKind::composite,
     .precision = ir::Precision::full,
+    .inputs = {{"input", ir::kFullFloats}, {"target", ir::kFullFloats}},
     .infer = infer,
     .gradient = gradient,
     .compose = compose,
@@ -110,7 +103,7 @@ Pair pair_of(const char* where, const Operand& input, const Operand& target) {
   Pair pair{tensors[0], tensors[1]};
   const ir::TensorType types[] = {{pair.input.dtype(), pair.input.shape()},
                                   {pair.target.dtype(), pair.target.shape()}};
-  ops::check_dtype(where, "input", types[0], {Dtype::f32, Dtype::f64});
+  ops::check_dtype(where, "input", types[0], ir::kFullFloats);
   ops::check_same_dtype(where, types);
   if (target.is_number()) pair.target = broadcast_to(pair.target, pair.input.shape());
   if (pair.input.shape() == pair.target.shape()) return pair;

@@ -13,10 +13,8 @@ namespace ops {
 namespace {
 
 std::vector<TensorType> infer(const ir::OpCall& call) {
-  check_count("matmul", call, 2);
   const TensorType& a = call.inputs[0];
   const TensorType& b = call.inputs[1];
-  check_dtype("matmul", "a", a, {Dtype::f32, Dtype::f64});
   check_same_dtype("matmul", call.inputs);
   const int rank = a.shape.rank();
   bool same_batch = rank >= 2 && b.shape.rank() == rank;
@@ -39,11 +37,11 @@ std::vector<TensorType> infer(const ir::OpCall& call) {
   }
   Shape shape = a.shape;
   shape.set(rank - 1, b.shape[rank - 1]);
-  return {{a.dtype, shape}};
+  return {{contraction_dtype("matmul", call), shape}};
 }
 
 std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
-  const Tensor& dy = *call.dy[0];
+  const Tensor dy = cast(*call.dy[0], call.inputs[0].dtype());
   std::vector<std::optional<Tensor>> gradients(2);
   if (is_needed(call, 0)) gradients[0] = matmul(dy, transpose(call.inputs[1]));
   if (is_needed(call, 1)) gradients[1] = matmul(transpose(call.inputs[0]), dy);
@@ -62,10 +60,13 @@ constinit const ir::Op kMatmul = {
     .id = ir::OpId::matmul,
     .name = "matmul",
     .doc =
-        "(B..., M, K) x (B..., K, N) -> (B..., M, N); equal batch axes or none. f32 or f64. "
+        "(B..., M, K) x (B..., K, N) -> (B..., M, N); equal batch axes or none. f32, f64, bf16 or "
+        "f16, the last two added up in f32. "
         "Errors: fewer than two axes, K or batch axes that differ.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
+    .inputs = {{"a", ir::kFloats}, {"b", ir::kFloats}},
+    .schema = {{"dtype", Kind::integer, kAsInputs}},
     .infer = infer,
     .gradient = gradient,
     .cost = cost,

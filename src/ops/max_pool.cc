@@ -46,23 +46,18 @@ ir::WindowSizes sizes_of(const char* where, const ir::OpCall& call) {
 }
 
 void check_index(const char* where, const TensorType& index, const Shape& expected) {
-  check_dtype(where, "the index", index, {Dtype::u8});
   check_pooled(where, "the index", index, expected);
 }
 
 std::vector<TensorType> infer_pool(const ir::OpCall& call) {
-  check_count("max_pool", call, 1);
   const TensorType& x = call.inputs[0];
-  check_dtype("max_pool", "x", x, {Dtype::f32, Dtype::f64});
   const Shape y = sizes_of("max_pool", call).y();
   return {{x.dtype, y}, {Dtype::u8, y}};
 }
 
 std::vector<TensorType> infer_gradient(const ir::OpCall& call) {
   constexpr const char* kName = "max_pool_gradient";
-  check_count(kName, call, 2);
   const TensorType& dy = call.inputs[0];
-  check_dtype(kName, "dy", dy, {Dtype::f32, Dtype::f64});
   const ir::WindowSizes sizes = sizes_of(kName, call);
   check_pooled(kName, "dy", dy, sizes.y());
   check_index(kName, call.inputs[1], sizes.y());
@@ -71,9 +66,7 @@ std::vector<TensorType> infer_gradient(const ir::OpCall& call) {
 
 std::vector<TensorType> infer_gather(const ir::OpCall& call) {
   constexpr const char* kName = "max_pool_gather";
-  check_count(kName, call, 2);
   const TensorType& x = call.inputs[0];
-  check_dtype(kName, "x", x, {Dtype::f32, Dtype::f64});
   const Shape y = sizes_of(kName, call).y();
   check_index(kName, call.inputs[1], y);
   return {{x.dtype, y}};
@@ -132,6 +125,8 @@ constinit const ir::Op kMaxPool = {
         "before all; padding never wins. f32 or f64. Errors: another rank, more padding than half "
         "the kernel, a window larger than the padded image or of more than 255 elements.",
     .kind = ir::OpKind::opaque,
+    .inputs = {{"x", ir::kFullFloats}},
+    .schema = {{"kernel", Kind::integers}, {"stride", Kind::integers}, {"padding", Kind::integers}},
     .infer = infer_pool,
     .gradient = pool_gradient,
     .cost = pool_cost,
@@ -144,6 +139,11 @@ constinit const ir::Op kMaxPoolGradient = {
         "dy summed to where each window's maximum was, in ascending order of the windows. dy (N, "
         "windows..., C) f32 or f64, the index u8 -> (N, spatial..., C).",
     .kind = ir::OpKind::opaque,
+    .inputs = {{"dy", ir::kFullFloats}, {"the index", {Dtype::u8}}},
+    .schema = {{"kernel", Kind::integers},
+               {"stride", Kind::integers},
+               {"padding", Kind::integers},
+               {"size", Kind::integers}},
     .infer = infer_gradient,
     .gradient = gradient_gradient,
     .cost = gradient_cost,
@@ -156,6 +156,8 @@ constinit const ir::Op kMaxPoolGather = {
         "x (N, spatial..., C) at each window's recorded position. f32 or f64, the index (N, "
         "windows..., C) u8 -> (N, windows..., C).",
     .kind = ir::OpKind::opaque,
+    .inputs = {{"x", ir::kFullFloats}, {"the index", {Dtype::u8}}},
+    .schema = {{"kernel", Kind::integers}, {"stride", Kind::integers}, {"padding", Kind::integers}},
     .infer = infer_gather,
     .gradient = gather_gradient,
     .cost = move_cost,

@@ -69,6 +69,11 @@ constinit const ir::Op kPack = {
         "on; zeros in the gaps. Every dtype. Errors: dtypes that differ, offsets that do not "
         "ascend or overlap, too few elements.",
     .kind = ir::OpKind::opaque,
+    .inputs = {{"an input", ir::kEveryDtype}},
+    .is_variadic = true,
+    .schema = {{"offsets", Kind::integers},
+               {"elements", Kind::integer},
+               {"joined", Kind::integer, 0}},
     .infer = infer,
     .gradient = gradient,
     .cost = move_cost,

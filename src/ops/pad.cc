@@ -16,7 +16,6 @@ using Numbers = std::vector<std::int64_t>;
 using Gradients = std::vector<std::optional<Tensor>>;
 
 std::vector<TensorType> infer_pad(const ir::OpCall& call) {
-  check_count("pad", call, 1);
   const Shape& shape = call.inputs[0].shape;
   const Numbers& low = call.attributes.integers("low");
   const Numbers& high = call.attributes.integers("high");
@@ -64,6 +63,8 @@ constinit const ir::Op kPad = {
         "Zeros around x, of every dtype: low[i] before and high[i] after along axis i. Error: "
         "not one width for each axis, or a negative one.",
     .kind = ir::OpKind::opaque,
+    .inputs = {{"x", ir::kEveryDtype}},
+    .schema = {{"low", Kind::integers}, {"high", Kind::integers}},
     .infer = infer_pad,
     .gradient = pad_gradient,
     .cost = move_cost,

@@ -23,35 +23,10 @@ constexpr std::size_t entry_of(ir::OpId id) {
   return static_cast<std::size_t>(id) - static_cast<std::size_t>(ir::kStructuredOpCount);
 }
 
-const char* accepted_text(ir::Accepts accepts) {
-  switch (accepts) {
-    case ir::Accepts::floating:
-      return "f32, f64, bf16 or f16";
-    case ir::Accepts::number:
-      return "a number, not bool";
-    case ir::Accepts::integer:
-      return "i32, i64 or u8";
-    case ir::Accepts::boolean:
-      return "bool";
-    case ir::Accepts::any:
-      return "any dtype";
-  }
-  return "";
-}
-
 std::vector<TensorType> infer_entry(const ir::PointwiseOp& op, const ir::OpCall& call) {
-  check_count(op.name, call, static_cast<std::size_t>(op.arity));
   const std::size_t first = op.mask_first ? 1 : 0;
-  if (op.mask_first) check_dtype(op.name, "the condition", call.inputs[0], {Dtype::boolean});
   check_same_dtype(op.name, call.inputs.subspan(first));
   const Dtype dtype = call.inputs[first].dtype;
-  if (!ir::takes(op, dtype)) {
-    raise({.where = op.name,
-           .what = "the op does not take this dtype",
-           .got = types_text(call.inputs),
-           .expected = accepted_text(op.accepts),
-           .hint = "convert with cast()"});
-  }
   Shape shape = call.inputs[0].shape;
   for (const TensorType& input : call.inputs.subspan(1)) {
     shape = broadcast_shapes(op.name, shape, input.shape);
@@ -116,6 +91,9 @@ constexpr ir::Op make_op(const char* name) {
   op.doc = Struct::doc;
   op.kind = ir::OpKind::pointwise;
   op.precision = ir::Precision::follow;
+  constexpr const char* names[] = {arity == 1 ? "x" : "a", "b", "c"};
+  for (int i = 0; i < arity; ++i) op.inputs[i] = {names[i], ir::dtypes_of(Struct::accepts)};
+  if (ir::mask_first<Struct>()) op.inputs[0] = {"the condition", ir::kMasks};
   op.infer = infer<id>;
   if constexpr (has_backward<Struct, arity>()) op.gradient = gradient<Struct, arity>;
   op.append = append<id>;

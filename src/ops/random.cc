@@ -16,7 +16,6 @@ namespace ops {
 namespace {
 
 void check_position(const char* where, const ir::OpCall& call) {
-  check_count(where, call, 1);
   if (call.inputs[0] == TensorType{Dtype::i64, Shape({2})}) return;
   raise({.where = where,
          .what = "the position is not {seed, offset}",
@@ -25,16 +24,18 @@ void check_position(const char* where, const ir::OpCall& call) {
          .hint = "draw from a Generator"});
 }
 
+void check_probability(double p) {
+  if (p >= 0 && p <= 1) return;
+  raise({.where = "bernoulli",
+         .what = "not a probability",
+         .got = std::to_string(p),
+         .expected = "0 <= p <= 1",
+         .hint = {}});
+}
+
 std::vector<TensorType> infer_bernoulli(const ir::OpCall& call) {
   check_position("bernoulli", call);
-  const double p = call.attributes.real("p");
-  if (!(p >= 0 && p <= 1)) {
-    raise({.where = "bernoulli",
-           .what = "not a probability",
-           .got = std::to_string(p),
-           .expected = "0 <= p <= 1",
-           .hint = {}});
-  }
+  check_probability(call.attributes.real("p"));
   return {{Dtype::boolean, shape_attribute(call.attributes)}};
 }
 
@@ -61,6 +62,8 @@ constinit const ir::Op kBernoulli = {
         "element, eight elements a counter. From a position (2,) i64: seed and counter. Error: p "
         "outside [0, 1].",
     .kind = ir::OpKind::opaque,
+    .inputs = {{"the position", {Dtype::i64}}},
+    .schema = {{"shape", Kind::integers}, {"p", Kind::real}},
     .infer = infer_bernoulli,
     .cost = bernoulli_cost,
 };
@@ -72,6 +75,8 @@ constinit const ir::Op kUniform = {
         "f32 in [0, 1) in steps of 2^-24: 32 bits of Philox4x32-10 an element, four elements a "
         "counter. From a position (2,) i64: seed and counter.",
     .kind = ir::OpKind::opaque,
+    .inputs = {{"the position", {Dtype::i64}}},
+    .schema = {{"shape", Kind::integers}},
     .infer = infer_uniform,
     .cost = uniform_cost,
 };
@@ -101,13 +106,7 @@ Tensor Generator::draw(std::int64_t counters) {
 }
 
 Tensor Generator::bernoulli(const Shape& shape, double p, SourceLocation location) {
-  if (!(p >= 0 && p <= 1)) {
-    raise({.where = "bernoulli",
-           .what = "not a probability",
-           .got = std::to_string(p),
-           .expected = "0 <= p <= 1",
-           .hint = {}});
-  }
+  ops::check_probability(p);
   const Tensor position = draw(ops::counters_for(shape, 8));
   return apply_one(ops::kBernoulli, {&position, 1}, {{"shape", shape.to_vector()}, {"p", p}},
                    location);

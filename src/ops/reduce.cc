@@ -20,6 +20,9 @@ using Axes = std::vector<std::int64_t>;
 
 bool is_half(Dtype dtype) { return dtype == Dtype::bf16 || dtype == Dtype::f16; }
 
+// What reductions fold.
+constexpr ir::DtypeSet kFolded = ir::kFloats | ir::kIndices;
+
 // One flag an axis: whether it is reduced.
 std::vector<bool> reduced_flags(const Axes& axes, int rank) {
   std::vector<bool> flags(static_cast<std::size_t>(rank));
@@ -67,9 +70,6 @@ void check_axes(const char* name, const Axes& axes, const Shape& shape) {
 }
 
 std::vector<TensorType> infer_reduction(const char* name, const ir::OpCall& call) {
-  check_count(name, call, 1);
-  check_dtype(name, "x", call.inputs[0],
-              {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::f16, Dtype::i32, Dtype::i64});
   const Axes& axes = call.attributes.integers("axes");
   check_axes(name, axes, call.inputs[0].shape);
   Shape shape = call.inputs[0].shape;
@@ -129,6 +129,8 @@ constinit const ir::Op kSum = {
         "outermost.",
     .kind = ir::OpKind::reduce,
     .precision = ir::Precision::full,
+    .inputs = {{"x", kFolded}},
+    .schema = {{"axes", Kind::integers}},
     .infer = infer_sum,
     .gradient = sum_gradient,
     .reduction = ir::ScalarOp::reduce_sum,
@@ -145,6 +147,8 @@ constinit const ir::Op kProduct = {
         "i64 (wrapping); axes that are all innermost or all outermost.",
     .kind = ir::OpKind::reduce,
     .precision = ir::Precision::full,
+    .inputs = {{"x", kFolded}},
+    .schema = {{"axes", Kind::integers}},
     .infer = infer_product,
     .gradient = product_gradient,
     .reduction = ir::ScalarOp::reduce_product,
@@ -160,6 +164,8 @@ constinit const ir::Op kMax = {
         "bf16, f16, i32 and i64; axes that are all innermost or all outermost.",
     .kind = ir::OpKind::reduce,
     .precision = ir::Precision::full,
+    .inputs = {{"x", kFolded}},
+    .schema = {{"axes", Kind::integers}},
     .infer = infer_max,
     .gradient = extremum_gradient,
     .reduction = ir::ScalarOp::reduce_max,
@@ -175,6 +181,8 @@ constinit const ir::Op kMin = {
         "bf16, f16, i32 and i64; axes that are all innermost or all outermost.",
     .kind = ir::OpKind::reduce,
     .precision = ir::Precision::full,
+    .inputs = {{"x", kFolded}},
+    .schema = {{"axes", Kind::integers}},
     .infer = infer_min,
     .gradient = extremum_gradient,
     .reduction = ir::ScalarOp::reduce_min,
@@ -297,8 +305,7 @@ Tensor min(Operand x, const std::vector<int>& axes, bool keep_axes) {
 
 Tensor mean(Operand x, const std::vector<int>& axes, bool keep_axes) {
   const Tensor tensor = ops::tensor_of("mean", x);
-  ops::check_dtype("mean", "x", {tensor.dtype(), tensor.shape()},
-                   {Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::f16});
+  ops::check_dtype("mean", "x", {tensor.dtype(), tensor.shape()}, ir::kFloats);
   if (ops::is_half(tensor.dtype())) {  // the sum may be more than it holds
     const Tensor wide = cast(Operand(tensor, x.location()), Dtype::f32);
     const Tensor result = mean(Operand(wide, x.location()), axes, keep_axes);

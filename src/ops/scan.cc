@@ -76,6 +76,14 @@ constinit const ir::Op kScan = {
         "A body applied to each step of sequences (length, ...) and to carries handed from step to "
         "step: the last carries, and the other results of all steps stacked.",
     .kind = ir::OpKind::opaque,
+    .precision = ir::Precision::full,  // its body is lowered when it is planned
+    .inputs = {{"an input", ir::kEveryDtype}},
+    .is_variadic = true,
+    .schema = {{"length", Kind::integer},
+               {"carries", Kind::integer},
+               {"reverse", Kind::integer, 0},
+               {"saved", Kind::integer, 0},
+               {"detached", Kind::integers, 0}},
     .infer = infer,
     .gradient = scan_gradient,
 };

@@ -13,11 +13,8 @@ namespace ops {
 namespace {
 
 std::vector<TensorType> infer(const ir::OpCall& call) {
-  check_count("segment_sum", call, 2);
   const TensorType& x = call.inputs[0];
   const TensorType& ids = call.inputs[1];
-  check_dtype("segment_sum", "x", x, {Dtype::f32, Dtype::f64});
-  check_dtype("segment_sum", "ids", ids, {Dtype::i32, Dtype::i64});
   const std::int64_t segments = call.attributes.integer("segments");
   if (x.shape.rank() < 1 || ids.shape.rank() != 1 || ids.shape[0] != x.shape[0]) {
     raise({.where = "segment_sum",
@@ -57,6 +54,8 @@ constinit const ir::Op kSegmentSum = {
         "outside [0, segments).",
     .kind = ir::OpKind::opaque,
     .precision = ir::Precision::full,
+    .inputs = {{"x", ir::kFullFloats}, {"ids", ir::kIndices}},
+    .schema = {{"segments", Kind::integer}},
     .infer = infer,
     .gradient = gradient,
     .may_throw = true,

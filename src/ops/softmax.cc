@@ -18,8 +18,6 @@ namespace {
 using Gradients = std::vector<std::optional<Tensor>>;
 
 std::vector<TensorType> infer(const char* where, const ir::OpCall& call) {
-  check_count(where, call, 1);
-  check_dtype(where, "x", call.inputs[0], {Dtype::f32, Dtype::f64});
   if (call.inputs[0].shape.rank() < 1) {
     raise({.where = where,
            .what = "a scalar has no axis",
@@ -89,6 +87,7 @@ constinit const ir::Op kSoftmax = {
         "exp(x) / sum(exp(x)) along the innermost axis, the maximum taken away first. f32 or f64.",
     .kind = ir::OpKind::composite,
     .precision = ir::Precision::full,
+    .inputs = {{"x", ir::kFullFloats}},
     .infer = infer_softmax,
     .gradient = softmax_gradient,
     .compose = compose_softmax,
@@ -102,6 +101,7 @@ constinit const ir::Op kLogSoftmax = {
         "x - log(sum(exp(x))) along the innermost axis, the maximum taken away first. f32 or f64.",
     .kind = ir::OpKind::composite,
     .precision = ir::Precision::full,
+    .inputs = {{"x", ir::kFullFloats}},
     .infer = infer_log_softmax,
     .gradient = log_softmax_gradient,
     .compose = compose_log_softmax,

@@ -20,7 +20,7 @@ using ops::tensor_of;
 
 Tensor floating(const char* where, const Operand& x) {
   const Tensor tensor = tensor_of(where, x);
-  check_dtype(where, "x", {tensor.dtype(), tensor.shape()}, {Dtype::f32, Dtype::f64});
+  check_dtype(where, "x", {tensor.dtype(), tensor.shape()}, ir::kFullFloats);
   return tensor;
 }
 

@@ -25,7 +25,6 @@ std::size_t at(std::int64_t axis) { return static_cast<std::size_t>(axis); }
 // --- reshape ---
 
 std::vector<TensorType> infer_reshape(const ir::OpCall& call) {
-  check_count("reshape", call, 1);
   const Shape shape = shape_attribute(call.attributes);
   if (shape.elements() != call.inputs[0].elements()) {
     raise({.where = "reshape",
@@ -91,7 +90,6 @@ Gradients reshape_gradient(const ir::GradientCall& call) {
 // --- permute ---
 
 std::vector<TensorType> infer_permute(const ir::OpCall& call) {
-  check_count("permute", call, 1);
   const Shape& shape = call.inputs[0].shape;
   const Numbers& axes = call.attributes.integers("axes");
   Numbers sorted = axes;
@@ -131,7 +129,6 @@ Gradients permute_gradient(const ir::GradientCall& call) {
 // --- slice ---
 
 std::vector<TensorType> infer_slice(const ir::OpCall& call) {
-  check_count("slice", call, 1);
   Shape shape = call.inputs[0].shape;
   const int axis = static_cast<int>(call.attributes.integer("axis"));
   const std::int64_t begin = call.attributes.integer("begin");
@@ -169,7 +166,6 @@ Gradients slice_gradient(const ir::GradientCall& call) {
 // --- broadcast_to ---
 
 std::vector<TensorType> infer_broadcast_to(const ir::OpCall& call) {
-  check_count("broadcast_to", call, 1);
   const Shape& from = call.inputs[0].shape;
   const Shape to = shape_attribute(call.attributes);
   const int added = to.rank() - from.rank();
@@ -213,6 +209,8 @@ constinit const ir::Op kReshape = {
         "The same elements in row-major order under another shape. Every dtype. Error: another "
         "number of elements.",
     .kind = ir::OpKind::view,
+    .inputs = {{"x", ir::kEveryDtype}},
+    .schema = {{"shape", Kind::integers}},
     .infer = infer_reshape,
     .gradient = reshape_gradient,
     .view = view_reshape,
@@ -227,6 +225,8 @@ constinit const ir::Op kPermute = {
         "The axes in another order: axis i of the result is axis axes[i] of the input. Every "
         "dtype. Error: not each axis once.",
     .kind = ir::OpKind::view,
+    .inputs = {{"x", ir::kEveryDtype}},
+    .schema = {{"axes", Kind::integers}},
     .infer = infer_permute,
     .gradient = permute_gradient,
     .view = view_permute,
@@ -239,6 +239,8 @@ constinit const ir::Op kSlice = {
     .doc =
         "The part begin <= index < end of one axis. Every dtype. Error: bounds outside the axis.",
     .kind = ir::OpKind::view,
+    .inputs = {{"x", ir::kEveryDtype}},
+    .schema = {{"axis", Kind::integer}, {"begin", Kind::integer}, {"end", Kind::integer}},
     .infer = infer_slice,
     .gradient = slice_gradient,
     .view = view_slice,
@@ -252,6 +254,8 @@ constinit const ir::Op kBroadcastTo = {
         "Axes of length 1, and new outer ones, repeated to the given shape. Every dtype. Error: "
         "a shape to which the input does not broadcast.",
     .kind = ir::OpKind::view,
+    .inputs = {{"x", ir::kEveryDtype}},
+    .schema = {{"shape", Kind::integers}},
     .infer = infer_broadcast_to,
     .gradient = broadcast_to_gradient,
     .view = view_broadcast_to,

@@ -19,7 +19,7 @@ bool any_tracked(std::span<const Tensor> inputs) {
   return false;
 }
 
-void check_inputs(const ir::Op& op, std::span<const Tensor> inputs) {
+void check_handles(const ir::Op& op, std::span<const Tensor> inputs) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i].defined()) {
       raise({.where = op.name,
@@ -41,6 +41,7 @@ std::vector<ir::TensorType> infer(const ir::Op& op, std::span<const Tensor> inpu
   graphs.reserve(bodies.size());
   for (const auto& body : bodies) graphs.push_back(body.get());
   try {
+    ir::check_inputs(op, types);
     return op.infer({types, attributes, graphs});
   } catch (const Error& error) {
     rethrow_with_location(error, location);
@@ -89,8 +90,11 @@ void rethrow_with_location(const Error& error, SourceLocation location) {
 std::vector<Tensor> apply(const ir::Op& op, std::span<const Tensor> inputs,
                           const ir::Attributes& attributes, SourceLocation location,
                           std::span<const std::shared_ptr<const ir::Graph>> bodies) {
+  if (!ir::are_complete(op, attributes)) {
+    return apply(op, inputs, ir::completed(op, attributes), location, bodies);
+  }
   location = users_location(location);
-  check_inputs(op, inputs);
+  check_handles(op, inputs);
   const bool tracked = tracking_enabled() && any_tracked(inputs);
   // A composite without a gradient of its own is differentiated through its composition.
   if (tracked && op.compose != nullptr && op.gradient == nullptr) {

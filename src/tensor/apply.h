@@ -13,8 +13,9 @@
 
 namespace sinter {
 
-// Infers the results' types; runs the op (or, in a trace, only records it); and records it for
-// gradients when the thread tracks and an input is tracked. Nothing else launches a kernel.
+// Completes the attributes from the op's schema; checks the inputs and infers the results' types;
+// runs the op (or, in a trace, only records it); and records it for gradients when the thread
+// tracks and an input is tracked. Nothing else launches a kernel.
 std::vector<Tensor> apply(const ir::Op& op, std::span<const Tensor> inputs,
                           const ir::Attributes& attributes, SourceLocation location,
                           std::span<const std::shared_ptr<const ir::Graph>> bodies = {});

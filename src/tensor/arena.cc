@@ -85,6 +85,7 @@ State make_arena(const std::vector<State>& states, std::vector<std::int64_t>* of
     member.arena = arena.impl();
     member.arena_offset = (*offsets)[i];
     member.is_parameter = true;
+    member.low_copies.clear();
   }
   moves.fetch_add(1, std::memory_order_acq_rel);
   return arena;

@@ -57,6 +57,7 @@ std::string key_of(const ir::Op& op, std::span<const Tensor> inputs,
   key.add(&backend::default_backend());
   key.add(op.id);
   for (const Tensor& input : inputs) key.add(input.impl()->payload.type);
+  // Values say all: apply() has completed them, so they stand in the order of the op's schema.
   for (const auto& [name, value] : attributes.entries()) key.add(value);
   for (const auto& body : bodies) key.add(body.get());
   return key.take();

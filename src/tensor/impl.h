@@ -81,6 +81,15 @@ class HostBytes {
   const std::byte* data_;
 };
 
+struct StateImpl;
+
+// A State's value rounded to a 16-bit type, for programs of lower precision (compile/low_copies.h).
+// It is up to date while `version` is the State's total_version().
+struct LowCopy {
+  std::shared_ptr<StateImpl> state;
+  std::uint64_t version = 0;
+};
+
 // The cell behind State handles. Its memory is its own, or a part of an arena's.
 struct StateImpl {
   std::uint64_t id = 0;
@@ -97,6 +106,9 @@ struct StateImpl {
   std::mutex snapshot_mutex;           // threads may read at once
   Payload snapshot;                    // the last one taken,
   std::uint64_t snapshot_version = 0;  // at this version; valid when snapshot.storage is set
+
+  std::mutex low_mutex;             // guards
+  std::vector<LowCopy> low_copies;  // at most one of each type
 
   static constexpr int kWriter = -1;
 

@@ -5,7 +5,7 @@
 
 namespace sinter::train {
 
-BatchFunction::BatchFunction(Function function, std::string name)
+BatchFunction::BatchFunction(Function function, std::string name, const CompileOptions& options)
     : function_(std::move(function)),
       name_(std::move(name)),
       compiled_(
@@ -15,7 +15,7 @@ BatchFunction::BatchFunction(Function function, std::string name)
             batch.set_weight(arguments.back());
             return function_(batch);
           },
-          name_) {}
+          name_, options) {}
 
 std::vector<Tensor> BatchFunction::arguments(const Batch& batch) {
   if (names_.empty()) names_ = batch.names();

@@ -18,7 +18,7 @@ class BatchFunction {
  public:
   using Function = std::function<std::vector<Tensor>(const Batch&)>;
 
-  BatchFunction(Function function, std::string name);
+  BatchFunction(Function function, std::string name, const CompileOptions& options = {});
   BatchFunction(const BatchFunction&) = delete;
   BatchFunction& operator=(const BatchFunction&) = delete;
 

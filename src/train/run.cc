@@ -150,6 +150,7 @@ Trained open_trained(const Recipes& recipes, const std::string& path,
   }
   change(&trained.config);
   trained.task = trained.recipe->prepare(trained.config, description);
+  trained.task.precision = precision_of(trained.config);
   io::load_weights(weights, trained.task.states);
   return trained;
 }
@@ -168,6 +169,7 @@ void Run::prepare() {
   }
   manual_seed(config_.has("seed") ? static_cast<std::uint64_t>(config_.integer("seed")) : 0);
   task_ = recipe_.prepare(config_, "");
+  task_.precision = precision_of(config_);
   // Read now, so that what is missing is found before the training.
   for (const Split split : kSplits) task_.data(split);
   const auto text = [&](const char* key) {

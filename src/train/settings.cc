@@ -66,7 +66,13 @@ void add_weight_settings(Config* config) {
 }
 
 void add_precision_setting(Config* config) {
-  add_text(config, "precision", "f32", "of the computation", {"f32"}, "--precision");
+  add_text(config, "precision", "f32",
+           "in which products are multiplied; sums and weights stay f32", {"f32", "bf16", "f16"},
+           "--precision");
+}
+
+Dtype precision_of(const Config& config) {
+  return config.has("precision") ? dtype_from_name(config.text("precision")) : Dtype::f32;
 }
 
 void add_training_settings(Config* config, const TrainingDefaults& defaults) {
@@ -116,10 +122,14 @@ StepOptions step_options(const Config& config) {
     if (!config.has(key) || config.real(key) == 0) return std::nullopt;
     return config.real(key);
   };
-  return {.clip_norm = positive("clip_norm"),
-          .clip_value = positive("clip_value"),
-          .accumulate = config.has("accumulate") ? config.integer("accumulate") : 1,
-          .average = positive("average")};
+  const Dtype precision = precision_of(config);
+  return {
+      .clip_norm = positive("clip_norm"),
+      .clip_value = positive("clip_value"),
+      .accumulate = config.has("accumulate") ? config.integer("accumulate") : 1,
+      .loss_scale = precision == Dtype::f16 ? std::optional<LossScale>(LossScale()) : std::nullopt,
+      .average = positive("average"),
+      .precision = precision};
 }
 
 TrainedParameters choose_trained(const std::vector<NamedState>& states, const std::string& freeze) {

@@ -71,8 +71,10 @@ struct TrainingStep::Impl {
       : loss(std::move(given_loss)),
         optimizer(&given_optimizer),
         options(given_options),
-        whole([this](const Batch& batch) { return update(batch); }, "train step"),
-        part([this](const Batch& batch) { return accumulate(batch); }, "gradient step") {
+        whole([this](const Batch& batch) { return update(batch); }, "train step",
+              {.precision = options.precision}),
+        part([this](const Batch& batch) { return accumulate(batch); }, "gradient step",
+             {.precision = options.precision}) {
     check_options(options);
     const std::vector<State> parameters = optimizer->parameters();
     if (options.accumulate > 1) {

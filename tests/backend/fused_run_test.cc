@@ -86,10 +86,13 @@ class Module {
     const GroupSource& source = sources_[group];
     // Full of NaNs: a chunk's value that nobody wrote must not go unseen.
     const Scratch workspace(static_cast<std::size_t>(source.workspace_bytes), 0xff);
-    std::vector<void*> arguments = {workspace.get()};
-    arguments.insert(arguments.end(), operands.begin(), operands.end());
-    void* parameters[] = {arguments.data()};
     for (const GroupLaunch& launch : source.launches) {
+      std::vector<void*> arguments = {workspace.get()};
+      arguments.insert(arguments.end(), operands.begin(), operands.end());
+      for (const std::uint64_t number : launch.numbers) {
+        arguments.push_back(reinterpret_cast<void*>(static_cast<std::uintptr_t>(number)));
+      }
+      void* parameters[] = {arguments.data()};
       cudaKernel_t kernel = nullptr;
       ASSERT_EQ(cudaLibraryGetKernel(&kernel, library_, launch.kernel.c_str()), cudaSuccess);
       ASSERT_EQ(cudaLaunchKernel(reinterpret_cast<const void*>(kernel), dim3(launch.grid),

@@ -1,5 +1,6 @@
 // The text of fused groups for CUDA: golden files, and that NVRTC takes it.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -20,9 +21,16 @@ std::string text_of(const ir::Group& group) {
   const GroupSource source = group_source(group);
   std::string text = fmt::format("// workspace {}\n", source.workspace_bytes);
   for (const GroupLaunch& launch : source.launches) {
-    text += fmt::format("// grid {} block {}\n{}", launch.grid, launch.block, launch.text);
+    text += fmt::format("// grid {} block {} numbers {}\n{}", launch.grid, launch.block,
+                        fmt::join(launch.numbers, " "), launch.text);
   }
   return text;
+}
+
+std::vector<std::string> kernels_of(const ir::Group& group) {
+  std::vector<std::string> names;
+  for (const GroupLaunch& launch : group_source(group).launches) names.push_back(launch.kernel);
+  return names;
 }
 
 void expect_golden(const std::string& name, const std::string& text) {
@@ -48,6 +56,7 @@ TEST(FusedText, IsThatOfTheGoldenFiles) {
 TEST(FusedText, DependsOnTheGroupOnly) {
   EXPECT_EQ(text_of(testing::softmax(5, 300)), text_of(testing::softmax(5, 300)));
   EXPECT_NE(text_of(testing::softmax(5, 300)), text_of(testing::softmax(5, 301)));
+  EXPECT_NE(kernels_of(testing::softmax(5, 300)), kernels_of(testing::softmax(5, 20)));
   // The same once collapsed.
   ir::Group flat;
   flat.space = Shape{12};
@@ -58,6 +67,19 @@ TEST(FusedText, DependsOnTheGroupOnly) {
   testing::BodyBuilder apart_body(apart);
   apart_body.store(apart_body.load(Dtype::f32, {4, 7, 1}), {4, 4, 1});
   EXPECT_EQ(text_of(flat), text_of(apart));
+}
+
+// Lengths that only count are arguments.
+TEST(FusedText, HasOneKernelForLengthsOfOneForm) {
+  EXPECT_EQ(kernels_of(testing::softmax(5, 300)), kernels_of(testing::softmax(7000, 301)));
+  EXPECT_EQ(kernels_of(testing::softmax(5, 18)), kernels_of(testing::softmax(9, 31)));
+  EXPECT_EQ(kernels_of(testing::softmax(1, 5000001)), kernels_of(testing::softmax(1, 5100001)));
+  EXPECT_EQ(kernels_of(testing::bias_relu(128, 512)), kernels_of(testing::bias_relu(3, 40)));
+  EXPECT_EQ(kernels_of(testing::adamw(1000003)), kernels_of(testing::adamw(17)));
+  EXPECT_EQ(kernels_of(testing::bias_gradient(128, 512)), kernels_of(testing::bias_gradient(3, 7)));
+  // Whole fours or not, threads of a row, 64-bit positions: other kernels.
+  EXPECT_NE(kernels_of(testing::adamw(16)), kernels_of(testing::adamw(17)));
+  EXPECT_NE(kernels_of(testing::softmax(5, 18)), kernels_of(testing::softmax(5, 33)));
 }
 
 TEST(FusedText, OfAProgramHasEqualKernelsOnce) {

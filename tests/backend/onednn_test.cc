@@ -157,8 +157,8 @@ TEST(OneDnn, ConvolvesGroups) {
   for (const std::size_t rank : {1u, 2u, 3u}) {
     const std::int64_t side = rank == 1 ? 33 : rank == 2 ? 11 : 6;
     for (const std::int64_t groups : {2, 3, 16, 17}) {
-      for (const std::int64_t c : {1, 3, 8, 16}) {
-        for (const std::int64_t o : {1, 2, 8, 17}) {
+      for (const std::int64_t c : {1, 3, 8}) {
+        for (const std::int64_t o : {1, 2, 8}) {
           if (groups * std::max(c, o) > 64) continue;
           for (const std::int64_t kernel : {1, 3}) {
             for (const std::int64_t stride : {1, 2}) {

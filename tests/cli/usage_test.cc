@@ -41,7 +41,7 @@ TEST(Usage, wrong_words_are_named_with_what_was_meant) {
            {{"train", "image", "--epochs", "99999999999999999999"}, 2, "--epochs"},
            {{"train", "image", "--batch", "-1"}, 2, "out of range"},
            {{"train", "image", "--lr", "nan"}, 2, "--lr"},
-           {{"train", "image", "--precision", "f16"}, 2, "f32"},
+           {{"train", "image", "--precision", "f8"}, 2, "bf16"},
            {{"train", "image", "--set", "lrr=1"}, 2, "did you mean 'lr'?"},
            {{"train", "image", "--set", "lr"}, 2, "key=value"},
            {{"train", "image", "--config", "none.toml"}, 2, "none.toml"},

@@ -164,6 +164,33 @@ TEST(Fuse, GroupsKeepToTheLimitOfOperands) {
   }
 }
 
+TEST(Fuse, NoGroupIsMadeThatTheCpuWouldInterpret) {
+  const std::vector<Tensor> many(150, floats(std::vector<float>(40, 1.0F), {4, 10}));
+  CompiledFunction wide([](const Tensors& x) {
+    Tensor all = x[0];
+    for (const Tensor& each : x) all = tanh(all) * each;
+    return Tensors{all};
+  });
+  EXPECT_TRUE(wide.report(many).interpreted.empty());
+  // Values of a first pass over rows that a second one wants.
+  CompiledFunction passes([](const Tensors& x) {
+    Tensors values;
+    Tensor all = x[0];
+    for (const Tensor& each : x) {
+      values.push_back(tanh(exp(each)));
+      all = all + values.back();
+    }
+    const Tensor total = sum(all, {1}, true);
+    Tensors results;
+    for (const Tensor& value : values) results.push_back(sum(value * total, {1}));
+    return results;
+  });
+  EXPECT_TRUE(passes.report(many).interpreted.empty());
+  CompiledFunction folded(
+      [](const Tensors& x) { return Tensors{sum(square(x[0] + sum(x[1], {0})))}; });
+  EXPECT_TRUE(folded.report(many).interpreted.empty());
+}
+
 TEST(Fuse, WhatADeviceDoesNotEmitStaysAlone) {
   const Function mixed = [](const Tensors& x) {
     return Tensors{cast(cast(tanh(x[0]), Dtype::f64) * 2.0, Dtype::f32) + 1.0};

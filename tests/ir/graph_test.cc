@@ -153,7 +153,7 @@ TEST(GraphVerify, RefusesInputsThatDoNotFit) {
 TEST(GraphVerify, RefusesAMissingAttribute) {
   const std::string text =
       complaint(layer_graph(), [](Graph& graph) { graph.nodes[0].attributes = {}; });
-  expect_says(text, "no attribute axes");
+  expect_says(text, "permute: attribute axes is missing");
 }
 
 TEST(GraphVerify, RefusesAValueReadBeforeItsNode) {

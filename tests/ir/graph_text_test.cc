@@ -65,6 +65,37 @@ TEST(GraphText, BodiesAreNested) {
             "output %3\n");
 }
 
+TEST(GraphText, LeavesOutWhatHasItsDefaultValue) {
+  Graph graph = scan_graph();
+  const std::string text = to_text(graph, test_ops());
+  EXPECT_EQ(text.find("saved"), std::string::npos) << text;
+  EXPECT_EQ(parse(text).nodes[0].attributes, graph.nodes[0].attributes);
+  graph.nodes[0].attributes =
+      completed(find(test_ops(), OpId::scan), {{"kept", std::vector<std::int64_t>{2}},
+                                               {"saved", std::int64_t{3}},
+                                               {"reverse", std::int64_t{1}}});
+  const std::string longer = to_text(graph, test_ops());
+  EXPECT_NE(longer.find("{reverse=1, saved=3, kept=[2]}"), std::string::npos) << longer;
+  EXPECT_EQ(parse(longer).nodes[0].attributes, graph.nodes[0].attributes);
+}
+
+TEST(GraphText, NamesDtypes) {
+  Graph graph;
+  const ValueId x = graph.add_input({Dtype::f32, Shape{3}});
+  graph.outputs = {
+      apply(graph, OpId::cast, {x}, {{"dtype", static_cast<std::int64_t>(Dtype::boolean)}})};
+  const std::string text = to_text(graph, test_ops());
+  EXPECT_NE(text.find("%1: bool(3,) = cast(%0) {dtype=bool}"), std::string::npos) << text;
+  EXPECT_EQ(first_difference(parse(text), graph), -1);
+  // As texts had it before.
+  EXPECT_EQ(
+      first_difference(
+          parse(
+              "sinter-graph 1\ninput %0: f32(3,)\n%1: bool(3,) = cast(%0) {dtype=7}\noutput %1\n"),
+          graph),
+      -1);
+}
+
 TEST(GraphText, ReadsBackAsTheSameGraph) {
   for (const Graph& graph : {Graph{}, layer_graph(), scan_graph()}) {
     const std::string text = to_text(graph, test_ops());
@@ -105,7 +136,7 @@ TEST(GraphText, AttributesKeepEveryBit) {
     graph.outputs = {apply(graph, OpId::full, {},
                            {{"shape", std::vector<std::int64_t>{2}},
                             {"value", value},
-                            {"least", std::numeric_limits<std::int64_t>::min()}})};
+                            {"note", std::numeric_limits<std::int64_t>::min()}})};
     EXPECT_EQ(first_difference(graph, parse(to_text(graph, test_ops()))), -1)
         << to_text(graph, test_ops());
   }
@@ -114,10 +145,10 @@ TEST(GraphText, AttributesKeepEveryBit) {
 TEST(GraphText, AnIntegerAndARealAttributeStayApart) {
   Graph graph;
   apply(graph, OpId::full, {},
-        {{"shape", std::vector<std::int64_t>{}}, {"value", 2.0}, {"n", std::int64_t{2}}});
+        {{"shape", std::vector<std::int64_t>{}}, {"value", 2.0}, {"note", std::int64_t{2}}});
   const Graph read = parse(to_text(graph, test_ops()));
   EXPECT_EQ(read.nodes[0].attributes.real("value"), 2.0);
-  EXPECT_EQ(read.nodes[0].attributes.integer("n"), 2);
+  EXPECT_EQ(read.nodes[0].attributes.integer("note"), 2);
 }
 
 TEST(GraphText, AScopeCannotBreakItsLine) {
@@ -166,8 +197,11 @@ TEST(GraphText, ErrorsInNodesNameTheLineAndTheOp) {
   expect_complaint("input %0: f32()\n%1: f64() = add(%0, %0)",
                    "line 3: result 0 is f64(), but add gives f32()");
   expect_complaint("input %0: f32()\n%1: f32(), %2: f32() = add(%0, %0)", "2 results, but add");
-  expect_complaint("%0: f32() = full() {shape=[]}", "no attribute value");
-  expect_complaint("%0: f32() = full() {shape=[], value=1}", "attribute value has another type");
+  expect_complaint("%0: f32() = full() {shape=[]}", "full: attribute value is missing");
+  expect_complaint("%0: f32() = full() {shape=[], value=1}", "attribute value is not a real");
+  expect_complaint("%0: f32() = full() {shape=[], value=0x1p-1, size=3}", "size is unknown");
+  expect_complaint("input %0: f32()\n%1: f64() = cast(%0) {dtype=f65}", "got \"f65\"");
+  expect_complaint("input %0: f32()\n%1: f64() = cast(%0) {dtype=99}", "dtype is not a dtype");
   expect_complaint("%0: f32() = full() {shape=[], value=1.5}", "not a value; got \"1.5\"");
   expect_complaint("%0: f32() = full() {shape=[], shape=[]}", "an attribute is given twice");
   expect_complaint("%0: f32() = full() {shape=[1 2]}", "expected \"]\"");

@@ -62,14 +62,14 @@ TEST(PointwiseTable, GivesTheResultTypeForEveryTypeThatItTakesAndRejectsTheOther
 }
 
 TEST(PointwiseTable, TakesTheTypesThatTheRulesName) {
-  EXPECT_TRUE(takes(Accepts::floating, Dtype::bf16));
-  EXPECT_FALSE(takes(Accepts::floating, Dtype::i32));
-  EXPECT_TRUE(takes(Accepts::number, Dtype::u8));
-  EXPECT_FALSE(takes(Accepts::number, Dtype::boolean));
-  EXPECT_TRUE(takes(Accepts::integer, Dtype::i64));
-  EXPECT_FALSE(takes(Accepts::integer, Dtype::f32));
-  EXPECT_FALSE(takes(Accepts::boolean, Dtype::u8));
-  EXPECT_TRUE(takes(Accepts::any, Dtype::boolean));
+  EXPECT_TRUE(dtypes_of(Accepts::floating).has(Dtype::bf16));
+  EXPECT_FALSE(dtypes_of(Accepts::floating).has(Dtype::i32));
+  EXPECT_TRUE(dtypes_of(Accepts::number).has(Dtype::u8));
+  EXPECT_FALSE(dtypes_of(Accepts::number).has(Dtype::boolean));
+  EXPECT_TRUE(dtypes_of(Accepts::integer).has(Dtype::i64));
+  EXPECT_FALSE(dtypes_of(Accepts::integer).has(Dtype::f32));
+  EXPECT_FALSE(dtypes_of(Accepts::boolean).has(Dtype::u8));
+  EXPECT_TRUE(dtypes_of(Accepts::any).has(Dtype::boolean));
 }
 
 // Bodies must stay small enough to stream; the counts go into the test log.

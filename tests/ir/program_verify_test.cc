@@ -407,7 +407,7 @@ Program scan_program(const Program& body = scan_body()) {
       OpId::scan,
       {argument(external(BufferKind::input), row), argument({BufferKind::input, 1, 0}, rows)},
       {argument(external(BufferKind::output), row), argument({BufferKind::output, 1, 0}, rows)},
-      {{"length", std::int64_t{3}}, {"carries", std::int64_t{1}}})};
+      {{"length", std::int64_t{3}}, {"carries", std::int64_t{1}}, {"reverse", std::int64_t{0}}})};
   program.steps[0].workspace = arena(0);
   program.steps[0].workspace_bytes = 64;
   program.steps[0].body = std::make_shared<const Program>(body);
@@ -428,7 +428,10 @@ TEST(ProgramVerify, LooksIntoTheBodyOfAScan) {
 
 TEST(ProgramVerify, RefusesAScanThatDoesNotFitItsBody) {
   const auto set = [](std::int64_t length, std::int64_t carries) {
-    return [=](Program& p) { p.steps[0].attributes = {{"length", length}, {"carries", carries}}; };
+    return [=](Program& p) {
+      p.steps[0].attributes = {
+          {"length", length}, {"carries", carries}, {"reverse", std::int64_t{0}}};
+    };
   };
   expect_scan_refused("the length is negative", set(-1, 1));
   expect_scan_refused("a negative number of carries", set(3, -1));

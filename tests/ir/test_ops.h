@@ -2,6 +2,7 @@
 #ifndef SINTER_TESTS_IR_TEST_OPS_H_
 #define SINTER_TESTS_IR_TEST_OPS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,6 +28,11 @@ inline std::vector<TensorType> infer_add(const OpCall& call) {
   need(call.inputs[0].dtype == call.inputs[1].dtype, "add", "the types differ");
   return {
       {call.inputs[0].dtype, broadcast_shapes("add", call.inputs[0].shape, call.inputs[1].shape)}};
+}
+
+inline std::vector<TensorType> infer_cast(const OpCall& call) {
+  need(call.inputs.size() == 1, "cast", "takes one input");
+  return {{static_cast<Dtype>(call.attributes.integer("dtype")), call.inputs[0].shape}};
 }
 
 inline std::vector<TensorType> infer_matmul(const OpCall& call) {
@@ -101,19 +107,28 @@ inline OpList test_ops() {
   static const std::vector<Op> ops = [] {
     std::vector<Op> list(kOpCount);
     for (int i = 0; i < kOpCount; ++i) list[static_cast<std::size_t>(i)].id = static_cast<OpId>(i);
-    const auto set = [&](OpId id, const char* name, OpKind kind, auto infer) {
+    const auto set = [&](OpId id, const char* name, OpKind kind, auto infer,
+                         std::vector<AttributeSpec> schema = {}) {
       Op& op = list[static_cast<std::size_t>(id)];
       op.name = name;
       op.kind = kind;
       op.infer = infer;
+      op.inputs[0] = {"an input", kEveryDtype};
+      op.is_variadic = true;  // infer counts them
+      std::copy(schema.begin(), schema.end(), op.schema);
     };
-    set(OpId::full, "full", OpKind::pointwise, infer_full);
+    using Kind = AttributeKind;
+    set(OpId::full, "full", OpKind::pointwise, infer_full,
+        {{"shape", Kind::integers}, {"value", Kind::real}, {"note", Kind::integer, 0}});
     set(OpId::add, "add", OpKind::pointwise, infer_add);
-    set(OpId::permute, "permute", OpKind::view, infer_permute);
-    set(OpId::slice, "slice", OpKind::view, infer_slice);
+    set(OpId::cast, "cast", OpKind::pointwise, infer_cast, {{"dtype", Kind::dtype}});
+    set(OpId::permute, "permute", OpKind::view, infer_permute, {{"axes", Kind::integers}});
+    set(OpId::slice, "slice", OpKind::view, infer_slice,
+        {{"start", Kind::integers}, {"length", Kind::integers}});
     set(OpId::matmul, "matmul", OpKind::contraction, infer_matmul);
     set(OpId::max_pool, "max_pool", OpKind::opaque, infer_max_pool);
-    set(OpId::scan, "scan", OpKind::opaque, infer_scan);
+    set(OpId::scan, "scan", OpKind::opaque, infer_scan,
+        {{"reverse", Kind::integer}, {"saved", Kind::integer, 0}, {"kept", Kind::integers, 0}});
     list[static_cast<std::size_t>(OpId::pack)].name = "pack";
     list[static_cast<std::size_t>(OpId::copy)].name = "copy";
     return list;
@@ -129,7 +144,8 @@ inline ValueId apply(Graph& graph, OpId op, std::vector<ValueId> inputs, Attribu
   for (const ValueId input : inputs) types.push_back(graph.type_of(input));
   std::vector<const Graph*> inner;
   for (const auto& body : bodies) inner.push_back(body.get());
-  const auto results = find(test_ops(), op).infer({types, attributes, inner});
+  attributes = completed(find(test_ops(), op), attributes);
+  const auto results = infer(find(test_ops(), op), {types, attributes, inner});
   Node node;
   node.op = op;
   node.attributes = std::move(attributes);

@@ -50,6 +50,19 @@ void check(const std::string& name, const Function& function, double tolerance =
   }
 }
 
+TEST(FunctionsGolden, LayerNorm) {
+  const auto norm = [](const Tensors& x) { return layer_norm(x[0], x[1], x[2]); };
+  check("layer_norm_row", norm);
+  check("layer_norm_image", norm);
+  // The inputs are f32 numbers around 1e5, whose spacing is 1 % of their spread.
+  check("layer_norm_far", norm);
+}
+
+TEST(FunctionsGolden, Cumsum) {
+  check("cumsum", [](const Tensors& x) { return cumsum(x[0], 1); });
+  check("cumsum_reverse", [](const Tensors& x) { return cumsum(x[0], -1, true); });
+}
+
 TEST(FunctionsGolden, Losses) {
   const Tensor labels = floats(functions().at("labels"));
   const Tensor weight = floats(functions().at("positive_weight"));

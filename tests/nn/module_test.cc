@@ -165,6 +165,16 @@ TEST(Module, OneOfSeveralTensorsWorksInItsScope) {
   EXPECT_NE(text.find(" scores"), std::string::npos) << text;
 }
 
+TEST(Modules, LayerNormHasAWeightAndABiasOfItsShape) {
+  const nn::LayerNorm norm({2, 3});
+  EXPECT_EQ(norm.weight().shape(), (Shape{2, 3}));
+  const Tensor constant = full({4, 2, 3}, 7);
+  EXPECT_EQ(norm(constant).to_vector<float>(), std::vector<float>(24, 0.0f));
+  norm.bias().assign(full({2, 3}, 5));
+  EXPECT_EQ(norm(constant).to_vector<float>(), std::vector<float>(24, 5.0f));
+  EXPECT_NE(message_of([&] { norm(zeros({4, 3, 2})); }).find("innermost axes"), std::string::npos);
+}
+
 TEST(Modules, RefuseArgumentsThatDoNotWork) {
   EXPECT_NE(message_of([] { nn::Linear(0, 3); }).find("must be positive"), std::string::npos);
   EXPECT_NE(message_of([] {
@@ -187,6 +197,13 @@ TEST(Modules, RefuseArgumentsThatDoNotWork) {
             std::string::npos);
   EXPECT_NE(message_of([] { nn::BatchNorm(1, {.momentum = 1.5}); }).find("momentum"),
             std::string::npos);
+  EXPECT_NE(message_of([] { nn::LayerNorm(Shape{}); }).find("nothing to normalise"),
+            std::string::npos);
+  EXPECT_NE(message_of([] {
+              nn::LayerNorm({2, 0});
+            }).find("nothing to normalise"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { nn::LayerNorm({2}, 0); }).find("epsilon"), std::string::npos);
   EXPECT_NE(message_of([] { nn::Dropout(1.0); }).find("0 <= p < 1"), std::string::npos);
   EXPECT_NE(message_of([] { nn::MaxPool2d(0); }).find("window"), std::string::npos);
   EXPECT_NE(message_of([] { nn::MaxPool2d(2, 2, 2); }).find("half the kernel"), std::string::npos);

@@ -143,5 +143,34 @@ TEST(FarFromZero, BatchNormHasTheAccuracyOfF32AboutTheMean) {
   }
 }
 
+// Rows of layer norm are channels of batch norm.
+TEST(FarFromZero, LayerNormHasTheAccuracyOfF32AboutTheMean) {
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal;
+  for (const std::int64_t width : {2, 17, 3000}) {
+    for (const float mean : {0.0f, -1e4f, 1.7e9f}) {
+      const float place = std::nextafter(std::fabs(mean), INFINITY) - std::fabs(mean);
+      const float spread = mean == 0 ? 1 : 100 * place;
+      std::vector<float> x, dy;
+      for (std::int64_t i = 0; i < width * 3; ++i) {
+        x.push_back(mean + spread * normal(random));
+        dy.push_back(normal(random));
+      }
+      const Truth truth = in_double(x, dy, 3);
+      const Tensor watched = watch(transpose(tensor(x, Shape({width, 3}))));
+      const Tensor y = layer_norm(watched, ones({width}), zeros({width}));
+      const Tensor weights = transpose(tensor(dy, Shape({width, 3})));
+      const Tensor dx = gradients(sum(y * weights), std::vector<Tensor>{watched})[0];
+      const std::string what = std::to_string(width) + " around " + std::to_string(mean);
+      EXPECT_LT(distance(transpose(y).to_vector<float>(), truth.y, 1), 1e-5) << what;
+      std::vector<float> scaled = transpose(dx).to_vector<float>();
+      for (std::size_t i = 0; i < scaled.size(); ++i) {
+        scaled[i] *= static_cast<float>(std::sqrt(truth.variance[i % 3] + 1e-5));
+      }
+      EXPECT_LT(distance(scaled, truth.dx, 1), 1e-4) << what;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sinter

@@ -18,7 +18,8 @@ using Numbers = std::vector<std::int64_t>;
 
 std::vector<TensorType> infer(OpId op, const std::vector<TensorType>& types,
                               const ir::Attributes& attributes = {}) {
-  return ir::find(op_list(), op).infer({types, attributes, {}});
+  const ir::Op& found = ir::find(op_list(), op);
+  return ir::infer(found, {types, ir::completed(found, attributes), {}});
 }
 
 // The message starts with the op's name and holds all `parts`.
@@ -308,8 +309,9 @@ TEST(Indices, AreIntegersAndFitTheRows) {
 
 TEST(RandomNumbers, WantAPositionAndAProbability) {
   const ir::Attributes attributes = {{"shape", Numbers{2}}, {"p", 0.5}};
-  refuses(OpId::bernoulli, {i32({2})}, attributes, {"{seed, offset}", "i64(2,)"});
-  refuses(OpId::uniform, {i64({3})}, attributes, {"i64(2,)", "Generator"});
+  refuses(OpId::bernoulli, {i32({2})}, attributes, {"the position", "got i32(2,)", "expected i64"});
+  refuses(OpId::bernoulli, {i64({3})}, attributes, {"{seed, offset}", "i64(2,)"});
+  refuses(OpId::uniform, {i64({3})}, {{"shape", Numbers{2}}}, {"i64(2,)", "Generator"});
   refuses(OpId::bernoulli, {i64({2})}, {{"shape", Numbers{2}}, {"p", 1.5}}, {"0 <= p <= 1"});
   Generator generator(1);
   const std::vector<std::int64_t> before = generator.state().value().to_vector<std::int64_t>();
@@ -362,7 +364,8 @@ std::vector<TensorType> infer_scan(const std::vector<TensorType>& types, const i
                                    std::int64_t length) {
   const ir::Graph* const bodies[] = {&body};
   const ir::Attributes attributes = {{"length", length}, {"carries", std::int64_t{1}}};
-  return ir::find(op_list(), OpId::scan).infer({types, attributes, bodies});
+  const ir::Op& scan = ir::find(op_list(), OpId::scan);
+  return ir::infer(scan, {types, ir::completed(scan, attributes), bodies});
 }
 
 TEST(Scan, StacksTheResultsOfAllSteps) {
@@ -386,11 +389,30 @@ TEST(Scan, RefusesTypesThatTheBodyDoesNotTake) {
   EXPECT_THROW(infer_scan({f32({3})}, body, 5), ir::InternalError);
 }
 
+TEST(Cumsum, RefusesWhatItCannotAdd) {
+  const auto along = [](std::int64_t axis) { return ir::Attributes{{"axis", axis}}; };
+  refuses(OpId::cumsum, {f32({2, 3})}, along(2), {"axis"});
+  refuses(OpId::cumsum, {f32({})}, along(0), {"axis"});
+  refuses(OpId::cumsum, {mask({2})}, along(0), {"x", "got bool(2,)", "f32, f64, i32 or i64"});
+  throws("cumsum", {"axis"}, [] { cumsum(make({2, 3}), -3); });
+}
+
+TEST(LayerNorm, RefusesShapesThatDoNotFit) {
+  const ir::Attributes epsilon = {{"epsilon", 1e-5}};
+  refuses(OpId::layer_norm, {f32({2, 3}), f32({2}), f32({2})}, epsilon, {"innermost", "(2, 3)"});
+  refuses(OpId::layer_norm, {f32({2, 3}), f32({3}), f32({1, 3})}, epsilon, {"innermost"});
+  refuses(OpId::layer_norm, {f32({2, 3}), f32({}), f32({})}, epsilon, {"innermost"});
+  refuses(OpId::layer_norm, {f32({3}), f32({2, 3}), f32({2, 3})}, epsilon, {"innermost"});
+  refuses(OpId::layer_norm, {f32({2, 3}), f64({3}), f32({3})}, epsilon, {"the dtypes differ"});
+  refuses(OpId::layer_norm, {i32({2, 3}), f32({3}), f32({3})}, epsilon, {"x", "f32 or f64"});
+  refuses(OpId::layer_norm, {f32({3}), f32({3}), f32({3})}, {{"epsilon", -1.0}}, {"negative"});
+}
+
 TEST(Infer, CountsTheInputs) {
   for (const ir::Op& op : op_list()) {
-    if (op.id == OpId::scan || op.id == OpId::pack) continue;
+    if (op.is_variadic) continue;
     const std::vector<TensorType> nine(9, f32({2, 2}));
-    EXPECT_THROW(infer(op.id, nine), ir::InternalError) << op.name;
+    EXPECT_THROW(ir::check_inputs(op, nine), ir::InternalError) << op.name;
   }
 }
 

@@ -225,6 +225,25 @@ Array fold(const Array& x, const Index& axes, double start,
   return y;
 }
 
+Array cumsum(const Array& x, const Attributes& attributes) {
+  const auto axis = static_cast<std::size_t>(attributes.integer("axis"));
+  const std::int64_t last = x.shape[static_cast<int>(axis)] - 1;
+  const bool reverse = attributes.integer("reverse") != 0;
+  Array y = x;
+  // In the order in which the sums grow: that of the elements, or the opposite.
+  const auto add_one_before = [&](Index i) {
+    double& sum = at(y, i);
+    if (i[axis] == (reverse ? last : 0)) return;
+    i[axis] += reverse ? 1 : -1;
+    sum += at(y, i);
+  };
+  std::vector<Index> all;
+  for_each(x.shape, [&](const Index& i) { all.push_back(i); });
+  if (reverse) std::reverse(all.begin(), all.end());
+  for (const Index& i : all) add_one_before(i);
+  return y;
+}
+
 Array moved(OpId op, const Array& x, const Attributes& attributes) {
   if (op == OpId::copy) return x;
   if (op == OpId::reshape) return {shape_of(attributes), x.values};
@@ -545,6 +564,28 @@ Arrays batch_norm(const Arrays& in, double epsilon) {
   return {y, mean, variance, array_of(in[1].shape)};
 }
 
+Arrays layer_norm(const Arrays& in, double epsilon) {
+  const Array& x = in[0];
+  const std::size_t width = in[1].values.size();
+  Shape rows = x.shape;
+  for (int i = 1; i <= in[1].shape.rank(); ++i) rows.set(x.shape.rank() - i, 1);
+  Arrays results = {x, array_of(rows), array_of(rows), array_of(rows)};
+  for (std::size_t row = 0; row < results[1].values.size(); ++row) {
+    double* const values = results[0].values.data() + row * width;
+    double mean = 0, variance = 0;
+    for (std::size_t i = 0; i < width; ++i) mean += values[i] / static_cast<double>(width);
+    for (std::size_t i = 0; i < width; ++i) {
+      variance += (values[i] - mean) * (values[i] - mean) / static_cast<double>(width);
+    }
+    results[1].values[row] = mean;
+    results[2].values[row] = 1 / std::sqrt(variance + epsilon);
+    for (std::size_t i = 0; i < width; ++i) {
+      values[i] = (values[i] - mean) * results[2].values[row] * in[1].values[i] + in[2].values[i];
+    }
+  }
+  return results;
+}
+
 double binary_cross_entropy(double p, double target) {
   const auto log = [](double x) { return std::isnan(x) ? x : std::max(std::log(x), -100.0); };
   return -(target * log(p) + (1 - target) * log(1 - p));
@@ -617,6 +658,8 @@ std::vector<Array> reference(OpId op, const Arrays& in, const Attributes& attrib
       return {gathered(in[0], in[1])};
     case OpId::segment_sum:
       return {segments(in[0], in[1], attributes.integer("segments"))};
+    case OpId::cumsum:
+      return {cumsum(in[0], attributes)};
     case OpId::bernoulli:
     case OpId::uniform:
       return {random_numbers(op, in[0], attributes)};
@@ -631,6 +674,8 @@ std::vector<Array> reference(OpId op, const Arrays& in, const Attributes& attrib
           all_pointwise([](double p, double t, double) { return binary_cross_entropy(p, t); }, in)};
     case OpId::batch_norm:
       return batch_norm(in, attributes.real("epsilon"));
+    case OpId::layer_norm:
+      return layer_norm(in, attributes.real("epsilon"));
     default:
       throw std::logic_error("op_reference.cc does not know this op");
   }

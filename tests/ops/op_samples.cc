@@ -278,6 +278,35 @@ void add_indices(Rows& rows) {
            four);
 }
 
+void add_cumsums(Rows& rows) {
+  const auto along = [](std::int64_t axis, std::int64_t reverse) {
+    return ir::Attributes{{"axis", axis}, {"reverse", reverse}};
+  };
+  for (const std::int64_t reverse : {0, 1}) {
+    const std::string way = reverse == 0 ? "" : ", reverse";
+    for (const std::int64_t axis : {0, 1, 2}) {
+      rows.add_smooth(OpId::cumsum, "axis " + std::to_string(axis) + way, {rows.real({3, 4, 2})},
+                      along(axis, reverse));
+    }
+    rows.add(OpId::cumsum, "several chunks" + way, {rows.real({2, 700, 3})}, along(1, reverse))
+        .tolerance = 1e-5;
+    rows.add(OpId::cumsum, "one long row" + way, {rows.real({1025})}, along(0, reverse)).tolerance =
+        1e-5;
+    rows.add(OpId::cumsum, "wide" + way, {rows.real({257, 130})}, along(0, reverse)).tolerance =
+        1e-5;
+    rows.add(OpId::cumsum, "i32" + way, {rows.whole({3, 300}, -9, 9, Dtype::i32)},
+             along(1, reverse));
+    rows.add(OpId::cumsum, "i64" + way, {rows.whole({300, 3}, -9, 9, Dtype::i64)},
+             along(0, reverse));
+    rows.add(OpId::cumsum, "no positions" + way, {rows.real({3, 0})}, along(1, reverse));
+    rows.add(OpId::cumsum, "no rows" + way, {rows.real({0, 3})}, along(1, reverse));
+  }
+  rows.add(OpId::cumsum, "NaN stays", {rows.given(Dtype::f64, {4}, {1, NAN, 2, INFINITY})},
+           along(0, 0));
+  // `reverse` may be left out.
+  rows.add(OpId::cumsum, "one position", {rows.real({2, 1})}, {{"axis", std::int64_t{1}}});
+}
+
 void add_random(Rows& rows) {
   const SampleInput position = rows.given(Dtype::i64, {2}, {123456789012.0, 5.0});
   rows.add(OpId::bernoulli, "a third", {position}, {{"shape", Numbers{5, 7}}, {"p", 0.3}});
@@ -326,6 +355,24 @@ void add_compositions(Rows& rows) {
   rows.add(OpId::batch_norm, "a large mean",
            {rows.real({64, 2}, 99, 101), rows.real({2}), rows.real({2})}, epsilon)
       .tolerance = 1e-4;
+  rows.add_smooth(OpId::layer_norm, "rows",
+                  {rows.real({2, 3, 5}), rows.real({5}, 0.5, 1.5), rows.real({5})}, epsilon)
+      .tolerance = 1e-5;
+  rows.add_smooth(OpId::layer_norm, "two axes",
+                  {rows.real({2, 3, 4}), rows.real({3, 4}, 0.5, 1.5), rows.real({3, 4})}, epsilon)
+      .tolerance = 1e-5;
+  rows.add_smooth(OpId::layer_norm, "one row",
+                  {rows.real({6}), rows.real({6}, 0.5, 1.5), rows.real({6})}, epsilon)
+      .tolerance = 1e-5;
+  rows.add(OpId::layer_norm, "constant rows",
+           {rows.given(Dtype::f64, {2, 3}, {7, 7, 7, 0.125, 0.125, 0.125}), rows.real({3}),
+            rows.real({3})},
+           epsilon);
+  rows.add(OpId::layer_norm, "a large mean",
+           {rows.real({4, 64}, 99, 101), rows.real({64}), rows.real({64})}, epsilon)
+      .tolerance = 1e-4;
+  rows.add(OpId::layer_norm, "no rows", {rows.real({0, 4}), rows.real({4}), rows.real({4})},
+           epsilon);
 }
 
 // Domains in which a pointwise op is smooth, and what it computes, where op_reference.cc does not
@@ -431,6 +478,7 @@ std::vector<Sample> make_samples() {
   add_convolutions(rows);
   add_pooling(rows);
   add_indices(rows);
+  add_cumsums(rows);
   add_random(rows);
   add_compositions(rows);
   add_smooth_pointwise(rows);

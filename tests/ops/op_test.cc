@@ -8,6 +8,7 @@
 #include <numeric>
 #include <set>
 
+#include "ir/internal_error.h"
 #include "ops/list.h"
 #include "ops/op_reference.h"
 #include "ops/op_samples.h"
@@ -64,6 +65,17 @@ void expect_same_bits(const std::string& what, const Tensors& got, const Tensors
   }
 }
 
+// Whether the op takes `dtype` for all inputs that stand for more than one type.
+bool takes(const Sample& sample, Dtype dtype) {
+  if (sample.function) return true;
+  const ir::Op& op = ir::find(op_list(), sample.op);
+  for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
+    if (sample.inputs[i].dtype != Dtype::f64) continue;
+    if (!op.inputs[std::min(i, op.input_count() - 1)].dtypes.has(dtype)) return false;
+  }
+  return true;
+}
+
 bool has_floats(const Sample& sample) {
   for (const SampleInput& input : sample.inputs) {
     if (input.dtype == Dtype::f64) return true;
@@ -89,13 +101,22 @@ class OpSample : public testing::TestWithParam<Sample> {
  protected:
   std::vector<Dtype> dtypes() const {
     if (!has_floats(GetParam())) return {Dtype::f64};
-    if (!takes_halves(GetParam())) return {Dtype::f64, Dtype::f32};
-    return {Dtype::f64, Dtype::f32, Dtype::bf16, Dtype::f16};
+    std::vector<Dtype> taken;
+    for (const Dtype dtype : {Dtype::f64, Dtype::f32, Dtype::bf16, Dtype::f16}) {
+      const bool is_half = dtype == Dtype::bf16 || dtype == Dtype::f16;
+      if (takes(GetParam(), dtype) && (!is_half || takes_halves(GetParam()))) {
+        taken.push_back(dtype);
+      }
+    }
+    return taken;
   }
 };
 
 TEST_P(OpSample, ComputesWhatTheNaiveVersionComputes) {
   const Sample& sample = GetParam();
+  const ir::Attributes attributes =
+      sample.function ? sample.attributes
+                      : ir::completed(ir::find(op_list(), sample.op), sample.attributes);
   for (const Dtype dtype : dtypes()) {
     const Tensors inputs = make_inputs(sample, dtype);
     const Tensors results = run(sample, inputs);
@@ -106,7 +127,7 @@ TEST_P(OpSample, ComputesWhatTheNaiveVersionComputes) {
     const std::vector<Array> want =
         sample.function           ? std::vector<Array>{sample.naive_function(arrays)}
         : sample.naive != nullptr ? std::vector<Array>{pointwise_reference(sample.naive, arrays)}
-                                  : reference(sample.op, arrays, sample.attributes, result_dtypes);
+                                  : reference(sample.op, arrays, attributes, result_dtypes);
     ASSERT_EQ(results.size(), want.size());
     for (std::size_t r = 0; r < want.size(); ++r) {
       EXPECT_EQ(results[r].shape(), want[r].shape);
@@ -355,6 +376,69 @@ TEST(OpSamples, EveryOpHasARowAndADifferentiableOneASmoothRow) {
   }
 }
 
+// The types of a sample's inputs.
+std::vector<ir::TensorType> types_of(const Sample& sample) {
+  std::vector<ir::TensorType> types;
+  for (const SampleInput& input : sample.inputs) types.push_back({input.dtype, input.shape});
+  return types;
+}
+
+TEST(OpSamples, AreRefusedWithADtypeThatTheOpDoesNotTake) {
+  for (const Sample& sample : op_samples()) {
+    if (sample.function) continue;
+    const ir::Op& op = ir::find(op_list(), sample.op);
+    const ir::Attributes attributes = ir::completed(op, sample.attributes);
+    for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
+      const ir::DtypeSet dtypes = op.inputs[std::min(i, op.input_count() - 1)].dtypes;
+      EXPECT_TRUE(dtypes.has(sample.inputs[i].dtype)) << sample.name;
+      for (int d = 0; d < kDtypeCount; ++d) {
+        if (dtypes.has(static_cast<Dtype>(d))) continue;
+        std::vector<ir::TensorType> types = types_of(sample);
+        types[i].dtype = static_cast<Dtype>(d);
+        try {
+          ir::infer(op, {types, attributes});
+          ADD_FAILURE() << sample.name << " takes " << types[i].to_string();
+        } catch (const Error& error) {
+          EXPECT_NE(std::string(error.what()).find("expected " + ir::to_text(dtypes)),
+                    std::string::npos)
+              << error.what();
+        }
+      }
+    }
+  }
+}
+
+TEST(OpSamples, AreRefusedWithOtherAttributesThanTheSchemas) {
+  for (const Sample& sample : op_samples()) {
+    if (sample.function) continue;
+    const ir::Op& op = ir::find(op_list(), sample.op);
+    const ir::Attributes complete = ir::completed(op, sample.attributes);
+    EXPECT_TRUE(ir::are_complete(op, complete)) << sample.name;
+    ir::Attributes unknown = complete;
+    unknown.add("unheard_of", std::int64_t{1});
+    EXPECT_THROW(ir::completed(op, unknown), ir::InternalError) << sample.name;
+    for (std::size_t left_out = 0; left_out < op.attribute_count(); ++left_out) {
+      ir::Attributes others, of_another_kind;
+      for (std::size_t i = 0; i < op.attribute_count(); ++i) {
+        const auto& [name, value] = complete.entries()[i];
+        if (i != left_out) others.add(name, value);
+        const bool is_real = std::holds_alternative<double>(value);
+        of_another_kind.add(name, i != left_out ? value
+                                  : is_real     ? ir::AttributeValue(std::int64_t{1})
+                                                : ir::AttributeValue(1.0));
+      }
+      EXPECT_THROW(ir::completed(op, of_another_kind), ir::InternalError) << sample.name;
+      EXPECT_FALSE(ir::are_complete(op, others)) << sample.name;
+      EXPECT_THROW(ir::infer(op, {types_of(sample), others}), ir::InternalError) << sample.name;
+      if (!op.schema[left_out].default_value) {
+        EXPECT_THROW(ir::completed(op, others), ir::InternalError) << sample.name;
+      } else {
+        EXPECT_TRUE(ir::are_complete(op, ir::completed(op, others))) << sample.name;
+      }
+    }
+  }
+}
+
 TEST(OpList, SaysWhatEachOpIs) {
   std::set<std::string> names;
   int position = 0;
@@ -363,6 +447,10 @@ TEST(OpList, SaysWhatEachOpIs) {
     EXPECT_TRUE(names.insert(op.name).second) << op.name << " occurs twice";
     EXPECT_NE(std::string(op.doc), "") << op.name;
     EXPECT_NE(op.infer, nullptr) << op.name;
+    EXPECT_FALSE(op.is_variadic && op.input_count() == 0) << op.name;
+    for (std::size_t i = 0; i < op.input_count(); ++i) {
+      EXPECT_FALSE(op.inputs[i].dtypes.empty()) << op.name;
+    }
     EXPECT_EQ(op.kind == ir::OpKind::view, op.view != nullptr) << op.name;
     EXPECT_EQ(op.kind == ir::OpKind::pointwise, op.append != nullptr) << op.name;
     EXPECT_EQ(op.kind == ir::OpKind::composite, op.compose != nullptr) << op.name;

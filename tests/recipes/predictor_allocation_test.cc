@@ -3,8 +3,8 @@
 
 #include "base/counting_malloc.h"
 #include "base/switches.h"
+#include "sinter/nn.h"
 #include "sinter/predictor.h"
-#include "sinter/random.h"
 #include "sinter/recipes.h"
 
 namespace sinter {

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Sinter beside PyTorch in one run: every round times Sinter, then each of PyTorch's modes, one process
-after the other, so that all see the same machine. Prints a table and writes all results as JSON."""
+"""Sinter beside PyTorch, and JAX where --jax names it, in one run: every round times Sinter, then each of
+PyTorch's modes, then JAX, one process after the other, so that all see the same machine. Prints a table and writes all results as JSON."""
 import argparse
 import json
 import math
@@ -27,15 +27,22 @@ def run(command, environment):
     return json.loads(done.stdout)
 
 
+def how(arguments):
+    return ["--dtype", arguments.dtype, "--threads", str(arguments.threads),
+            "--seconds", str(arguments.seconds)]
+
+
 def measure_sinter(arguments, workload, environment):
-    return run([arguments.sinter, "bench", workload, "--json", "--threads", str(arguments.threads),
-                "--seconds", str(arguments.seconds)], environment)[0]
+    return run([arguments.sinter, "bench", workload, "--json"] + how(arguments), environment)[0]
 
 
 def measure_pytorch(arguments, workload, mode, autotune, environment):
-    command = [arguments.python, HERE / "pytorch_workloads.py", workload, "--mode", mode,
-               "--threads", str(arguments.threads), "--seconds", str(arguments.seconds)]
+    command = [arguments.python, HERE / "pytorch_workloads.py", workload, "--mode", mode] + how(arguments)
     return run(command + (["--autotune"] if autotune else []), environment)
+
+
+def measure_jax(arguments, workload, environment):
+    return run([arguments.jax, HERE / "jax_workloads.py", workload] + how(arguments), environment)
 
 
 def median_step(results):
@@ -60,7 +67,7 @@ def geometric_mean(values):
 
 
 def print_table(results):
-    to_eager, to_compiled = [], []
+    to_eager, to_compiled, to_jax = [], [], []
     for workload, measured in results.items():
         ours = median_step(measured["sinter"])
         print(f"\n{workload:<32}{'step ms':>10}{'first ms':>12}{'/ ours':>10}")
@@ -72,13 +79,19 @@ def print_table(results):
         to_eager.append(median_step(measured["eager"]) / ours)
         compiled = [median_step(each) for name, each in measured.items() if name.startswith("compile")]
         to_compiled.append(min(compiled) / ours)
+        if "jax" in measured:
+            to_jax.append(median_step(measured["jax"]) / ours)
+    jax = f", {geometric_mean(to_jax):.2f} x JAX" if to_jax else ""
     print(f"\ngeometric mean: {geometric_mean(to_eager):.2f} x eager, "
-          f"{geometric_mean(to_compiled):.2f} x the best torch.compile")
+          f"{geometric_mean(to_compiled):.2f} x the best torch.compile{jax}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--python", default=sys.executable, help="an interpreter that has torch")
+    parser.add_argument("--jax", help="an interpreter that has jax; without it JAX is left out")
+    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32",
+                        help="of products; PyTorch: under autocast")
     parser.add_argument("--sinter", default=ROOT / "build/release/bin/sinter")
     parser.add_argument("--workloads", nargs="+", default=["mlp", "cnn"])
     parser.add_argument("--threads", type=int, default=2)
@@ -92,6 +105,8 @@ def main():
     about, results = machine(), {}
     for workload in arguments.workloads:
         results[workload] = {"sinter": []} | {name_of(*mode): [] for mode in MODES}
+        if arguments.jax:
+            results[workload]["jax"] = []
     if arguments.resume and arguments.out.exists():
         before = json.loads(arguments.out.read_text())
         if before["machine"]["commit"] == about["commit"] and before["results"].keys() == results.keys():
@@ -105,6 +120,8 @@ def main():
             for mode, autotune in MODES:
                 results[workload][name_of(mode, autotune)].append(
                     measure_pytorch(arguments, workload, mode, autotune, environment))
+            if arguments.jax:
+                results[workload]["jax"].append(measure_jax(arguments, workload, environment))
         about["load_at_end"] = os.getloadavg()[0]
         # Whole rounds only, so that a resumed run goes on from one.
         arguments.out.write_text(json.dumps({"machine": about, "results": results}, indent=1) + "\n")

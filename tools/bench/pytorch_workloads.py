@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Times one whole training step of a reference workload in PyTorch; prints one JSON object.
 
-The same layers, sizes, loss and optimizer as `sinter bench` (cli/workloads.cc): forward, cross-entropy,
+The same layers, sizes, loss and optimizer as `sinter bench`: forward, cross-entropy,
 backward, fused AdamW over all parameters, steps rotating through eight batches. `--mode model` compiles
-the network, `--mode step` the whole step; `--autotune` asks torch.compile for max-autotune."""
+the network, `--mode step` the whole step; `--autotune` asks torch.compile for max-autotune. `--dtype bf16` is autocast."""
 import argparse
 import contextlib
 import json
@@ -35,14 +35,15 @@ def cnn():
 WORKLOADS = {"mlp": (mlp, (784,), 128), "cnn": (cnn, (1, 28, 28), 128)}
 
 
-def make_step(network, mode, autotune):
+def make_step(network, mode, autotune, device, dtype):
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3, fused=True)
     options = {"mode": "max-autotune"} if autotune else {}
     forward = torch.compile(network, **options) if mode == "model" else network
 
     def step(inputs, labels):
         optimizer.zero_grad(set_to_none=True)
-        loss = functional.cross_entropy(forward(inputs), labels)
+        with torch.autocast(device, torch.bfloat16, enabled=dtype == "bf16"):
+            loss = functional.cross_entropy(forward(inputs), labels)
         loss.backward()
         optimizer.step()
         return loss
@@ -55,7 +56,8 @@ def measure(arguments):
     torch.manual_seed(0)
     make_network, shape, usual_batch = WORKLOADS[arguments.workload]
     batch, device = arguments.batch or usual_batch, arguments.device
-    step = make_step(make_network().to(device), arguments.mode, arguments.autotune)
+    step = make_step(make_network().to(device), arguments.mode, arguments.autotune, device,
+                     arguments.dtype)
     batches = [(torch.randn(batch, *shape, device=device), torch.randint(10, (batch,), device=device))
                for _ in range(BATCHES)]
 
@@ -75,7 +77,7 @@ def measure(arguments):
     median = times[len(times) // 2]
     result = {
         "workload": arguments.workload, "framework": "pytorch", "version": torch.__version__,
-        "mode": arguments.mode, "autotune": arguments.autotune, "device": device, "dtype": "f32",
+        "mode": arguments.mode, "autotune": arguments.autotune, "device": device, "dtype": arguments.dtype,
         "threads": torch.get_num_threads(), "batch": batch, "units": "samples",
         "units_per_s": batch / median, "steps": len(times), "last_loss": loss,
         "step_ms": {"min": 1e3 * times[0], "median": 1e3 * median, "max": 1e3 * times[-1]},
@@ -94,6 +96,7 @@ def main():
     parser.add_argument("--mode", choices=["eager", "model", "step"], default="eager")
     parser.add_argument("--autotune", action="store_true")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--dtype", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=4.0)

@@ -188,6 +188,12 @@ def functions():
     cases["avg_pool1d"] = function_case(lambda a: nhwc(F.avg_pool1d(nchw(a), 3)), line)
     cases["avg_pool3d"] = function_case(
         lambda a: nhwc(F.avg_pool3d(nchw(a), 2, stride=1, padding=1, count_include_pad=False)), volume)
+    for name, offset, shape in (("row", 0, (7,)), ("far", 1e5, (7,)), ("image", 3, (4, 7))):
+        cases[f"layer_norm_{name}"] = function_case(
+            lambda a, w, b: F.layer_norm(a, shape, w, b),
+            offset + torch.randn(3, 4, 7), torch.rand(shape) + 0.5, torch.randn(shape))
+    cases["cumsum"] = function_case(lambda a: torch.cumsum(a, 1), torch.randn(2, 5, 3))
+    cases["cumsum_reverse"] = function_case(lambda a: a.flip(2).cumsum(2).flip(2), torch.randn(2, 3, 5))
     write("functions", cases)
 
 

@@ -10,17 +10,21 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CUDA = "src/backend/cuda/"
 GOLDEN = "tests/golden/cuda/"
 
-# Of each file: the sources to compile again, and the tests that look at it.
+
+def own_kernels():
+    """Of each kernel's file: the source to compile again, and the tests that look at it, named after it."""
+    files = {}
+    for path in sorted((ROOT / CUDA / "kernels").glob("*.cu")):
+        tests = "Cuda" + "".join(word.capitalize() for word in path.stem.split("_")) + ".*"
+        if "device/ids.h" in path.read_text():
+            tests += ":CudaReports.*"
+        files[f"kernels/{path.name}"] = ([path.stem], tests)
+    return files
+
+
 OWN = {
-    "kernels/copy.cu": (["copy"], "CudaCopy.*"),
-    "kernels/gather.cu": (["gather"], "CudaGather.*:CudaReports.*"),
-    "kernels/matmul.cu": (["matmul"], "CudaMatmul.*"),
-    "kernels/conv.cu": (["conv"], "CudaConv.*"),
-    "kernels/max_pool.cu": (["max_pool"], "CudaMaxPool.*"),
-    "kernels/pack.cu": (["pack"], "CudaPack.*"),
-    "kernels/pad.cu": (["pad"], "CudaPad.*"),
-    "kernels/random.cu": (["random"], "CudaRandom.*"),
-    "kernels/segment_sum.cu": (["segment_sum"], "CudaSegmentSum.*:CudaReports.*"),
+    **own_kernels(),
+    # Headers, with the sources that hold what is broken.
     "device/contraction.h": (["matmul"], "CudaMatmul.*"),
     "device/index.h": (["copy"], "CudaCopy.*"),
     "device/ids.h": (["ids", "gather", "segment_sum"], "CudaReports.*:CudaGather.*:CudaSegmentSum.*"),
@@ -69,15 +73,15 @@ OWN_RACES = [
 ]
 # file, kernel, old (a pattern), new.
 FUSED_RACES = [
-    ("kernels/softmax_blocks.cu", "chunks", r"\[unit\] =", "[unit / 8u * 8u] ="),
-    ("kernels/softmax_blocks.cu", "chunks", r"blockIdx\.x \*", "(blockIdx.x / 2u) *"),
-    ("kernels/softmax_blocks.cu", "row", r"^  if \(row >= ", "  if (row + 1000000 >= "),
-    ("kernels/softmax_block.cu", "rows", r"row = blockIdx\.x", "row = blockIdx.x / 2u"),
-    ("kernels/softmax_warp.cu", "rows", r"\(unsigned\)blockIdx\.x \*", "(unsigned)(blockIdx.x / 2u) *"),
-    ("kernels/bias_gradient_chunks.cu", "outer", r"\[chunk \* (\d+)u? \+ row\] =", r"[chunk / 2u * \g<1>u + row] ="),
-    ("kernels/bias_gradient_chunks.cu", "columns", r"^  if \(!active \|\| part != 0\) return;", "  return;"),
-    ("kernels/bias_gradient_chunks.cu", "outer", r"(chunk = blockIdx\.x / \d+u)", r"\1 / 2u"),
-    ("kernels/adamw.cu", "map", r"\(\(unsigned\)blockIdx\.x \*", "((unsigned)(blockIdx.x / 2u) *"),
+    ("softmax_blocks.cu", "chunks", r"\[unit\] =", "[unit / 8u * 8u] ="),
+    ("softmax_blocks.cu", "chunks", r"blockIdx\.x \*", "(blockIdx.x / 2u) *"),
+    ("softmax_blocks.cu", "row", r"^  if \(row >= ", "  if (row + 1000000 >= "),
+    ("softmax_block.cu", "rows", r"row = blockIdx\.x", "row = blockIdx.x / 2u"),
+    ("softmax_warp.cu", "rows", r"\(unsigned\)blockIdx\.x \*", "(unsigned)(blockIdx.x / 2u) *"),
+    ("bias_gradient_chunks.cu", "outer", r"\[chunk \* (\(unsigned\)n\d+) \+ row\] =", r"[chunk / 2u * \g<1> + row] ="),
+    ("bias_gradient_chunks.cu", "columns", r"^  if \(!active \|\| part != 0\) return;", "  return;"),
+    ("bias_gradient_chunks.cu", "outer", r"(chunk = sinter_divide\(blockIdx\.x, n\d+\))", r"\1 / 2u"),
+    ("adamw.cu", "map", r"\(\(unsigned\)blockIdx\.x \*", "((unsigned)(blockIdx.x / 2u) *"),
 ]
 
 

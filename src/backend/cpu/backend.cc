@@ -90,10 +90,10 @@ bool CpuBackend::group_accepts(const ir::Layout& layout) {
   return true;
 }
 
-// kMaxArgs places of a kernel's arguments hold two addresses for each operand and for each value
-// that is kept from pass to pass: half of them for operands is what every body may have.
+// kMaxArgs places of a kernel's arguments hold two addresses for each operand and each value that
+// is kept, and some numbers.
 FusionLimits CpuBackend::fusion_limits() const {
-  return {.operands = kMaxArgs / 4, .emits = emitted_conversions(group_target().isa)};
+  return {.operands = kMaxArgs * 3 / 8, .emits = emitted_conversions(group_target().isa)};
 }
 
 std::int64_t CpuBackend::workspace_bytes(const KernelCall& call) {

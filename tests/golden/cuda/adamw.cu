@@ -1,8 +1,9 @@
 // workspace 0
-// grid 1954 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_map_1ea173405fe088e2(const SinterArguments<8> arguments) {
+// grid 1954 block 128 numbers 1000003
+extern "C" __global__ void __launch_bounds__(128) fused_map_e1fd5e6e4eedc2eb(const SinterArguments<9> arguments) {
+  const unsigned long long n0 = (unsigned long long)arguments.operands[8];
   const unsigned p = ((unsigned)blockIdx.x * 128u + threadIdx.x) * 4u;
-  if (p >= 1000003u) return;
+  if (p >= (unsigned)n0) return;
   const float* const x0 = (const float*)arguments.operands[0];
   const float* const x1 = (const float*)arguments.operands[1];
   const float* const x2 = (const float*)arguments.operands[2];
@@ -16,7 +17,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_map_1ea173405fe088e2(con
   const float v10 = __int_as_float((int)0x3a83126fu);
   const float v12 = __int_as_float((int)0x3f7fbe77u);
   const float v15 = __int_as_float((int)0x322bcc77u);
-  const int count = sinter_count(p, (unsigned)1000003u);
+  const int count = sinter_count(p, (unsigned)(unsigned)n0);
   float in0[4];
   sinter_load(in0, x0 + p, count);
   float in1[4];

@@ -1,8 +1,11 @@
 // workspace 0
-// grid 128 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_map_1c0d364e2b9a65f1(const SinterArguments<4> arguments) {
+// grid 128 block 128 numbers 65536 173946175488 512
+extern "C" __global__ void __launch_bounds__(128) fused_map_10bd979fa4265612(const SinterArguments<7> arguments) {
+  const unsigned long long n0 = (unsigned long long)arguments.operands[4];
+  const unsigned long long n1 = (unsigned long long)arguments.operands[5];
+  const unsigned long long n2 = (unsigned long long)arguments.operands[6];
   const unsigned p = ((unsigned)blockIdx.x * 128u + threadIdx.x) * 4u;
-  if (p >= 65536u) return;
+  if (p >= (unsigned)n0) return;
   const float* const x0 = (const float*)arguments.operands[0];
   const float* const x1 = (const float*)arguments.operands[1];
   float* const x2 = (float*)arguments.operands[2];
@@ -12,7 +15,7 @@ extern "C" __global__ void __launch_bounds__(128) fused_map_1c0d364e2b9a65f1(con
   float in0[4];
   sinter_load(in0, x0 + p, count);
   float in1[4];
-  sinter_load(in1, x1 + ((int)(p % 512u)), count);
+  sinter_load(in1, x1 + ((int)(sinter_modulo(p, (unsigned)n2, n1))), count);
   float out6[4];
   unsigned char out8[4];
 #pragma unroll

@@ -1,12 +1,16 @@
 // workspace 0
-// grid 4 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_rows_c31804fd62db4c14(const SinterArguments<3> arguments) {
+// grid 4 block 128 numbers 128 10 10 10
+extern "C" __global__ void __launch_bounds__(128) fused_rows_79884617b2c3b7d2(const SinterArguments<7> arguments) {
+  const unsigned long long n0 = (unsigned long long)arguments.operands[3];
+  const unsigned long long n1 = (unsigned long long)arguments.operands[4];
+  const unsigned long long n2 = (unsigned long long)arguments.operands[5];
+  const unsigned long long n3 = (unsigned long long)arguments.operands[6];
   const unsigned row = (unsigned)blockIdx.x * 32u + threadIdx.x / 4u;
-  const bool active = row < 128u;
+  const bool active = row < (unsigned)n0;
   const unsigned p = threadIdx.x % 4u * 4u;
-  const int count = active ? sinter_count(p, (unsigned)10u) : 0;
-  const float* const x0 = (const float*)arguments.operands[0] + ((int)row * 10);
-  float* const x1 = (float*)arguments.operands[1] + ((int)row * 10);
+  const int count = active ? sinter_count(p, (unsigned)(unsigned)n1) : 0;
+  const float* const x0 = (const float*)arguments.operands[0] + ((int)row * (int)n2);
+  float* const x1 = (float*)arguments.operands[1] + ((int)row * (int)n3);
   float* const x2 = (float*)arguments.operands[2] + row;
   const float v3 = __int_as_float((int)0x3f000000u);
   const float v5 = __int_as_float((int)0x3f000000u);

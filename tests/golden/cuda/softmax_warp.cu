@@ -1,17 +1,21 @@
 // workspace 0
-// grid 32 block 128
-extern "C" __global__ void __launch_bounds__(128) fused_rows_c4fe575a252c70c2(const SinterArguments<3> arguments) {
+// grid 32 block 128 numbers 128 1000 1000 1000
+extern "C" __global__ void __launch_bounds__(128) fused_rows_d5822194cc1daee1(const SinterArguments<7> arguments) {
+  const unsigned long long n0 = (unsigned long long)arguments.operands[3];
+  const unsigned long long n1 = (unsigned long long)arguments.operands[4];
+  const unsigned long long n2 = (unsigned long long)arguments.operands[5];
+  const unsigned long long n3 = (unsigned long long)arguments.operands[6];
   const unsigned row = (unsigned)blockIdx.x * 4u + threadIdx.x / 32u;
   const unsigned lane = threadIdx.x % 32u;
-  if (row >= 128u) return;
-  const float* const x0 = (const float*)arguments.operands[0] + ((int)row * 1000);
-  float* const x1 = (float*)arguments.operands[1] + ((int)row * 1000);
+  if (row >= (unsigned)n0) return;
+  const float* const x0 = (const float*)arguments.operands[0] + ((int)row * (int)n1);
+  float* const x1 = (float*)arguments.operands[1] + ((int)row * (int)n2);
   float* const x2 = (float*)arguments.operands[2] + row;
   const float v3 = __int_as_float((int)0x3f000000u);
   const float v5 = __int_as_float((int)0x3f000000u);
   float a1[4] = {__int_as_float((int)0xff800000u), __int_as_float((int)0xff800000u), __int_as_float((int)0xff800000u), __int_as_float((int)0xff800000u)};
-  for (unsigned p = 0u + lane * 4u; p - lane * 4u < 1000u; p += 128u) {
-    const int count = sinter_count(p, (unsigned)1000u);
+  for (unsigned p = 0u + lane * 4u; p - lane * 4u < (unsigned)n3; p += 128u) {
+    const int count = sinter_count(p, (unsigned)(unsigned)n3);
     float in0[4];
     sinter_load(in0, x0 + p, count);
 #pragma unroll
@@ -22,8 +26,8 @@ extern "C" __global__ void __launch_bounds__(128) fused_rows_c4fe575a252c70c2(co
   }
   const float v1 = sinter_fold_lanes<SinterMax, 32>(a1);
   float a7[4] = {__int_as_float((int)0x00000000u), __int_as_float((int)0x00000000u), __int_as_float((int)0x00000000u), __int_as_float((int)0x00000000u)};
-  for (unsigned p = 0u + lane * 4u; p - lane * 4u < 1000u; p += 128u) {
-    const int count = sinter_count(p, (unsigned)1000u);
+  for (unsigned p = 0u + lane * 4u; p - lane * 4u < (unsigned)n3; p += 128u) {
+    const int count = sinter_count(p, (unsigned)(unsigned)n3);
     float in0[4];
     sinter_load(in0, x0 + p, count);
 #pragma unroll
@@ -36,8 +40,8 @@ extern "C" __global__ void __launch_bounds__(128) fused_rows_c4fe575a252c70c2(co
     }
   }
   const float v7 = sinter_fold_lanes<SinterSum, 32>(a7);
-  for (unsigned p = 0u + lane * 4u; p - lane * 4u < 1000u; p += 128u) {
-    const int count = sinter_count(p, (unsigned)1000u);
+  for (unsigned p = 0u + lane * 4u; p - lane * 4u < (unsigned)n3; p += 128u) {
+    const int count = sinter_count(p, (unsigned)(unsigned)n3);
     float in0[4];
     sinter_load(in0, x0 + p, count);
     float out9[4];

@@ -1,5 +1,6 @@
 // Convolutions of images (N, spatial..., C) with weights (O, kernel..., C / groups): oneDNN in f32,
-// loops in f64, and in f32 where oneDNN cannot serve.
+// and in bf16 where the processor multiplies it; loops in f64, and in f32 where oneDNN cannot serve.
+// Other 16-bit convolutions are f32 ones of widened operands.
 //
 // oneDNN reads images as they lie (nhwc), but has fast kernels for weights in its blocked layouts
 // only: on plain OHWI it falls back to its reference loops (0.3 GFLOP/s), on HWIO to im2col (half
@@ -14,6 +15,7 @@
 #include "backend/cpu/kernels/conv_loops.h"
 #include "backend/cpu/kernels/kernel.h"
 #include "backend/cpu/kernels/team_kernel.h"
+#include "backend/cpu/kernels/widened.h"
 #include "backend/cpu/machine_code.h"
 #include "backend/cpu/vendor/onednn.h"
 #include "ir/window.h"
@@ -40,7 +42,7 @@ double multiplications(const WindowSizes& s) {
          static_cast<double>(s.o * s.window.taps() * s.c_of_group());
 }
 
-// ---- f32 ----
+// ---- f32 and bf16 ----
 
 // Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray 2016) takes a quarter of the products of
 // a 3x3 convolution. oneDNN has it on blocked images only, so images are reordered too, which pays
@@ -48,7 +50,8 @@ double multiplications(const WindowSizes& s) {
 constexpr std::int64_t kBlock = 16;  // channels in a block of oneDNN's layouts
 constexpr std::int64_t kWinogradChannels = 32;
 
-bool suits_winograd(const WindowSizes& s) {
+bool suits_winograd(const WindowSizes& s, memory::data_type type) {
+  if (type != memory::data_type::f32) return false;
   if (s.window.rank != 2 || s.window.groups != 1) return false;
   for (int i = 1; i < ir::kMaxWindowRank; ++i) {
     const WindowAxis& axis = s.window.axes[i];
@@ -199,12 +202,20 @@ void put_channels_first(const WindowSizes& s, const DataTypes& types, Descriptio
   d.convolution.y = {dims({s.n, s.o}, rank, s.windows), types.y, tag};
 }
 
+// oneDNN has depthwise kernels for two spatial axes only, and its reference loops for one (5
+// GFLOP/s): a line of pixels is an image one pixel high.
+WindowSizes seen_by_onednn(WindowSizes sizes) {
+  const bool is_depthwise = sizes.window.groups > 1 && sizes.c_of_group() == 1;
+  if (is_depthwise && sizes.window.rank == 1) sizes.window.rank = 2;
+  return sizes;
+}
+
 // Winograd where it suits and this oneDNN has it, else the direct algorithm.
 template <void (*add)(const Descriptions&, Recipe&)>
 void make(const KernelCall& call, Recipe& recipe) {
-  const WindowSizes sizes = sizes_of(call);
+  const WindowSizes sizes = seen_by_onednn(sizes_of(call));
   const DataTypes types = data_types_of(call);
-  if (suits_winograd(sizes)) {
+  if (suits_winograd(sizes, types.x)) {
     try {
       Recipe winograd;
       add(Descriptions(sizes, types, dnnl::algorithm::convolution_winograd), winograd);
@@ -220,7 +231,7 @@ void make(const KernelCall& call, Recipe& recipe) {
     put_channels_first(sizes, types, direct);
   }
   add(direct, recipe);
-  if (suits_winograd(sizes)) {
+  if (suits_winograd(sizes, types.x)) {
     recipe.substituted_because =
         "the direct algorithm: Winograd was chosen, which this oneDNN does not have here";
   }
@@ -252,24 +263,28 @@ std::unique_ptr<PreparedKernel> prepare_onednn(const KernelCall& call) {
   }
 }
 
+std::unique_ptr<PreparedKernel> prepare_f32(const KernelCall& call) {
+  const WindowSizes s = sizes_of(call);
+  if (!may_use_onednn()) return prepare_conv_loops(call.op, Dtype::f32, s);
+  return prepare_for_teams(call, multiplications(s), prepare_onednn);
+}
+
 std::unique_ptr<PreparedKernel> prepare_conv(const KernelCall& call) {
   const Dtype dtype = call.output_dtypes[0];
-  const char* name = ir::convolution_name(call.op);
-  if (dtype != Dtype::f32 && dtype != Dtype::f64) {
-    raise({.where = name,
-           .what = "there is no convolution in this type on the CPU",
-           .got = std::string(name_of(dtype)),
-           .expected = "f32 or f64",
-           .hint = "cast the images and the weight"});
-  }
   if (call.inputs[0].shape.elements() == 0 || call.inputs[1].shape.elements() == 0 ||
       call.outputs[0].shape.elements() == 0) {
     return std::make_unique<ZeroKernel>(call.outputs[0].shape.elements() *
                                         static_cast<std::int64_t>(size_of(dtype)));
   }
   const WindowSizes s = sizes_of(call);
-  if (dtype == Dtype::f64 || !may_use_onednn()) return prepare_conv_loops(call.op, dtype, s);
-  return prepare_for_teams(call, multiplications(s), prepare_onednn);
+  if (dtype == Dtype::f64) return prepare_conv_loops(call.op, dtype, s);
+  if (call.input_dtypes[0] == Dtype::f32) return prepare_f32(call);
+  // Fewer channels than are multiplied at once: slower than in f32 (one channel: half as fast).
+  constexpr std::int64_t kFewChannels = 8;
+  if (call.input_dtypes[0] == Dtype::bf16 && multiplies_bf16() && s.c_of_group() >= kFewChannels) {
+    return prepare_for_teams(call, multiplications(s), prepare_onednn);
+  }
+  return prepare_widened(call, prepare_f32);
 }
 
 }  // namespace

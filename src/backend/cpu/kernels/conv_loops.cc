@@ -41,20 +41,21 @@ struct ForwardRow {
     window.start[1] = row % s.windows[1] * axes[1].stride - axes[1].low;
     window.taps[0] = taps(window.start[0], axes[0].kernel, axes[0].dilation, s.image[0]);
     window.taps[1] = taps(window.start[1], axes[1].kernel, axes[1].dilation, s.image[1]);
-    const std::int64_t filter = s.window.taps() * s.c_of_group();
+    const std::int64_t channels = s.c_of_group();
+    const std::int64_t filter = s.window.taps() * channels;
     const std::int64_t group = s.o_of_group();
     for (std::int64_t column = 0; column < s.windows[2]; ++column) {
       window.start[2] = column * axes[2].stride - axes[2].low;
       window.taps[2] = taps(window.start[2], axes[2].kernel, axes[2].dilation, s.image[2]);
       T* const to = y + (row * s.windows[2] + column) * s.o;
       for (std::int64_t g = 0; g < s.window.groups; ++g) {
-        const T* const from = image + g * s.c_of_group();
+        const T* const from = image + g * channels;
         const std::int64_t end = (g + 1) * group;
         std::int64_t o = g * group;
         for (; o + kOutputs <= end; o += kOutputs) {
-          add_up<true>(s, window, from, w + o * filter, filter, kOutputs, to + o);
+          add_up<true>(s, window, from, w + o * filter, channels, kOutputs, to + o);
         }
-        if (o < end) add_up<false>(s, window, from, w + o * filter, filter, end - o, to + o);
+        if (o < end) add_up<false>(s, window, from, w + o * filter, channels, end - o, to + o);
       }
     }
   }
@@ -68,19 +69,21 @@ struct ForwardRow {
   // `outputs` channels of one pixel of y, from the channels of one group; kOutputs where `whole`.
   template <bool whole>
   [[gnu::always_inline]] static inline void add_up(const WindowSizes& s, const Window& window,
-                                                   const T* image, const T* w, std::int64_t filter,
-                                                   std::int64_t outputs, T* y) {
+                                                   const T* image, const T* w,
+                                                   std::int64_t channels, std::int64_t outputs,
+                                                   T* y) {
     const auto& axes = s.window.axes;
-    const std::int64_t channels = s.c_of_group();
+    const std::int64_t filter = s.window.taps() * channels;
     T sums[kOutputs] = {};
     for (std::int64_t kd = window.taps[0].begin; kd < window.taps[0].end; ++kd) {
       const std::int64_t plane = window.start[0] + kd * axes[0].dilation;
       for (std::int64_t kh = window.taps[1].begin; kh < window.taps[1].end; ++kh) {
         const std::int64_t line = plane * s.image[1] + window.start[1] + kh * axes[1].dilation;
+        const T* const pixels = image + (line * s.image[2] + window.start[2]) * s.c;
+        const T* const line_weights = w + (kd * axes[1].kernel + kh) * axes[2].kernel * channels;
         for (std::int64_t kw = window.taps[2].begin; kw < window.taps[2].end; ++kw) {
-          const T* from =
-              image + (line * s.image[2] + window.start[2] + kw * axes[2].dilation) * s.c;
-          const T* weights = w + ((kd * axes[1].kernel + kh) * axes[2].kernel + kw) * channels;
+          const T* from = pixels + kw * axes[2].dilation * s.c;
+          const T* weights = line_weights + kw * channels;
           add_tap<whole>(from, weights, filter, channels, outputs, sums);
         }
       }
@@ -122,6 +125,8 @@ struct InputGradientRow {
     const auto& axes = s.window.axes;
     const std::int64_t plane = row / s.image[1];
     const T* const image = dy + plane / s.image[0] * s.positions() * s.o;
+    const std::int64_t channels = s.c_of_group();
+    const Group group{s.window.groups, s.o_of_group(), channels, s.window.taps() * channels};
     for (std::int64_t column = 0; column < s.image[2]; ++column) {
       T* const to = dx + (row * s.image[2] + column) * s.c;
       for (std::int64_t c = 0; c < s.c; ++c) to[c] = T{0};
@@ -134,26 +139,29 @@ struct InputGradientRow {
           for (std::int64_t kw = 0; kw < axes[2].kernel; ++kw) {
             const std::int64_t v = window_on(axes[2], column, kw, s.windows[2]);
             if (v < 0) continue;
-            add_tap(s, image + ((d * s.windows[1] + h) * s.windows[2] + v) * s.o, w,
-                    (kd * axes[1].kernel + kh) * axes[2].kernel + kw, to);
+            const std::int64_t tap = (kd * axes[1].kernel + kh) * axes[2].kernel + kw;
+            add_tap(group, image + ((d * s.windows[1] + h) * s.windows[2] + v) * s.o,
+                    w + tap * group.channels, to);
           }
         }
       }
     }
   }
 
-  [[gnu::always_inline]] static inline void add_tap(const WindowSizes& s, const T* from, const T* w,
-                                                    std::int64_t tap, T* dx) {
-    const std::int64_t group = s.o_of_group();
-    const std::int64_t channels = s.c_of_group();
-    const std::int64_t taps = s.window.taps();
-    for (std::int64_t g = 0; g < s.window.groups; ++g) {
-      T* const to = dx + g * channels;
-      for (std::int64_t o = g * group; o < (g + 1) * group; ++o) {
+  struct Group {
+    std::int64_t count, outputs, channels;
+    std::int64_t filter;  // elements of the weights of one output channel
+  };
+
+  [[gnu::always_inline]] static inline void add_tap(const Group& group, const T* from, const T* w,
+                                                    T* dx) {
+    for (std::int64_t g = 0; g < group.count; ++g) {
+      T* const to = dx + g * group.channels;
+      for (std::int64_t o = g * group.outputs; o < (g + 1) * group.outputs; ++o) {
         const T factor = from[o];
-        const T* weights = w + (o * taps + tap) * channels;
+        const T* weights = w + o * group.filter;
 #pragma omp simd
-        for (std::int64_t c = 0; c < channels; ++c) to[c] += factor * weights[c];
+        for (std::int64_t c = 0; c < group.channels; ++c) to[c] += factor * weights[c];
       }
     }
   }

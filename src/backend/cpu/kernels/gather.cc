@@ -5,6 +5,7 @@
 #include <string>
 
 #include "backend/cpu/kernels/kernel.h"
+#include "backend/kernel_dtype.h"
 #include "base/parallel.h"
 #include "sinter/error.h"
 
@@ -55,13 +56,10 @@ class Gather final : public PreparedKernel {
 };
 
 std::unique_ptr<PreparedKernel> prepare_gather(const KernelCall& call) {
-  if (call.input_dtypes[1] == Dtype::i32) return std::make_unique<Gather<std::int32_t>>(call);
-  if (call.input_dtypes[1] == Dtype::i64) return std::make_unique<Gather<std::int64_t>>(call);
-  raise({.where = "gather",
-         .what = "the ids have the wrong type",
-         .got = std::string(name_of(call.input_dtypes[1])),
-         .expected = "i32 or i64",
-         .hint = {}});
+  return for_dtype<std::int32_t, std::int64_t>(
+      "gather", call.input_dtypes[1], [&](auto id) -> std::unique_ptr<PreparedKernel> {
+        return std::make_unique<Gather<decltype(id)>>(call);
+      });
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Matrix products (B..., M, K) x (B..., K, N): oneDNN in f32 (or matmul_avx2.cc), blocked loops
-// in f64, and in f32 where neither can serve.
+// Matrix products (B..., M, K) x (B..., K, N): oneDNN in f32 (or matmul_avx2.cc) and in bf16 where the
+// processor multiplies it, blocked loops in f64, and in f32 where neither can serve. Other 16-bit
+// products are f32 ones of widened operands.
 //
 // f32 matrices are read as they lie, plain or transposed. oneDNN could choose a blocked layout
 // ("any") for b, but the reorder costs more than it gains: 128x784x512 takes 461 us plain against
@@ -8,7 +9,6 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -16,10 +16,11 @@
 #include "backend/cpu/kernels/matmul_avx2.h"
 #include "backend/cpu/kernels/matrices.h"
 #include "backend/cpu/kernels/team_kernel.h"
+#include "backend/cpu/kernels/widened.h"
 #include "backend/cpu/machine_code.h"
 #include "backend/cpu/vendor/onednn.h"
+#include "backend/kernel_dtype.h"
 #include "base/parallel.h"
-#include "sinter/error.h"
 
 namespace sinter::backend::cpu {
 namespace {
@@ -40,12 +41,12 @@ bool is_dot_of_gaps(const KernelCall& call) {
 }
 
 // oneDNN takes strides that count apart all elements (none is 0, no two places coincide) when one
-// of the last two axes has stride 1. Our own f64 loops take everything; f32 is asked for the same
-// everywhere, so that plans are.
+// of the last two axes has stride 1. Our own f64 loops take everything; the others are asked for the
+// same everywhere, so that plans are.
 bool accepts_matmul(const KernelCall& call, int input) {
   const auto i = static_cast<std::size_t>(input);
   const ir::Layout& layout = call.inputs[i];
-  if (call.input_dtypes[i] != Dtype::f32 || layout.shape.elements() == 0) return true;
+  if (call.input_dtypes[i] == Dtype::f64 || layout.shape.elements() == 0) return true;
   const int rank = layout.shape.rank();
   std::array<Axis, Shape::kMaxRank> axes{};
   std::size_t count = 0;
@@ -69,10 +70,10 @@ bool accepts_matmul(const KernelCall& call, int input) {
   return contiguous;
 }
 
-// ---- f32 ----
+// ---- f32 and bf16 ----
 
 // Axes of length 1 may come with any stride; oneDNN recognises layouts by their canonical ones.
-memory::desc describe(std::vector<Axis> axes) {
+memory::desc describe(Dtype dtype, std::vector<Axis> axes) {
   Axis& rows = axes[axes.size() - 2];
   Axis& columns = axes[axes.size() - 1];
   if (rows.length == 1 && columns.length == 1) rows.stride = columns.stride = 1;
@@ -85,7 +86,7 @@ memory::desc describe(std::vector<Axis> axes) {
     lengths.push_back(axis.length);
     strides.push_back(axis.stride);
   }
-  return onednn::plain(lengths, strides);
+  return onednn::plain(dtype, lengths, strides);
 }
 
 // The factors of y^T = b^T a^T.
@@ -103,8 +104,8 @@ void make_matmul(const KernelCall& call, onednn::Recipe& recipe) {
   const bool swap = onednn::kMisreadsRowsWithGaps && matrices.m == 1 && matrices.k > 1 &&
                     matrices.a_column > 1;  // y, a row or a column, lies the same
   if (swap) operands = swapped(std::move(operands));
-  const memory::desc a = describe(operands.a);
-  const memory::desc b = describe(operands.b);
+  const memory::desc a = describe(call.input_dtypes[0], operands.a);
+  const memory::desc b = describe(call.input_dtypes[1], operands.b);
   std::vector<Axis> result = operands.a;
   result.back().length = operands.b.back().length;
   std::int64_t stride = 1;
@@ -112,7 +113,7 @@ void make_matmul(const KernelCall& call, onednn::Recipe& recipe) {
     result[axis].stride = stride;
     stride *= result[axis].length;
   }
-  const memory::desc y = describe(result);
+  const memory::desc y = describe(call.output_dtypes[0], result);
   const auto desc = onednn::matmul(a, b, y);
   recipe.add(dnnl::matmul(desc), desc.scratchpad_desc(),
              {{DNNL_ARG_SRC, a, Place::input, swap ? 1 : 0},
@@ -224,23 +225,24 @@ std::unique_ptr<PreparedKernel> prepare_onednn(const KernelCall& call) {
   return onednn::prepare("matmul", call, make_matmul);
 }
 
+std::unique_ptr<PreparedKernel> prepare_f32(const KernelCall& call) {
+  if (uses_matmul_avx2()) return prepare_matmul_avx2(call);
+  if (!may_use_onednn()) return std::make_unique<LoopKernel<float>>(call);
+  return prepare_for_teams(call, multiplications(call), prepare_onednn);
+}
+
 std::unique_ptr<PreparedKernel> prepare_matmul(const KernelCall& call) {
   const Dtype dtype = call.output_dtypes[0];
-  if (dtype != Dtype::f32 && dtype != Dtype::f64) {
-    raise({.where = "matmul",
-           .what = "there is no matrix product in this type on the CPU",
-           .got = std::string(name_of(dtype)),
-           .expected = "f32 or f64",
-           .hint = "cast the matrices"});
-  }
   if (call.inputs[0].shape.elements() == 0 || call.inputs[1].shape.elements() == 0) {
     return std::make_unique<ZeroKernel>(call.outputs[0].shape.elements() *
                                         static_cast<std::int64_t>(size_of(dtype)));
   }
   if (dtype == Dtype::f64) return std::make_unique<LoopKernel<double>>(call);
-  if (uses_matmul_avx2()) return prepare_matmul_avx2(call);
-  if (!may_use_onednn()) return std::make_unique<LoopKernel<float>>(call);
-  return prepare_for_teams(call, multiplications(call), prepare_onednn);
+  if (call.input_dtypes[0] == Dtype::f32) return prepare_f32(call);
+  if (call.input_dtypes[0] == Dtype::bf16 && multiplies_bf16()) {
+    return prepare_for_teams(call, multiplications(call), prepare_onednn);
+  }
+  return prepare_widened(call, prepare_f32);
 }
 
 }  // namespace

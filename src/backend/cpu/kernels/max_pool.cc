@@ -37,17 +37,54 @@ struct Range {
           std::min(windows, pixel / axis.stride + 1)};
 }
 
-// A row of windows: its image, and where its windows' first taps lie along the outer axes.
+// The lines of an image that a row of windows covers, in ascending order; at most as many as a
+// window has taps.
 template <class T>
-struct Row {
-  const T* image;
-  std::int64_t front, top;
+struct Lines {
+  const T* from[256];
+  std::int64_t first_tap[256];
+  int count = 0;
 
-  [[gnu::always_inline]] inline Row(const WindowSizes& s, const T* x, std::int64_t row) {
+  [[gnu::always_inline]] inline Lines(const WindowSizes& s, const T* x, std::int64_t row) {
+    const auto& axes = s.window.axes;
     const std::int64_t plane = row / s.windows[1];
-    image = x + plane / s.windows[0] * s.pixels() * s.c;
-    front = plane % s.windows[0] * s.window.axes[0].stride - s.window.axes[0].low;
-    top = row % s.windows[1] * s.window.axes[1].stride - s.window.axes[1].low;
+    const T* const image = x + plane / s.windows[0] * s.pixels() * s.c;
+    const std::int64_t front = plane % s.windows[0] * axes[0].stride - axes[0].low;
+    const std::int64_t top = row % s.windows[1] * axes[1].stride - axes[1].low;
+    const Range planes = taps_inside(axes[0], front, s.image[0]);
+    const Range rows = taps_inside(axes[1], top, s.image[1]);
+    for (std::int64_t kd = planes.begin; kd < planes.end; ++kd) {
+      for (std::int64_t kh = rows.begin; kh < rows.end; ++kh) {
+        const std::int64_t line = (front + kd) * s.image[1] + top + kh;
+        from[count] = image + line * s.image[2] * s.c;
+        first_tap[count++] = (kd * axes[1].kernel + kh) * axes[2].kernel;
+      }
+    }
+  }
+};
+
+// The lines of windows that contain a line of pixels, in ascending order, and the tap of each that
+// lies above its first pixel.
+struct WindowLines {
+  std::int64_t line[256];
+  std::int64_t first_tap[256];
+  int count = 0;
+
+  [[gnu::always_inline]] inline WindowLines(const WindowSizes& s, std::int64_t row) {
+    const auto& axes = s.window.axes;
+    const std::int64_t plane = row / s.image[1];
+    const std::int64_t n = plane / s.image[0];
+    const std::int64_t d = plane % s.image[0] + axes[0].low;
+    const std::int64_t h = row % s.image[1] + axes[1].low;
+    const Range planes = windows_on(axes[0], d, s.windows[0]);
+    const Range rows = windows_on(axes[1], h, s.windows[1]);
+    for (std::int64_t i = planes.begin; i < planes.end; ++i) {
+      for (std::int64_t j = rows.begin; j < rows.end; ++j) {
+        line[count] = (n * s.windows[0] + i) * s.windows[1] + j;
+        first_tap[count++] =
+            ((d - i * axes[0].stride) * axes[1].kernel + h - j * axes[1].stride) * axes[2].kernel;
+      }
+    }
   }
 };
 
@@ -66,19 +103,13 @@ struct Pixels {
   std::uint8_t position[256 + kPass];
   int count = 0;
 
-  [[gnu::always_inline]] inline Pixels(const WindowSizes& s, const Row<T>& row, std::int64_t left) {
-    const auto& axes = s.window.axes;
-    const Range planes = taps_inside(axes[0], row.front, s.image[0]);
-    const Range rows = taps_inside(axes[1], row.top, s.image[1]);
-    const Range columns = taps_inside(axes[2], left, s.image[2]);
-    for (std::int64_t kd = planes.begin; kd < planes.end; ++kd) {
-      for (std::int64_t kh = rows.begin; kh < rows.end; ++kh) {
-        const std::int64_t line = (row.front + kd) * s.image[1] + row.top + kh;
-        const std::int64_t first = (kd * axes[1].kernel + kh) * axes[2].kernel;
-        for (std::int64_t kw = columns.begin; kw < columns.end; ++kw) {
-          from[count] = row.image + (line * s.image[2] + left + kw) * s.c;
-          position[count++] = static_cast<std::uint8_t>(first + kw);
-        }
+  [[gnu::always_inline]] inline Pixels(const WindowSizes& s, const Lines<T>& lines,
+                                       std::int64_t left) {
+    const Range columns = taps_inside(s.window.axes[2], left, s.image[2]);
+    for (int i = 0; i < lines.count; ++i) {
+      for (std::int64_t kw = columns.begin; kw < columns.end; ++kw) {
+        from[count] = lines.from[i] + (left + kw) * s.c;
+        position[count++] = static_cast<std::uint8_t>(lines.first_tap[i] + kw);
       }
     }
     while (count % kPass != 0) {
@@ -115,12 +146,12 @@ template <class T>
 template <class T>
 struct ForwardRow {
   [[gnu::always_inline]] static inline void call(const WindowSizes& s, const T* x, T* y,
-                                                 std::uint8_t* index, std::int64_t number) {
+                                                 std::uint8_t* index, std::int64_t row) {
     const WindowAxis& columns = s.window.axes[2];
-    const Row<T> row(s, x, number);
+    const Lines<T> lines(s, x, row);
     for (std::int64_t column = 0; column < s.windows[2]; ++column) {
-      const Pixels<T> pixels(s, row, column * columns.stride - columns.low);
-      const std::int64_t at = (number * s.windows[2] + column) * s.c;
+      const Pixels<T> pixels(s, lines, column * columns.stride - columns.low);
+      const std::int64_t at = (row * s.windows[2] + column) * s.c;
       if (pixels.count == 0) {  // a window of padding only
         std::fill_n(y + at, s.c, -std::numeric_limits<T>::infinity());
         std::fill_n(index + at, s.c, std::uint8_t{0});
@@ -172,29 +203,19 @@ struct GradientRow {
   [[gnu::always_inline]] static inline void call(const WindowSizes& s, const T* dy,
                                                  const std::uint8_t* index, T* dx,
                                                  std::int64_t row) {
-    const auto& axes = s.window.axes;
-    const std::int64_t plane = row / s.image[1];
-    const std::int64_t n = plane / s.image[0];
-    const std::int64_t d = plane % s.image[0] + axes[0].low;
-    const std::int64_t h = row % s.image[1] + axes[1].low;
-    const Range planes = windows_on(axes[0], d, s.windows[0]);
-    const Range rows = windows_on(axes[1], h, s.windows[1]);
+    const WindowAxis& axis = s.window.axes[2];
+    const WindowLines lines(s, row);
     for (std::int64_t column = 0; column < s.image[2]; ++column) {
       T* to = dx + (row * s.image[2] + column) * s.c;
-      const std::int64_t w = column + axes[2].low;
-      const Range columns = windows_on(axes[2], w, s.windows[2]);
+      const std::int64_t w = column + axis.low;
+      const Range windows = windows_on(axis, w, s.windows[2]);
       bool first = true;
-      for (std::int64_t i = planes.begin; i < planes.end; ++i) {
-        for (std::int64_t j = rows.begin; j < rows.end; ++j) {
-          const std::int64_t line = (n * s.windows[0] + i) * s.windows[1] + j;
-          const std::int64_t line_tap =
-              ((d - i * axes[0].stride) * axes[1].kernel + h - j * axes[1].stride) * axes[2].kernel;
-          for (std::int64_t k = columns.begin; k < columns.end; ++k) {
-            const auto position = static_cast<PositionOf<T>>(line_tap + w - k * axes[2].stride);
-            const std::int64_t at = (line * s.windows[2] + k) * s.c;
-            add(dy + at, index + at, position, s.c, first, to);
-            first = false;
-          }
+      for (int i = 0; i < lines.count; ++i) {
+        for (std::int64_t k = windows.begin; k < windows.end; ++k) {
+          const auto tap = static_cast<PositionOf<T>>(lines.first_tap[i] + w - k * axis.stride);
+          const std::int64_t at = (lines.line[i] * s.windows[2] + k) * s.c;
+          add(dy + at, index + at, tap, s.c, first, to);
+          first = false;
         }
       }
       if (first) std::fill(to, to + s.c, T{0});
@@ -227,12 +248,12 @@ template <class T>
 struct GatherRow {
   [[gnu::always_inline]] static inline void call(const WindowSizes& s, const T* x,
                                                  const std::uint8_t* index, T* y,
-                                                 std::int64_t number) {
+                                                 std::int64_t row) {
     const WindowAxis& columns = s.window.axes[2];
-    const Row<T> row(s, x, number);
+    const Lines<T> lines(s, x, row);
     for (std::int64_t column = 0; column < s.windows[2]; ++column) {
-      const Pixels<T> pixels(s, row, column * columns.stride - columns.low);
-      const std::int64_t at = (number * s.windows[2] + column) * s.c;
+      const Pixels<T> pixels(s, lines, column * columns.stride - columns.low);
+      const std::int64_t at = (row * s.windows[2] + column) * s.c;
       if (pixels.count == 0) std::fill_n(y + at, s.c, T{0});
       if (pixels.count > 0) pass<true>(pixels, 0, s.c, index + at, y + at);
       for (int k = kPass; k < pixels.count; k += kPass) {

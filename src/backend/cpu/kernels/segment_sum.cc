@@ -8,6 +8,7 @@
 
 #include "backend/cpu/isa.h"
 #include "backend/cpu/kernels/kernel.h"
+#include "backend/kernel_dtype.h"
 #include "base/parallel.h"
 #include "sinter/error.h"
 
@@ -122,34 +123,13 @@ class SegmentSum final : public PreparedKernel {
   std::int64_t width_ = 1;
 };
 
-template <class T>
-std::unique_ptr<PreparedKernel> prepare_ids(const KernelCall& call) {
-  if (call.input_dtypes[1] == Dtype::i32) {
-    return std::make_unique<SegmentSum<T, std::int32_t>>(call);
-  }
-  if (call.input_dtypes[1] == Dtype::i64) {
-    return std::make_unique<SegmentSum<T, std::int64_t>>(call);
-  }
-  raise({.where = "segment_sum",
-         .what = "the ids have the wrong type",
-         .got = std::string(name_of(call.input_dtypes[1])),
-         .expected = "i32 or i64",
-         .hint = {}});
-}
-
 std::unique_ptr<PreparedKernel> prepare_segment_sum(const KernelCall& call) {
-  switch (call.input_dtypes[0]) {
-    case Dtype::f32:
-      return prepare_ids<float>(call);
-    case Dtype::f64:
-      return prepare_ids<double>(call);
-    default:
-      raise({.where = "segment_sum",
-             .what = "there is no sum of segments in this type on the CPU",
-             .got = std::string(name_of(call.input_dtypes[0])),
-             .expected = "f32 or f64",
-             .hint = "cast the rows"});
-  }
+  return for_dtype<float, double>("segment_sum", call.input_dtypes[0], [&](auto zero) {
+    return for_dtype<std::int32_t, std::int64_t>(
+        "segment_sum", call.input_dtypes[1], [&](auto id) -> std::unique_ptr<PreparedKernel> {
+          return std::make_unique<SegmentSum<decltype(zero), decltype(id)>>(call);
+        });
+  });
 }
 
 }  // namespace

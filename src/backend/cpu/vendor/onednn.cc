@@ -203,13 +203,23 @@ const dnnl::primitive_attr& user_scratchpad() {
   return instance;
 }
 
-dnnl::memory::data_type data_type_of([[maybe_unused]] Dtype dtype) {
-  assert(dtype == Dtype::f32);
-  return dnnl::memory::data_type::f32;
+dnnl::memory::data_type data_type_of(Dtype dtype) {
+  if (dtype == Dtype::bf16) return dnnl::memory::data_type::bf16;
+  return dtype == Dtype::f16 ? dnnl::memory::data_type::f16 : dnnl::memory::data_type::f32;
 }
 
-dnnl::memory::desc plain(const dnnl::memory::dims& lengths, const dnnl::memory::dims& strides) {
-  return {lengths, dnnl::memory::data_type::f32, strides};
+dnnl::memory::desc plain(Dtype dtype, const dnnl::memory::dims& lengths,
+                         const dnnl::memory::dims& strides) {
+  return {lengths, data_type_of(dtype), strides};
+}
+
+bool multiplies_bf16() {
+  // Sets of instructions are bits, and the environment (ONEDNN_MAX_CPU_ISA) may take some away.
+  static const bool can = [] {
+    const auto wanted = static_cast<unsigned>(dnnl_cpu_isa_avx512_core_bf16);
+    return (static_cast<unsigned>(dnnl_get_effective_cpu_isa()) & wanted) == wanted;
+  }();
+  return can;
 }
 
 dnnl::matmul::primitive_desc matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b,

@@ -23,11 +23,16 @@ const dnnl::engine& engine();
 // Attributes with which a primitive takes its scratchpad from us: it then lies in the arena.
 const dnnl::primitive_attr& user_scratchpad();
 
-// oneDNN's name of a type. REQUIRES: f32.
+// oneDNN's name of a type. REQUIRES: f32, bf16 or f16.
 dnnl::memory::data_type data_type_of(Dtype dtype);
 
-// An f32 memory of these lengths and strides (in elements).
-dnnl::memory::desc plain(const dnnl::memory::dims& lengths, const dnnl::memory::dims& strides);
+// A memory of this type, these lengths and strides (in elements).
+dnnl::memory::desc plain(Dtype dtype, const dnnl::memory::dims& lengths,
+                         const dnnl::memory::dims& strides);
+
+// Whether oneDNN multiplies bf16 by the processor's own instructions (AVX512_BF16), adding up in
+// f32. Elsewhere it would widen operands element by element; see kernels/widened.h.
+bool multiplies_bf16();
 
 // ---- Known faults of releases, and what avoids each; tests/backend/onednn_test.cc walks over
 // shapes and layouts where there were some ----

@@ -14,14 +14,20 @@
 // the workspace and are added in ascending order by a second kernel. How K is cut depends on M, N,
 // K and the number of products alone, so that the bits are the same on every GPU: each element is a
 // fold by fused multiply-adds over ascending k within a slice, then over ascending slices.
+//
+// Elements of bf16 and f16 are widened as they are fetched and multiplied in f32; the sums are
+// rounded once, as they are stored.
 #ifndef SINTER_BACKEND_CUDA_DEVICE_CONTRACTION_H_
 #define SINTER_BACKEND_CUDA_DEVICE_CONTRACTION_H_
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 
 #include "backend/cuda/device/index.h"
 #include "backend/cuda/kernels/kernel.h"
+#include "base/half.h"
+#include "sinter/error.h"
 
 namespace sinter::backend::cuda::contraction {
 
@@ -33,8 +39,50 @@ inline constexpr int kVector = 4;  // elements fetched at once; columns of Y tha
 inline constexpr int kPasses =
     kTile * kStep / kVector / kThreads;  // vectors of a tile for a thread
 
+// Elements that are stored in 16 bits.
+struct Bf16 {
+  std::uint16_t bits;
+};
+struct F16 {
+  std::uint16_t bits;
+};
+
+// What an element E is computed in.
+template <class E>
+struct ComputedIn {
+  using type = E;
+};
+template <>
+struct ComputedIn<Bf16> {
+  using type = float;
+};
+template <>
+struct ComputedIn<F16> {
+  using type = float;
+};
+template <class E>
+using Computed = typename ComputedIn<E>::type;
+
+__device__ __forceinline__ float widened(float x) { return x; }
+__device__ __forceinline__ double widened(double x) { return x; }
+__device__ __forceinline__ float widened(Bf16 x) { return f32_from_bf16(x.bits); }
+__device__ __forceinline__ float widened(F16 x) { return f32_from_f16(x.bits); }
+
+template <class E>
+__device__ __forceinline__ E rounded_to(Computed<E> x) {
+  return x;
+}
+template <>
+__device__ __forceinline__ Bf16 rounded_to<Bf16>(float x) {
+  return {bf16_from_f32(x)};
+}
+template <>
+__device__ __forceinline__ F16 rounded_to<F16>(float x) {
+  return {f16_from_f32(x)};
+}
+
 template <class T>
-struct alignas(16) Vector {
+struct alignas(sizeof(T) < 4 ? kVector * sizeof(T) : 16) Vector {
   T at[kVector];
 };
 
@@ -62,27 +110,38 @@ __device__ Vector<T> load_vector(const T* from) {
   return *reinterpret_cast<const Vector<T>*>(from);
 }
 
+// kVector neighbours, as they are computed with.
+template <class E>
+__device__ __forceinline__ Vector<Computed<E>> fetch_vector(const E* from) {
+  const Vector<E> elements = load_vector(from);
+  Vector<Computed<E>> result;
+#pragma unroll
+  for (int i = 0; i < kVector; ++i) result.at[i] = widened(elements.at[i]);
+  return result;
+}
+
 // Whether vectors may be fetched at once from `from` when all offsets are multiples of `offsets`.
-template <class T>
+template <class E>
 bool is_aligned(const void* from, std::int64_t offsets) {
-  return address_of(from) % 16 == 0 && offsets % kVector == 0;
+  return address_of(from) % alignof(Vector<E>) == 0 && offsets % kVector == 0;
 }
 
 // ---- a loader: a matrix with any strides ----
 
-template <class T>
+template <class E>
 struct MatrixParams {
-  const T* from;
+  const E* from;
   int width;                                // rows of A, columns of B
   std::int64_t width_stride, depth_stride;  // elements
   bool along_depth;                         // K is the axis along which elements are neighbours
   bool aligned;                             // vectors along that axis may be fetched at once
 };
 
-template <class T>
+template <class E>
 class Matrix {
  public:
-  using Params = MatrixParams<T>;
+  using Params = MatrixParams<E>;
+  using T = Computed<E>;
 
   __device__ Matrix(const Params& params, std::int64_t offset, int begin)
       : p_(params), from_(params.from + offset), begin_(begin) {}
@@ -96,31 +155,31 @@ class Matrix {
     const int depth_room = end - depth - spot.depth;
     const int room =
         p_.along_depth ? (width_room > 0 ? depth_room : 0) : (depth_room > 0 ? width_room : 0);
-    const T* from =
+    const E* from =
         from_ + (begin_ + spot.width) * p_.width_stride + (depth + spot.depth) * p_.depth_stride;
-    if (p_.aligned && room >= kVector) return load_vector(from);
+    if (p_.aligned && room >= kVector) return fetch_vector(from);
     const std::int64_t stride = p_.along_depth ? p_.depth_stride : p_.width_stride;
     Vector<T> result{};
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
-      if (i < room) result.at[i] = from[i * stride];
+      if (i < room) result.at[i] = widened(from[i * stride]);
     }
     return result;
   }
 
  private:
   const Params& p_;
-  const T* from_;
+  const E* from_;
   int begin_;
 };
 
 // ---- the product ----
 
-template <class T, class A, class B>
+template <class O, class A, class B>
 struct Params {
   typename A::Params a;
   typename B::Params b;
-  T* y;  // of one slice after the other
+  O* y;  // of one slice after the other
   int m, n, k;
   std::int64_t row_stride, product_stride;  // from a row of y to the next, from a product's y
   int slices;
@@ -173,28 +232,28 @@ __device__ __forceinline__ void multiply_tiles(const T (&a)[kStep][kTile + kVect
   }
 }
 
-template <class T>
-__device__ __forceinline__ void store_sums(const T (&sums)[kRows][kVector], T* y,
+template <class T, class O>
+__device__ __forceinline__ void store_sums(const T (&sums)[kRows][kVector], O* y,
                                            std::int64_t stride, int row, int column, int m, int n,
                                            bool aligned) {
 #pragma unroll
   for (int i = 0; i < kRows; ++i) {
     if (row + i >= m) return;
-    T* to = y + (row + i) * stride + column;
+    O* to = y + (row + i) * stride + column;
     if (aligned && column + kVector <= n) {
-      Vector<T> vector;
-      for (int j = 0; j < kVector; ++j) vector.at[j] = sums[i][j];
-      *reinterpret_cast<Vector<T>*>(to) = vector;
+      Vector<O> vector;
+      for (int j = 0; j < kVector; ++j) vector.at[j] = rounded_to<O>(sums[i][j]);
+      *reinterpret_cast<Vector<O>*>(to) = vector;
     } else {
       for (int j = 0; j < kVector; ++j) {
-        if (column + j < n) to[j] = sums[i][j];
+        if (column + j < n) to[j] = rounded_to<O>(sums[i][j]);
       }
     }
   }
 }
 
-template <class T, class A, class B>
-__global__ void __launch_bounds__(kThreads) multiply(Params<T, A, B> p) {
+template <class T, class O, class A, class B>
+__global__ void __launch_bounds__(kThreads) multiply(Params<O, A, B> p) {
   SINTER_SHARED(Tiles<T>, tiles);
   const Quotient columns = divide(blockIdx.x, p.column_tiles);
   const Quotient rows = divide(columns.quotient, p.row_tiles);
@@ -238,25 +297,25 @@ __global__ void __launch_bounds__(kThreads) multiply(Params<T, A, B> p) {
       __syncthreads();
     }
   }
-  T* y = p.y + product.quotient * p.slice_elements + product.remainder * p.product_stride;
+  O* y = p.y + product.quotient * p.slice_elements + product.remainder * p.product_stride;
   store_sums(sums, y, p.row_stride, row + thread_row, column + thread_column, p.m, p.n, p.aligned);
 }
 
-template <class T>
+template <class T, class O>
 struct FoldParams {
   const T* from;  // (slices, count)
-  T* to;
+  O* to;
   std::int64_t count;
   int slices;
 };
 
-template <class T>
-__global__ void fold_slices(FoldParams<T> p) {
+template <class T, class O>
+__global__ void fold_slices(FoldParams<T, O> p) {
   const std::int64_t i = thread_number();
   if (i >= p.count) return;
   T sum = p.from[i];
   for (int slice = 1; slice < p.slices; ++slice) sum += p.from[slice * p.count + i];
-  p.to[i] = sum;
+  p.to[i] = rounded_to<O>(sum);
 }
 
 // ---- the host's half ----
@@ -299,17 +358,12 @@ std::int64_t workspace_bytes(const Size& s) {
   return slices == 1 ? 0 : slices * s.products * s.m * s.n * static_cast<std::int64_t>(sizeof(T));
 }
 
-// Enqueues Y = A B with the loaders' parameters given.
-template <class T, class A, class B>
-void launch_product(const char* where, const Size& s, const Result& result,
-                    const typename A::Params& a, const typename B::Params& b,
-                    const Walk& a_products, const Walk& b_products, const LaunchCall& call) {
-  const std::int64_t elements = s.products * s.m * s.n;
-  if (elements == 0) return;
-  const Slices slices = slices_of(s);
-  auto* y = static_cast<T*>(call.outputs[0]);
-  T* to = slices.count == 1 ? y : static_cast<T*>(call.workspace);
-  Params<T, A, B> params{};
+// Enqueues the products of all slices.
+template <class T, class O, class A, class B>
+void launch_slices(const char* where, const Size& s, const Slices& slices, const Result& result,
+                   const typename A::Params& a, const typename B::Params& b, const Walk& a_products,
+                   const Walk& b_products, O* to, cudaStream_t stream) {
+  Params<O, A, B> params{};
   params.a = a;
   params.b = b;
   params.y = to;
@@ -321,19 +375,60 @@ void launch_product(const char* where, const Size& s, const Result& result,
   params.row_stride = result.row_stride;
   params.product_stride = result.product_stride;
   params.products = s.products;
-  params.slice_elements = elements;
+  params.slice_elements = s.products * s.m * s.n;
   params.row_tiles = (s.m + kTile - 1) / kTile;
   params.column_tiles = (s.n + kTile - 1) / kTile;
-  params.aligned = is_aligned<T>(to, result.row_stride | result.product_stride);
+  params.aligned = is_aligned<O>(to, result.row_stride | result.product_stride);
   params.a_products = a_products;
   params.b_products = b_products;
   const std::int64_t blocks = slices.count * s.products * params.row_tiles * params.column_tiles;
-  device::check(cuda::launch(multiply<T, A, B>, dim3(static_cast<unsigned>(blocks)), dim3(kThreads),
-                             0, call.stream, params),
+  device::check(cuda::launch(multiply<T, O, A, B>, dim3(static_cast<unsigned>(blocks)),
+                             dim3(kThreads), 0, stream, params),
                 where);
-  if (slices.count == 1) return;
-  launch_items(where, fold_slices<T>, elements, call.stream,
-               FoldParams<T>{to, y, elements, static_cast<int>(slices.count)});
+}
+
+// Enqueues Y = A B with the loaders' parameters given; computed in T, stored as O.
+template <class T, class O, class A, class B>
+void launch_product(const char* where, const Size& s, const Result& result,
+                    const typename A::Params& a, const typename B::Params& b,
+                    const Walk& a_products, const Walk& b_products, const LaunchCall& call) {
+  const std::int64_t elements = s.products * s.m * s.n;
+  if (elements == 0) return;
+  const Slices slices = slices_of(s);
+  auto* const y = static_cast<O*>(call.outputs[0]);
+  if (slices.count == 1) {
+    launch_slices<T, O, A, B>(where, s, slices, result, a, b, a_products, b_products, y,
+                              call.stream);
+    return;
+  }
+  auto* const parts = static_cast<T*>(call.workspace);
+  launch_slices<T, T, A, B>(where, s, slices, result, a, b, a_products, b_products, parts,
+                            call.stream);
+  launch_items(where, fold_slices<T, O>, elements, call.stream,
+               FoldParams<T, O>{parts, y, elements, static_cast<int>(slices.count)});
+}
+
+// What calls `body` with an element type of the operands and one of the result that go with these
+// dtypes: body(E(), O()).
+template <class Body>
+auto for_dtypes(const char* where, Dtype operands, Dtype result, const Body& body) {
+  const bool widens = result == Dtype::f32;
+  switch (operands) {
+    case Dtype::f32:
+      return body(float(), float());
+    case Dtype::f64:
+      return body(double(), double());
+    case Dtype::bf16:
+      return widens ? body(Bf16(), float()) : body(Bf16(), Bf16());
+    case Dtype::f16:
+      return widens ? body(F16(), float()) : body(F16(), F16());
+    default:
+      raise({.where = where,
+             .what = "this type is not multiplied on CUDA",
+             .got = std::string(name_of(operands)),
+             .expected = "f32, f64, bf16 or f16",
+             .hint = "cast the operands"});
+  }
 }
 
 }  // namespace sinter::backend::cuda::contraction

@@ -26,13 +26,20 @@ GroupLaunch make_launch(const FusedBody& body, const char* kind, std::int64_t bl
   GroupLaunch launch;
   launch.grid = static_cast<std::uint32_t>(blocks);
   launch.block = block;
-  const std::string parameters = fmt::format("(const SinterArguments<{}> arguments) {{\n",
-                                             std::max<std::size_t>(1, body.operand_count()));
+  const std::size_t slots = body.operand_count() + statements.numbers().size();
+  std::string parameters =
+      fmt::format("(const SinterArguments<{}> arguments) {{\n", std::max<std::size_t>(1, slots));
+  for (std::size_t i = 0; i < statements.numbers().size(); ++i) {
+    parameters +=
+        fmt::format("  const unsigned long long n{} = ", i) +
+        fmt::format("(unsigned long long)arguments.operands[{}];\n", body.operand_count() + i);
+  }
   const std::string bounds = fmt::format("__launch_bounds__({})", block);
   launch.kernel =
       fmt::format("fused_{}_{}", kind, content_hash(bounds + parameters + statements.text()));
   launch.text = fmt::format("extern \"C\" __global__ void {} {}{}{}}}\n", bounds, launch.kernel,
                             parameters, statements.text());
+  launch.numbers = statements.numbers();
   return launch;
 }
 
@@ -49,8 +56,11 @@ PartialLayout::PartialLayout(const FusedBody& body, std::int64_t values_per_redu
 
 void PartialLayout::write_address(KernelText& text, const FusedBody& body,
                                   std::size_t reduction) const {
-  text.line("{0}* const r{1} = ({0}*)(arguments.workspace + {2});",
-            value_type(body.inst(reduction).type), reduction, offsets_[reduction]);
+  const std::int64_t offset = offsets_[reduction];
+  text.line(
+      "{0}* const r{1} = ({0}*)(arguments.workspace + {2});", value_type(body.inst(reduction).type),
+      reduction,
+      text.argument(fmt::format("workspace {}", reduction), static_cast<std::uint64_t>(offset)));
 }
 
 std::string tree_call(const FusedBody& body, std::size_t reduction, std::int64_t places,
@@ -75,12 +85,12 @@ GroupSource map_source(const FusedBody& body) {
   const std::string_view type = body.position_type();
   text.line("const {0} p = (({0})blockIdx.x * {1} + threadIdx.x){2};", type,
             body.number(kMapThreads), fours ? " * " + body.number(4) : "");
-  text.line("if (p >= {}) return;", body.number(body.points()));
+  text.line("if (p >= {}) return;", body.all_points(text));
   body.write_addresses(text, work, values);
   body.write_row_values(text, values, 0, "");
   if (fours) {
     const Marks none(body.size(), 0);
-    text.line("const int count = {};", body.count("p", body.number(body.points()), 4));
+    text.line("const int count = {};", body.count("p", body.all_points(text), 4));
     body.write_four_points(text, work, none, none);
   } else {
     body.write_point(text, work);

@@ -15,6 +15,16 @@ struct SinterArguments {
   void* operands[kOperands];
 };
 
+// Division of a position below 2^31 by a length that is given as a factor (the lower half) and a
+// shift: FusedBody::quotient() makes them.
+__device__ inline unsigned sinter_divide(unsigned position, unsigned long long length) {
+  return (unsigned)((unsigned long long)position * (unsigned)length >> (unsigned)(length >> 32));
+}
+__device__ inline unsigned sinter_modulo(unsigned position, unsigned length,
+                                         unsigned long long divisor) {
+  return position - sinter_divide(position, divisor) * length;
+}
+
 template <class T>
 struct alignas(sizeof(T) > 4 ? 16 : 4 * sizeof(T)) SinterFour {
   T values[4];

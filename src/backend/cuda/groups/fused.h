@@ -1,6 +1,9 @@
 // Fused groups as CUDA C++ text: what NVRTC compiles, and on the emulated device the system's
 // compiler. The text of a group depends on nothing but the group, and the names of its kernels on
-// nothing but the text, so that compiled code can be found again by content.
+// nothing but the text, so that compiled code can be found again by content. Lengths and strides
+// that only count are arguments: the text holds those that choose a kernel's form (which axes
+// there are, whether four neighbours lie together, how many threads and places a fold has), and all
+// of a group whose positions need 64 bits.
 //
 // The bits are the interpreter's (cpu/groups/interpreter.cc): each instruction is one operation,
 // reductions follow the canonical trees of ir/reduction.h. The text must be compiled with
@@ -27,7 +30,8 @@ struct GroupLaunch {
   std::string kernel;
   std::uint32_t grid = 1;
   std::uint32_t block = 1;
-  std::string text;  // the kernel, to stand after fused_prelude()
+  std::string text;                         // the kernel, to stand after fused_prelude()
+  std::vector<std::uint64_t> numbers = {};  // the arguments after the operands
 };
 
 struct GroupSource {
@@ -37,13 +41,15 @@ struct GroupSource {
   std::int64_t workspace_bytes = 0;
 };
 
-// All kernels take one parameter by value: the address of the workspace, then those of the group's
-// operands, each of its element at the origin of the space. Operands need no alignment beyond their
-// element's. REQUIRES: verify(group) passes.
+// All kernels take one parameter by value, of 8 bytes each: the address of the workspace, those of
+// the group's operands, each of its element at the origin of the space, and the launch's numbers.
+// Operands need no alignment beyond their element's. REQUIRES: verify(group) passes.
 GroupSource group_source(const ir::Group& group);
 
 // Bytes of that parameter.
-constexpr std::size_t argument_bytes(std::size_t operands) { return (operands + 1) * 8; }
+constexpr std::size_t argument_bytes(std::size_t operands, std::size_t numbers) {
+  return (1 + operands + numbers) * 8;
+}
 
 // What all texts need first: helpers, no kernels.
 std::string_view fused_prelude();

@@ -1,6 +1,7 @@
 #include "backend/cuda/groups/fused_body.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "ir/internal_error.h"
@@ -15,6 +16,10 @@ using ir::ScalarOp;
 
 // Positions run past the end by less than a block's worth, so that 32 bits hold them.
 constexpr std::int64_t kMost32BitPositions = (std::int64_t{1} << 31) - (std::int64_t{1} << 20);
+
+// A kernel's parameter has at most 4096 bytes: the workspace, and these of 8 bytes each. A few more
+// numbers follow once there is no room for lengths.
+constexpr std::size_t kMostArguments = 460;
 
 std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -157,9 +162,12 @@ FusedBody::Lengths FusedBody::merged(const std::vector<std::int64_t>& strides, b
     if (!result.lengths.empty() && result.strides.back() == stride * length) {
       result.lengths.back() *= length;
       result.strides.back() = stride;
+      result.last.back() = axis;
     } else {
       result.lengths.push_back(length);
       result.strides.push_back(stride);
+      result.first.push_back(axis);
+      result.last.push_back(axis);
     }
   }
   return result;
@@ -175,8 +183,46 @@ std::string FusedBody::count(const std::string& p, const std::string& end,
   return fmt::format("sinter_count({}, ({}){})", p, position_type(), end);
 }
 
+bool FusedBody::takes_literals(const KernelText& text) const {
+  return wide_ || operand_count() + text.numbers().size() >= kMostArguments;
+}
+
+std::string FusedBody::length(KernelText& text, const std::string& role, std::int64_t value) const {
+  if (takes_literals(text)) return number(value);
+  return "(unsigned)" + text.argument(role, static_cast<std::uint64_t>(value));
+}
+
+// Exact for positions below 2^31: with l = ceil(log2(length)) and m = ceil(2^(31 + l) / length),
+// position * m / 2^(31 + l) is off by less than 1 / length.
+std::string FusedBody::quotient(KernelText& text, const std::string& role,
+                                const std::string& position, std::int64_t value) const {
+  if (takes_literals(text)) return position + " / " + number(value);
+  const auto length = static_cast<std::uint64_t>(value);
+  const auto bits = static_cast<std::uint64_t>(std::bit_width(length - 1));
+  const std::uint64_t shift = 31 + bits;
+  const std::uint64_t factor = ((std::uint64_t{1} << shift) + length - 1) / length;
+  return fmt::format("sinter_divide({}, {})", position,
+                     text.argument("divide " + role, factor | shift << 32));
+}
+
+std::string FusedBody::remainder(KernelText& text, const std::string& role,
+                                 const std::string& position, std::int64_t value) const {
+  if (takes_literals(text)) return position + " % " + number(value);
+  const std::string count = quotient(text, role, position, value);
+  const std::string divisor = count.substr(count.rfind(' ') + 1);  // "n3)"
+  return fmt::format("sinter_modulo({}, {}, {}", position, this->length(text, role, value),
+                     divisor);
+}
+
+std::string FusedBody::stride_of(KernelText& text, const std::string& role,
+                                 std::int64_t stride) const {
+  if (takes_literals(text)) return std::to_string(stride) + (wide_ ? "ll" : "");
+  return "(int)" + text.argument(role, static_cast<std::uint64_t>(stride));
+}
+
 // How far, in elements, the point or row at `position` lies from the first; "" for no distance.
-std::string FusedBody::distance(const std::vector<std::int64_t>& strides, bool moving,
+std::string FusedBody::distance(KernelText& text, const std::string& operand,
+                                const std::vector<std::int64_t>& strides, bool moving,
                                 std::string_view position) const {
   const Lengths axes = merged(strides, moving);
   const char* const signed_type = wide_ ? "long long" : "int";
@@ -185,15 +231,22 @@ std::string FusedBody::distance(const std::vector<std::int64_t>& strides, bool m
   for (std::size_t axis = axes.lengths.size(); axis-- > 0;) {
     const std::int64_t stride = axes.strides[axis];
     if (stride != 0) {
+      // Runs of axes have a length each, the same for all operands.
+      const std::string run =
+          fmt::format("{} {} {}", moving ? "point" : "row", axes.first[axis], axes.last[axis]);
+      const std::string inside =
+          fmt::format("inside {} {}", moving ? "point" : "row", axes.last[axis]);
       std::string place(position);
-      if (below != 1) place += " / " + number(below);
-      if (axis != 0) place += " % " + number(axes.lengths[axis]);
+      if (below != 1) place = quotient(text, inside, place, below);
+      if (axis != 0) place = remainder(text, run, place, axes.lengths[axis]);
       if (stride == 1 && below == 1 && axis == 0) {
         sum = place;
       } else {
         if (!sum.empty()) sum += " + ";
         sum += fmt::format("({}){}", signed_type, in_parentheses(place));
-        if (stride != 1) sum += " * " + std::to_string(stride) + (wide_ ? "ll" : "");
+        if (stride != 1) {
+          sum += " * " + stride_of(text, fmt::format("stride {} {}", operand, run), stride);
+        }
       }
     }
     below *= axes.lengths[axis];
@@ -201,9 +254,11 @@ std::string FusedBody::distance(const std::vector<std::int64_t>& strides, bool m
   return sum;
 }
 
-std::string FusedBody::point_distance(const ScalarInst& it, std::string_view position) const {
-  const std::string text = distance(group_.operands[at(it.imm)].strides, true, position);
-  return text.empty() ? "0" : text;
+std::string FusedBody::point_distance(KernelText& text, const ScalarInst& it,
+                                      std::string_view position) const {
+  const std::string from =
+      distance(text, std::to_string(it.imm), group_.operands[at(it.imm)].strides, true, position);
+  return from.empty() ? "0" : from;
 }
 
 FusedBody::Four FusedBody::four_of(const ScalarInst& it) const {
@@ -229,10 +284,10 @@ std::vector<std::int64_t> FusedBody::index_strides(const ScalarInst& it) const {
   return strides;
 }
 
-std::string FusedBody::index_value(const ScalarInst& it, bool moving,
+std::string FusedBody::index_value(KernelText& text, const ScalarInst& it, bool moving,
                                    std::string_view position) const {
-  const std::string text = distance(index_strides(it), moving, position);
-  return fmt::format("({}){}", value_type(it.type), text.empty() ? "0" : in_parentheses(text));
+  const std::string place = distance(text, "index", index_strides(it), moving, position);
+  return fmt::format("({}){}", value_type(it.type), place.empty() ? "0" : in_parentheses(place));
 }
 
 void FusedBody::write_addresses(KernelText& text, const Marks& work, const Marks& values) const {
@@ -246,7 +301,7 @@ void FusedBody::write_addresses(KernelText& text, const Marks& work, const Marks
     const ir::GroupOperand& it = group_.operands[operand];
     const std::string type =
         std::string(it.output ? "" : "const ") + std::string(memory_type(it.dtype));
-    const std::string from = distance(it.strides, false, "row");
+    const std::string from = distance(text, std::to_string(operand), it.strides, false, "row");
     text.line("{0}* const x{1} = ({0}*)arguments.operands[{1}]{2}{3};", type, operand,
               from.empty() ? "" : " + ", from.empty() ? "" : in_parentheses(from));
   }
@@ -270,7 +325,7 @@ void FusedBody::write_row_values(KernelText& text, const Marks& values, int pass
                                                   fmt::format("({})", value_type(it.type)));
       write_value(text, i, value);
     } else if (it.op == ScalarOp::index) {
-      write_value(text, i, index_value(it, false, "row"));
+      write_value(text, i, index_value(text, it, false, "row"));
     } else {
       write_value(text, i, expression(it));
     }
@@ -293,10 +348,10 @@ void FusedBody::write_loads_of_four(KernelText& text, const Marks& work, const M
     if (it.op == ScalarOp::load && four_of(it) == Four::contiguous) {
       text.line("{} in{}[4];", memory_type(it.type), i);
       text.line("sinter_load(in{0}, x{1} + {2}, count);", i, it.imm,
-                in_parentheses(point_distance(it, "p")));
+                in_parentheses(point_distance(text, it, "p")));
     } else if (it.op == ScalarOp::load && four_of(it) == Four::same) {
       text.line("const {} in{} = count > 0 ? x{}[{}] : ({})0;", memory_type(it.type), i, it.imm,
-                point_distance(it, "p"), memory_type(it.type));
+                point_distance(text, it, "p"), memory_type(it.type));
     } else if (it.op == ScalarOp::store) {
       text.line("{} out{}[4];", memory_type(it.type), i);
     }
@@ -310,12 +365,12 @@ void FusedBody::write_four_point_value(KernelText& text, std::size_t i) const {
     const Four four = four_of(it);
     if (four == Four::contiguous) return write_value(text, i, fmt::format("in{}[j]{}", i, truth));
     if (four == Four::same) return write_value(text, i, fmt::format("in{}{}", i, truth));
-    const std::string from = point_distance(it, "(p + j)");
+    const std::string from = point_distance(text, it, "(p + j)");
     write_value(
         text, i,
         fmt::format("j < count ? x{}[{}]{} : ({})0", it.imm, from, truth, value_type(it.type)));
   } else if (it.op == ScalarOp::index) {
-    write_value(text, i, index_value(it, true, "(p + j)"));
+    write_value(text, i, index_value(text, it, true, "(p + j)"));
   } else if (it.op == ScalarOp::store) {
     text.line("out{}[j] = v{};", i, it.a);
   } else if (is_reduction(it.op)) {
@@ -332,12 +387,12 @@ void FusedBody::write_stores_of_four(KernelText& text, const Marks& work) const 
     if (work[i] == 0 || it.op != ScalarOp::store) continue;
     if (four_of(it) == Four::contiguous) {
       text.line("sinter_store(x{} + {}, out{}, count);", it.imm,
-                in_parentheses(point_distance(it, "p")), i);
+                in_parentheses(point_distance(text, it, "p")), i);
       continue;
     }
     text.unroll();
     text.open("for (int j = 0; j < 4; ++j) {{");
-    text.line("if (j < count) x{}[{}] = out{}[j];", it.imm, point_distance(it, "(p + j)"), i);
+    text.line("if (j < count) x{}[{}] = out{}[j];", it.imm, point_distance(text, it, "(p + j)"), i);
     text.close();
   }
 }
@@ -369,10 +424,10 @@ void FusedBody::write_point(KernelText& text, const Marks& work) const {
     if (work[i] == 0 || it.op == ScalarOp::store) continue;
     if (it.op == ScalarOp::load) {
       write_value(text, i,
-                  fmt::format("x{}[{}]{}", it.imm, point_distance(it, "p"),
+                  fmt::format("x{}[{}]{}", it.imm, point_distance(text, it, "p"),
                               it.type == Dtype::boolean ? " != 0" : ""));
     } else if (it.op == ScalarOp::index) {
-      write_value(text, i, index_value(it, true, "p"));
+      write_value(text, i, index_value(text, it, true, "p"));
     } else if (is_reduction(it.op)) {
       text.line("a{0} = {1}::apply(a{0}, v{2});", i, reduction_type(i), it.a);
     } else {
@@ -383,7 +438,7 @@ void FusedBody::write_point(KernelText& text, const Marks& work) const {
   for (std::size_t i = 0; i < size(); ++i) {
     const ScalarInst& it = inst(i);
     if (work[i] == 0 || it.op != ScalarOp::store) continue;
-    text.line("x{}[{}] = v{};", it.imm, point_distance(it, "p"), it.a);
+    text.line("x{}[{}] = v{};", it.imm, point_distance(text, it, "p"), it.a);
   }
 }
 

@@ -55,9 +55,21 @@ class FusedBody {
   static bool any(const Marks& marks);
 
   // Types of positions (never negative) and of distances between elements; 64 bits where 32 may not
-  // do. number(7) is "7u".
+  // do. number(7) is "7u": for what is a part of a kernel's form.
   std::string_view position_type() const { return wide_ ? "unsigned long long" : "unsigned"; }
   std::string number(std::int64_t value) const;
+  // What only counts, as an argument of the kernel where positions have 32 bits and there is room
+  // for another one: "(unsigned)n3".
+  // `role`: see KernelText::argument().
+  std::string length(KernelText& text, const std::string& role, std::int64_t value) const;
+  std::string all_points(KernelText& text) const { return length(text, "points", points_); }
+  std::string all_rows(KernelText& text) const { return length(text, "rows", rows_); }
+  // A position, divided by a length or modulo it; without the processor's division where the length
+  // is an argument.
+  std::string quotient(KernelText& text, const std::string& role, const std::string& position,
+                       std::int64_t value) const;
+  std::string remainder(KernelText& text, const std::string& role, const std::string& position,
+                        std::int64_t value) const;
   // How many of the four points from the one in the variable `p` on lie before `end`; always four
   // where threads go through `step` points at a time and that divides the row.
   std::string count(const std::string& p, const std::string& end, std::int64_t step) const;
@@ -99,18 +111,26 @@ class FusedBody {
   struct Lengths {
     std::vector<std::int64_t> lengths;
     std::vector<std::int64_t> strides;
+    std::vector<int> first;  // axis of the group
+    std::vector<int> last;
   };
 
   bool is_moving(int axis) const;
   Lengths merged(const std::vector<std::int64_t>& strides, bool moving) const;
   std::vector<std::int64_t> index_strides(const ir::ScalarInst& index) const;
-  std::string distance(const std::vector<std::int64_t>& strides, bool moving,
+  std::string distance(KernelText& text, const std::string& operand,
+                       const std::vector<std::int64_t>& strides, bool moving,
                        std::string_view position) const;
-  std::string point_distance(const ir::ScalarInst& inst, std::string_view position) const;
+  // Whether the next number is written into the text.
+  bool takes_literals(const KernelText& text) const;
+  std::string stride_of(KernelText& text, const std::string& role, std::int64_t stride) const;
+  std::string point_distance(KernelText& text, const ir::ScalarInst& inst,
+                             std::string_view position) const;
   Four four_of(const ir::ScalarInst& inst) const;
   std::string expression(const ir::ScalarInst& inst) const;
   std::string conversion(const ir::ScalarInst& inst) const;
-  std::string index_value(const ir::ScalarInst& inst, bool moving, std::string_view position) const;
+  std::string index_value(KernelText& text, const ir::ScalarInst& inst, bool moving,
+                          std::string_view position) const;
   void write_value(KernelText& text, std::size_t i, std::string_view value) const;
   void mark_needed(Marks& marks, const Marks& held, bool rows) const;
   void write_loads_of_four(KernelText& text, const Marks& work, const Marks& held) const;

@@ -78,22 +78,25 @@ GroupLaunch OuterWriter::chunk_launch() {
     for (std::size_t i = 0; i < values.size(); ++i) values[i] |= of_stores[i];
   }
   write_shared(text, ir::kOuterLanes);
-  text.line("{}", position("row", fmt::format("blockIdx.x % {} * {} + threadIdx.x % 32u",
-                                              number(column_blocks_), number(kColumns))));
+  text.line("{}", position("row", fmt::format("{} * {} + threadIdx.x % 32u",
+                                              body_.remainder(text, "column blocks", "blockIdx.x",
+                                                              column_blocks_),
+                                              number(kColumns))));
   text.line("{}", position("lane", "threadIdx.x / 32u"));
-  text.line("const bool active = row < {};", number(body_.rows()));
+  text.line("const bool active = row < {};", body_.all_rows(text));
   body_.write_addresses(text, work, values);
   body_.write_row_values(text, values, 0, "active");
   body_.write_lanes(text, reductions_, 1);
   if (!finishes) {
-    text.line("{}", position("chunk", "blockIdx.x / " + number(column_blocks_)));
+    text.line("{}", position("chunk",
+                             body_.quotient(text, "column blocks", "blockIdx.x", column_blocks_)));
   }
   if (FusedBody::any(work)) {
     const std::string begin = finishes ? number(0) : "chunk * " + number(ir::kOuterChunk);
-    const std::string end = finishes
-                                ? number(body_.points())
-                                : fmt::format("chunk == {} ? {} : begin + {}", number(chunks_ - 1),
-                                              number(body_.points()), number(ir::kOuterChunk));
+    const std::string end = finishes ? body_.all_points(text)
+                                     : fmt::format("chunk == {} ? {} : begin + {}",
+                                                   body_.length(text, "last chunk", chunks_ - 1),
+                                                   body_.all_points(text), number(ir::kOuterChunk));
     text.line("{}", position("begin", begin));
     text.line("{}", position("end", fmt::format("!active ? {} : {}", number(0), end)));
     text.open("for ({} p = begin + lane; p < end; p += {}) {{", body_.position_type(),
@@ -115,7 +118,7 @@ GroupLaunch OuterWriter::chunk_launch() {
       text.line("const {} v{} = {};", value_type(body_.inst(i).type), i, fold);
     } else {
       layout_.write_address(text, body_, i);
-      text.line("r{}[chunk * {} + row] = {};", i, number(body_.rows()), fold);
+      text.line("r{}[chunk * {} + row] = {};", i, body_.all_rows(text), fold);
     }
   }
   if (finishes) write_row_part(text, values);
@@ -135,16 +138,17 @@ GroupLaunch OuterWriter::final_launch() {
   text.line("{}", position("row", fmt::format("({})blockIdx.x * {} + threadIdx.x % 32u",
                                               body_.position_type(), number(kColumns))));
   text.line("const long long part = threadIdx.x / 32u;");
-  text.line("const bool active = row < {};", number(body_.rows()));
+  text.line("const bool active = row < {};", body_.all_rows(text));
   body_.write_addresses(text, Marks(body_.size(), 0), values);
   body_.write_row_values(text, values, 0, "active");
   for (const std::size_t i : reductions_) {
     layout_.write_address(text, body_, i);
     const std::string from =
-        fmt::format("r{0} + (part * {1} * {2} + row)", i, places, body_.rows());
-    const std::string count = fmt::format("(active ? {} - part * {} : 0)", chunks_, places);
+        fmt::format("r{0} + (part * {1} * {2} + row)", i, places, body_.all_rows(text));
+    const std::string count = fmt::format("(active ? (long long){} - part * {} : 0)",
+                                          body_.length(text, "chunks", chunks_), places);
     text.line("const {} {}{} = {};", value_type(body_.inst(i).type), parts > 1 ? "a" : "v", i,
-              tree_call(body_, i, places, from, std::to_string(body_.rows()), count));
+              tree_call(body_, i, places, from, body_.all_rows(text), count));
   }
   if (parts > 1 && !reductions_.empty()) {
     write_lanes_to_shared(text, "part");

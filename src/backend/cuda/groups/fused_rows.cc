@@ -45,7 +45,14 @@ class RowsWriter {
   void write_loop(KernelText& text, int pass, const std::string& begin, const std::string& end);
   void write_lane_folds(KernelText& text, int pass, std::int64_t threads);
   void write_row_stores(KernelText& text, const char* barrier, const std::string& condition);
-  std::string warp_fold(std::size_t reduction, const std::string& values) const;
+  std::string warp_fold(KernelText& text, std::size_t reduction, const std::string& values) const;
+  std::string all_chunks(KernelText& text) const { return body_.length(text, "chunks", chunks_); }
+  // Where the chunk in the variable `chunk`, which begins at `begin`, ends.
+  std::string end_of_chunk(KernelText& text) const {
+    return fmt::format("chunk == {} ? {} : begin + {}",
+                       body_.length(text, "last chunk", chunks_ - 1), body_.all_points(text),
+                       number(ir::kInnerChunk));
+  }
   GroupLaunch chunk_launch(const PartialLayout& layout, int pass);
   GroupLaunch final_launch(const PartialLayout& layout);
   void write_partial_folds(KernelText& text, const PartialLayout& layout, const Marks& values);
@@ -79,7 +86,7 @@ std::int64_t RowsWriter::shared_bytes() const {
   std::int64_t bytes = 0;
   for (int pass = 0; pass < body_.pass_count(); ++pass) {
     for (const std::size_t i : body_.reductions(pass)) {
-      bytes += chunks_ * static_cast<std::int64_t>(size_of(body_.inst(i).type));
+      bytes += power_of_two_from(chunks_) * static_cast<std::int64_t>(size_of(body_.inst(i).type));
     }
   }
   return bytes;
@@ -139,10 +146,10 @@ GroupSource RowsWriter::short_rows() {
   text.line("{}", position("row", fmt::format("({})blockIdx.x * {} + threadIdx.x / {}",
                                               body_.position_type(), number(rows_of_block),
                                               number(threads))));
-  text.line("const bool active = row < {};", number(body_.rows()));
+  text.line("const bool active = row < {};", body_.all_rows(text));
   text.line("{}", position("p", fmt::format("threadIdx.x % {} * {}", number(threads), number(4))));
   text.line("const int count = active ? {} : 0;",
-            body_.count("p", number(body_.points()), 4 * threads));
+            body_.count("p", body_.all_points(text), 4 * threads));
   body_.write_addresses(text, all_work(), values);
   Marks held = none_;
   for (int pass = 0; pass < body_.pass_count(); ++pass) {
@@ -169,13 +176,13 @@ GroupSource RowsWriter::long_rows() {
   text.line("{}", position("row", fmt::format("({})blockIdx.x * {} + threadIdx.x / 32u",
                                               body_.position_type(), number(kWarps))));
   text.line("{}", position("lane", "threadIdx.x % 32u"));
-  text.line("if (row >= {}) return;", number(body_.rows()));
+  text.line("if (row >= {}) return;", body_.all_rows(text));
   body_.write_addresses(text, all_work(), values);
   for (int pass = 0; pass < body_.pass_count(); ++pass) {
     body_.write_row_values(text, values, pass, "");
     if (!FusedBody::any(body_.point_work(pass))) continue;
     body_.write_lanes(text, body_.reductions(pass), 4);
-    write_loop(text, pass, number(0), number(body_.points()));
+    write_loop(text, pass, number(0), body_.all_points(text));
     write_lane_folds(text, pass, kWarp);
   }
   write_row_stores(text, "__syncwarp()", fmt::format("lane == {}", number(0)));
@@ -186,15 +193,16 @@ GroupSource RowsWriter::long_rows() {
 }
 
 // Folds the values of a row's chunks; every warp does, and each of its threads gets the result.
-std::string RowsWriter::warp_fold(std::size_t reduction, const std::string& values) const {
+std::string RowsWriter::warp_fold(KernelText& text, std::size_t reduction,
+                                  const std::string& values) const {
   const std::int64_t places = power_of_two_from(divide_up(chunks_, kWarp));
   const std::string_view type = body_.reduction_type(reduction);
   if (places <= kMostUnrolledPlaces) {
-    return fmt::format("sinter_fold_by_warp<{}, {}>({}, {}, {})", type, places, values, chunks_,
-                       body_.identity(reduction));
+    return fmt::format("sinter_fold_by_warp<{}, {}>({}, {}, {})", type, places, values,
+                       all_chunks(text), body_.identity(reduction));
   }
-  return fmt::format("sinter_fold_many_by_warp<{}>({}, {}, {}, {})", type, values, places, chunks_,
-                     body_.identity(reduction));
+  return fmt::format("sinter_fold_many_by_warp<{}>({}, {}, {}, {})", type, values, places,
+                     all_chunks(text), body_.identity(reduction));
 }
 
 // Several chunks a row, and many rows: a block each, whose warps share the chunks out.
@@ -205,7 +213,7 @@ GroupSource RowsWriter::rows_of_blocks() {
   text.open("struct Shared {{");
   for (int pass = 0; pass < body_.pass_count(); ++pass) {
     for (const std::size_t i : body_.reductions(pass)) {
-      text.line("{} r{}[{}];", value_type(body_.inst(i).type), i, chunks_);
+      text.line("{} r{}[{}];", value_type(body_.inst(i).type), i, power_of_two_from(chunks_));
     }
   }
   text.close("};");
@@ -219,11 +227,9 @@ GroupSource RowsWriter::rows_of_blocks() {
     if (!FusedBody::any(body_.point_work(pass))) continue;
     const std::vector<std::size_t> reductions = body_.reductions(pass);
     text.open("for ({0} chunk = threadIdx.x / 32u; chunk < {1}; chunk += {2}) {{",
-              body_.position_type(), number(chunks_), number(warps));
+              body_.position_type(), all_chunks(text), number(warps));
     text.line("{}", position("begin", "chunk * " + number(ir::kInnerChunk)));
-    text.line("{}",
-              position("end", fmt::format("chunk == {} ? {} : begin + {}", number(chunks_ - 1),
-                                          number(body_.points()), number(ir::kInnerChunk))));
+    text.line("{}", position("end", end_of_chunk(text)));
     body_.write_lanes(text, reductions, 4);
     write_loop(text, pass, "begin", "end");
     for (const std::size_t i : reductions) {
@@ -237,7 +243,7 @@ GroupSource RowsWriter::rows_of_blocks() {
     has_barrier = true;
     for (const std::size_t i : reductions) {
       text.line("const {} v{} = {};", value_type(body_.inst(i).type), i,
-                warp_fold(i, fmt::format("shared.r{}", i)));
+                warp_fold(text, i, fmt::format("shared.r{}", i)));
     }
   }
   write_row_stores(text, has_barrier ? nullptr : "__syncthreads()", "threadIdx.x == 0u");
@@ -256,7 +262,7 @@ void RowsWriter::write_partial_folds(KernelText& text, const PartialLayout& layo
       if (values[i] == 0) continue;
       layout.write_address(text, body_, i);
       text.line("const {} v{} = {};", value_type(body_.inst(i).type), i,
-                warp_fold(i, fmt::format("r{} + row * {}", i, number(chunks_))));
+                warp_fold(text, i, fmt::format("r{} + row * {}", i, all_chunks(text))));
     }
   }
 }
@@ -268,15 +274,14 @@ GroupLaunch RowsWriter::chunk_launch(const PartialLayout& layout, int pass) {
   const Marks values = body_.row_values(work);
   text.line("{}", position("unit", fmt::format("({})blockIdx.x * {} + threadIdx.x / 32u",
                                                body_.position_type(), number(kWarps))));
-  text.line("{}", position("row", "unit / " + number(chunks_)));
-  text.line("{}", position("chunk", "unit % " + number(chunks_)));
+  text.line("{}", position("row", body_.quotient(text, "chunks", "unit", chunks_)));
+  text.line("{}", position("chunk", body_.remainder(text, "chunks", "unit", chunks_)));
   text.line("{}", position("lane", "threadIdx.x % 32u"));
-  text.line("if (row >= {}) return;", number(body_.rows()));
+  text.line("if (row >= {}) return;", body_.all_rows(text));
   body_.write_addresses(text, work, values);
   write_partial_folds(text, layout, values);
   text.line("{}", position("begin", "chunk * " + number(ir::kInnerChunk)));
-  text.line("{}", position("end", fmt::format("chunk == {} ? {} : begin + {}", number(chunks_ - 1),
-                                              number(body_.points()), number(ir::kInnerChunk))));
+  text.line("{}", position("end", end_of_chunk(text)));
   const std::vector<std::size_t> reductions = body_.reductions(pass);
   body_.write_lanes(text, reductions, 4);
   write_loop(text, pass, "begin", "end");
@@ -296,7 +301,7 @@ GroupLaunch RowsWriter::final_launch(const PartialLayout& layout) {
   text.line("{}", position("row", fmt::format("({})blockIdx.x * {} + threadIdx.x / 32u",
                                               body_.position_type(), number(kWarps))));
   text.line("{}", position("lane", "threadIdx.x % 32u"));
-  text.line("if (row >= {}) return;", number(body_.rows()));
+  text.line("if (row >= {}) return;", body_.all_rows(text));
   body_.write_addresses(text, none_, values);
   write_partial_folds(text, layout, values);
   write_row_stores(text, "__syncwarp()", fmt::format("lane == {}", number(0)));

@@ -63,15 +63,18 @@ void Groups::load(const std::string& source) {
 
 void Groups::launch(std::size_t group, std::span<void* const> operands, void* workspace,
                     const std::string& place) const {
-  arguments_.assign(1, workspace);
-  arguments_.insert(arguments_.end(), operands.begin(), operands.end());
   for (const GroupLaunch& launch : launches_[group]) {
+    arguments_.assign(1, workspace);
+    arguments_.insert(arguments_.end(), operands.begin(), operands.end());
+    for (const std::uint64_t number : launch.numbers) {
+      arguments_.push_back(reinterpret_cast<void*>(static_cast<std::uintptr_t>(number)));
+    }
     const SinterCudaLaunch shape{
         .grid = {launch.grid, 1, 1}, .block = {launch.block, 1, 1}, .shared_bytes = 0};
-    backend_.check(
-        backend_.api().launch_module(backend_.context(), module_.get(), launch.kernel.c_str(),
-                                     &shape, arguments_.data(), argument_bytes(operands.size())),
-        place);
+    backend_.check(backend_.api().launch_module(
+                       backend_.context(), module_.get(), launch.kernel.c_str(), &shape,
+                       arguments_.data(), argument_bytes(operands.size(), launch.numbers.size())),
+                   place);
   }
 }
 

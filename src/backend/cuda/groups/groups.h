@@ -44,7 +44,7 @@ class Groups {
   CudaBackend& backend_;
   std::vector<std::vector<GroupLaunch>> launches_;  // of each group
   std::unique_ptr<SinterCudaModule, ModuleDeleter> module_;
-  // Of one launch: the workspace, then the operands. Guarded by the back end's mutex.
+  // Of one launch: the workspace, the operands, the numbers. Guarded by the back end's mutex.
   mutable std::vector<void*> arguments_;
 };
 

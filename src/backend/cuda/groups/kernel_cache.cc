@@ -121,6 +121,7 @@ KernelImage KernelCache::get(const KernelKey& key, const std::function<std::stri
   if (known != images_.end()) return known->second;
   KernelImage image = key.compiler_version.empty() ? read_any(key) : read(key, file_name(key));
   if (image == nullptr) {
+    ++compilations_;
     image = std::make_shared<const std::string>(compile());
     write(key, *image);
   }

@@ -11,6 +11,7 @@
 #ifndef SINTER_BACKEND_CUDA_GROUPS_KERNEL_CACHE_H_
 #define SINTER_BACKEND_CUDA_GROUPS_KERNEL_CACHE_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -42,6 +43,9 @@ class KernelCache {
   // one of them at a time.
   KernelImage get(const KernelKey& key, const std::function<std::string()>& compile);
 
+  // How often something was compiled so far.
+  std::int64_t compilations() const { return compilations_; }
+
   // "HASH-HASH.kernel": of all but the compiler, and of that
   static std::string file_name(const KernelKey& key);
 
@@ -64,6 +68,7 @@ class KernelCache {
   const std::int64_t limit_;
   std::mutex mutex_;
   std::map<std::string, KernelImage> images_;  // by key text
+  std::atomic<std::int64_t> compilations_{0};
   bool writes_ = true;
   std::int64_t bytes_ = -1;  // in the folder, about; -1: not looked at yet
 };

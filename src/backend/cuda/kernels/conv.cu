@@ -22,6 +22,7 @@
 namespace sinter::backend::cuda {
 namespace {
 
+using contraction::Computed;
 using contraction::kPasses;
 using contraction::kVector;
 using contraction::Matrix;
@@ -51,9 +52,9 @@ struct WindowAxis {
 // An image (N, lengths of the axes..., pixel_stride), of whose channels a product takes `channels`
 // neighbouring ones, seen as windows: one for each of the pixels (N, pixel_lengths...), with its
 // taps (kernel...) and channels.
-template <class T, int kRank>
+template <class E, int kRank>
 struct WindowParams {
-  const T* from;
+  const E* from;
   WindowAxis axes[kRank];
   int kernel[kRank], pixel_lengths[kRank];
   int channels;
@@ -69,8 +70,8 @@ struct WindowPlace {
   int image;
   int first[kRank];
 };
-template <class T, int kRank>
-__device__ __forceinline__ WindowPlace<kRank> window_at(const WindowParams<T, kRank>& p,
+template <class E, int kRank>
+__device__ __forceinline__ WindowPlace<kRank> window_at(const WindowParams<E, kRank>& p,
                                                         int pixel) {
   WindowPlace<kRank> place{-1, {}};
   if (pixel >= p.pixels) return place;
@@ -89,8 +90,8 @@ struct TapPlace {
   int tap[kRank];
   int channel;
 };
-template <class T, int kRank>
-__device__ __forceinline__ TapPlace<kRank> tap_at(const WindowParams<T, kRank>& p,
+template <class E, int kRank>
+__device__ __forceinline__ TapPlace<kRank> tap_at(const WindowParams<E, kRank>& p,
                                                   int tap_channel) {
   TapPlace<kRank> place;
   int rest = tap_channel / p.channels;
@@ -106,8 +107,8 @@ __device__ __forceinline__ TapPlace<kRank> tap_at(const WindowParams<T, kRank>& 
 }
 
 // The address of a tap's channel; null where it lies outside the image.
-template <class T, int kRank>
-__device__ __forceinline__ const T* element_at(const WindowParams<T, kRank>& p, const T* from,
+template <class E, int kRank>
+__device__ __forceinline__ const E* element_at(const WindowParams<E, kRank>& p, const E* from,
                                                const WindowPlace<kRank>& window,
                                                const TapPlace<kRank>& tap) {
   if (window.image < 0) return nullptr;
@@ -124,31 +125,32 @@ __device__ __forceinline__ const T* element_at(const WindowParams<T, kRank>& p, 
 }
 
 // A vector of neighbouring tap channels of one window, zeros from `end` on.
-template <class T, int kRank>
-__device__ __forceinline__ Vector<T> fetch_channels(const WindowParams<T, kRank>& p, const T* from,
-                                                    const WindowPlace<kRank>& window,
-                                                    int tap_channel, int end) {
-  Vector<T> result{};
+template <class E, int kRank>
+__device__ __forceinline__ Vector<Computed<E>> fetch_channels(const WindowParams<E, kRank>& p,
+                                                              const E* from,
+                                                              const WindowPlace<kRank>& window,
+                                                              int tap_channel, int end) {
+  Vector<Computed<E>> result{};
   if (p.aligned) {
     if (tap_channel >= end) return result;
-    const T* address = element_at(p, from, window, tap_at(p, tap_channel));
-    return address != nullptr ? contraction::load_vector(address) : result;
+    const E* address = element_at(p, from, window, tap_at(p, tap_channel));
+    return address != nullptr ? contraction::fetch_vector(address) : result;
   }
 #pragma unroll
   for (int i = 0; i < kVector; ++i) {
     if (tap_channel + i < end) {
-      const T* address = element_at(p, from, window, tap_at(p, tap_channel + i));
-      if (address != nullptr) result.at[i] = *address;
+      const E* address = element_at(p, from, window, tap_at(p, tap_channel + i));
+      if (address != nullptr) result.at[i] = contraction::widened(*address);
     }
   }
   return result;
 }
 
 // A = windows (pixels, tap channels): a thread keeps its pixels for the whole product.
-template <class T, int kRank>
+template <class E, int kRank>
 class WindowRows {
  public:
-  using Params = WindowParams<T, kRank>;
+  using Params = WindowParams<E, kRank>;
 
   __device__ __forceinline__ WindowRows(const Params& params, std::int64_t offset, int begin)
       : p_(params), from_(params.from + offset) {
@@ -158,26 +160,26 @@ class WindowRows {
     }
   }
   __device__ bool along_depth() const { return true; }
-  __device__ __forceinline__ Vector<T> fetch(int pass, int depth, int end) const {
+  __device__ __forceinline__ Vector<Computed<E>> fetch(int pass, int depth, int end) const {
     return fetch_channels(p_, from_, windows_[pass], depth + spot_of(true, pass).depth, end);
   }
 
  private:
   const Params& p_;
-  const T* from_;
+  const E* from_;
   WindowPlace<kRank> windows_[kPasses];
 };
 
 // B = windows (pixels, tap channels), where K runs over pixels.
-template <class T, int kRank>
+template <class E, int kRank>
 class WindowColumns {
  public:
-  using Params = WindowParams<T, kRank>;
+  using Params = WindowParams<E, kRank>;
 
   __device__ __forceinline__ WindowColumns(const Params& params, std::int64_t offset, int begin)
       : p_(params), from_(params.from + offset), tap_channel_(begin + spot_of(false, 0).width) {}
   __device__ bool along_depth() const { return false; }
-  __device__ __forceinline__ Vector<T> fetch(int pass, int depth, int end) const {
+  __device__ __forceinline__ Vector<Computed<E>> fetch(int pass, int depth, int end) const {
     const int pixel = depth + spot_of(false, pass).depth;
     const WindowPlace<kRank> window =
         pixel < end ? window_at(p_, pixel) : WindowPlace<kRank>{-1, {}};
@@ -186,47 +188,47 @@ class WindowColumns {
 
  private:
   const Params& p_;
-  const T* from_;
+  const E* from_;
   int tap_channel_;
 };
 
 // B (taps O, C) = weights (O, taps, C): K is (tap, output channel), the other way round than the
 // weights lie.
-template <class T>
+template <class E>
 struct TurnedParams {
-  const T* from;
+  const E* from;
   int outputs, taps, channels;
   bool aligned;
 };
 
-template <class T>
+template <class E>
 class TurnedWeights {
  public:
-  using Params = TurnedParams<T>;
+  using Params = TurnedParams<E>;
 
   __device__ TurnedWeights(const Params& params, std::int64_t offset, int begin)
       : p_(params), from_(params.from + offset), channel_(begin + spot_of(false, 0).width) {}
   __device__ bool along_depth() const { return false; }
-  __device__ __forceinline__ Vector<T> fetch(int pass, int depth, int end) const {
-    Vector<T> result{};
+  __device__ __forceinline__ Vector<Computed<E>> fetch(int pass, int depth, int end) const {
+    Vector<Computed<E>> result{};
     const int k = depth + spot_of(false, pass).depth;
     const int room = p_.channels - channel_;
     if (k >= end || room <= 0) return result;
     const int tap = k / p_.outputs;
     const int output = k - tap * p_.outputs;
-    const T* from =
+    const E* from =
         from_ + (static_cast<std::int64_t>(output) * p_.taps + tap) * p_.channels + channel_;
-    if (p_.aligned) return contraction::load_vector(from);
+    if (p_.aligned) return contraction::fetch_vector(from);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
-      if (i < room) result.at[i] = from[i];
+      if (i < room) result.at[i] = contraction::widened(from[i]);
     }
     return result;
   }
 
  private:
   const Params& p_;
-  const T* from_;
+  const E* from_;
   int channel_;
 };
 
@@ -244,11 +246,11 @@ Size product_of(ir::OpId op, const WindowSizes& s) {
 int narrow(std::int64_t number) { return static_cast<int>(number); }
 
 // What both sides' windows have: taps and channels.
-template <class T, int kRank>
-WindowParams<T, kRank> windows_of(const WindowSizes& s, const void* from, std::int64_t channels,
+template <class E, int kRank>
+WindowParams<E, kRank> windows_of(const WindowSizes& s, const void* from, std::int64_t channels,
                                   const ir::Lengths& pixels) {
-  WindowParams<T, kRank> p{};
-  p.from = static_cast<const T*>(from);
+  WindowParams<E, kRank> p{};
+  p.from = static_cast<const E*>(from);
   for (int i = 0; i < kRank; ++i) {
     const auto axis = static_cast<std::size_t>(ir::kMaxWindowRank - kRank + i);
     p.kernel[i] = narrow(s.window.axes[axis].kernel);
@@ -258,14 +260,14 @@ WindowParams<T, kRank> windows_of(const WindowSizes& s, const void* from, std::i
   p.channels = narrow(channels / s.window.groups);
   p.pixel_stride = narrow(channels);
   p.tap_channels = narrow(s.window.taps()) * p.channels;
-  p.aligned = contraction::is_aligned<T>(from, p.channels);
+  p.aligned = contraction::is_aligned<E>(from, p.channels);
   return p;
 }
 
 // x as the windows that the outputs read.
-template <class T, int kRank>
-WindowParams<T, kRank> input_windows(const WindowSizes& s, const void* x) {
-  WindowParams<T, kRank> p = windows_of<T, kRank>(s, x, s.c, s.windows);
+template <class E, int kRank>
+WindowParams<E, kRank> input_windows(const WindowSizes& s, const void* x) {
+  WindowParams<E, kRank> p = windows_of<E, kRank>(s, x, s.c, s.windows);
   for (int i = 0; i < kRank; ++i) {
     const auto at = static_cast<std::size_t>(ir::kMaxWindowRank - kRank + i);
     const ir::WindowAxis& axis = s.window.axes[at];
@@ -276,9 +278,9 @@ WindowParams<T, kRank> input_windows(const WindowSizes& s, const void* x) {
 }
 
 // dy as the windows that read an input pixel.
-template <class T, int kRank>
-WindowParams<T, kRank> output_windows(const WindowSizes& s, const void* dy) {
-  WindowParams<T, kRank> p = windows_of<T, kRank>(s, dy, s.o, s.image);
+template <class E, int kRank>
+WindowParams<E, kRank> output_windows(const WindowSizes& s, const void* dy) {
+  WindowParams<E, kRank> p = windows_of<E, kRank>(s, dy, s.o, s.image);
   for (int i = 0; i < kRank; ++i) {
     const auto at = static_cast<std::size_t>(ir::kMaxWindowRank - kRank + i);
     const ir::WindowAxis& axis = s.window.axes[at];
@@ -288,8 +290,10 @@ WindowParams<T, kRank> output_windows(const WindowSizes& s, const void* dy) {
   return p;
 }
 
-template <class T, int kRank>
+template <class E, class O, int kRank>
 class Convolution final : public PreparedKernel {
+  using T = Computed<E>;
+
  public:
   Convolution(ir::OpId op, const char* name, const WindowSizes& sizes)
       : op_(op), name_(name), s_(sizes), size_(product_of(op, sizes)) {
@@ -312,40 +316,40 @@ class Convolution final : public PreparedKernel {
   void forward(const LaunchCall& call) const {
     const void* w = call.inputs[1];
     const std::int64_t filter = s_.window.taps() * s_.c_of_group();
-    const MatrixParams<T> weights{static_cast<const T*>(w),
+    const MatrixParams<E> weights{static_cast<const E*>(w),
                                   narrow(s_.o_of_group()),
                                   filter,
                                   1,
                                   true,
-                                  contraction::is_aligned<T>(w, filter)};
-    contraction::launch_product<T, WindowRows<T, kRank>, Matrix<T>>(
-        name_, size_, contraction::side_by_side(size_), input_windows<T, kRank>(s_, call.inputs[0]),
+                                  contraction::is_aligned<E>(w, filter)};
+    contraction::launch_product<T, O, WindowRows<E, kRank>, Matrix<E>>(
+        name_, size_, contraction::side_by_side(size_), input_windows<E, kRank>(s_, call.inputs[0]),
         weights, groups(s_.c_of_group()), groups(s_.o_of_group() * filter), call);
   }
 
   void input_gradient(const LaunchCall& call) const {
     const void* w = call.inputs[1];
     const std::int64_t filter = s_.window.taps() * s_.c_of_group();
-    const TurnedParams<T> weights{static_cast<const T*>(w), narrow(s_.o_of_group()),
+    const TurnedParams<E> weights{static_cast<const E*>(w), narrow(s_.o_of_group()),
                                   narrow(s_.window.taps()), narrow(s_.c_of_group()),
-                                  contraction::is_aligned<T>(w, s_.c_of_group())};
-    contraction::launch_product<T, WindowRows<T, kRank>, TurnedWeights<T>>(
+                                  contraction::is_aligned<E>(w, s_.c_of_group())};
+    contraction::launch_product<T, O, WindowRows<E, kRank>, TurnedWeights<E>>(
         name_, size_, contraction::side_by_side(size_),
-        output_windows<T, kRank>(s_, call.inputs[0]), weights, groups(s_.o_of_group()),
+        output_windows<E, kRank>(s_, call.inputs[0]), weights, groups(s_.o_of_group()),
         groups(s_.o_of_group() * filter), call);
   }
 
   void weight_gradient(const LaunchCall& call) const {
     const void* dy = call.inputs[1];
-    const MatrixParams<T> gradient{static_cast<const T*>(dy),
+    const MatrixParams<E> gradient{static_cast<const E*>(dy),
                                    narrow(s_.o_of_group()),
                                    1,
                                    s_.o,
                                    false,
-                                   contraction::is_aligned<T>(dy, s_.o | s_.o_of_group())};
-    contraction::launch_product<T, Matrix<T>, WindowColumns<T, kRank>>(
+                                   contraction::is_aligned<E>(dy, s_.o | s_.o_of_group())};
+    contraction::launch_product<T, O, Matrix<E>, WindowColumns<E, kRank>>(
         name_, size_, contraction::one_by_one(size_), gradient,
-        input_windows<T, kRank>(s_, call.inputs[0]), groups(s_.o_of_group()),
+        input_windows<E, kRank>(s_, call.inputs[0]), groups(s_.o_of_group()),
         groups(s_.c_of_group()), call);
   }
 
@@ -379,10 +383,10 @@ void check_reach(const char* where, const WindowSizes& s) {
          .hint = {}});
 }
 
-template <class T>
+template <class E, class O>
 std::unique_ptr<PreparedKernel> convolution(ir::OpId op, const char* name, const WindowSizes& s) {
-  if (s.window.rank == 3) return std::make_unique<Convolution<T, 3>>(op, name, s);
-  return std::make_unique<Convolution<T, 2>>(op, name, s);
+  if (s.window.rank == 3) return std::make_unique<Convolution<E, O, 3>>(op, name, s);
+  return std::make_unique<Convolution<E, O, 2>>(op, name, s);
 }
 
 std::unique_ptr<PreparedKernel> prepare_conv(const KernelCall& call) {
@@ -390,18 +394,10 @@ std::unique_ptr<PreparedKernel> prepare_conv(const KernelCall& call) {
   const WindowSizes sizes =
       ir::convolution_sizes(call.op, call.inputs[0].shape, call.inputs[1].shape, call.attributes);
   check_reach(name, sizes);
-  switch (call.output_dtypes[0]) {
-    case Dtype::f32:
-      return convolution<float>(call.op, name, sizes);
-    case Dtype::f64:
-      return convolution<double>(call.op, name, sizes);
-    default:
-      raise({.where = name,
-             .what = "there is no convolution in this type on CUDA",
-             .got = std::string(name_of(call.output_dtypes[0])),
-             .expected = "f32 or f64",
-             .hint = "cast the images and the weight"});
-  }
+  return contraction::for_dtypes(
+      name, call.input_dtypes[0], call.output_dtypes[0], [&](auto element, auto result) {
+        return convolution<decltype(element), decltype(result)>(call.op, name, sizes);
+      });
 }
 
 }  // namespace

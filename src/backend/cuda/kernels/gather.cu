@@ -3,12 +3,12 @@
 // One pass: ids and the rows wanted are read, y is written. A thread moves one unit, the widest of
 // up to 16 bytes that divides rows and addresses, so that the threads of a warp write side by side.
 // An id out of range is reported by the first thread of its row, and its row becomes zeros.
-#include <string>
+#include <cstdint>
 
 #include "backend/cuda/device/ids.h"
 #include "backend/cuda/device/index.h"
 #include "backend/cuda/kernels/kernel.h"
-#include "sinter/error.h"
+#include "backend/kernel_dtype.h"
 
 namespace sinter::backend::cuda {
 namespace {
@@ -73,14 +73,9 @@ class Gather final : public PreparedKernel {
 };
 
 std::unique_ptr<PreparedKernel> prepare_gather(const KernelCall& call) {
-  if (call.input_dtypes[1] == Dtype::i32 || call.input_dtypes[1] == Dtype::i64) {
-    return std::make_unique<Gather>(call);
-  }
-  raise({.where = "gather",
-         .what = "the ids have the wrong type",
-         .got = std::string(name_of(call.input_dtypes[1])),
-         .expected = "i32 or i64",
-         .hint = {}});
+  return for_dtype<std::int32_t, std::int64_t>(
+      "gather", call.input_dtypes[1],
+      [&](auto) -> std::unique_ptr<PreparedKernel> { return std::make_unique<Gather>(call); });
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Matrix products (B..., M, K) x (B..., K, N), in f32 and f64, of operands with any strides.
+// Matrix products (B..., M, K) x (B..., K, N), of operands with any strides.
 //
 // The tiled product of device/contraction.h on two matrices. An operand is read along the axis
 // along which its elements are neighbours, 16 bytes at a time where strides and addresses allow it,
@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/cuda/device/contraction.h"
+#include "backend/kernel_dtype.h"
 #include "sinter/error.h"
 
 namespace sinter::backend::cuda {
@@ -38,10 +39,10 @@ struct OperandAxes {
   std::int64_t offsets = 0;  // all strides but those of the last two axes, or-ed
 };
 
-template <class T>
-MatrixParams<T> matrix_of(const OperandAxes& axes, const void* from) {
-  MatrixParams<T> p{};
-  p.from = static_cast<const T*>(from);
+template <class E>
+MatrixParams<E> matrix_of(const OperandAxes& axes, const void* from) {
+  MatrixParams<E> p{};
+  p.from = static_cast<const E*>(from);
   p.width = static_cast<int>(axes.width);
   p.width_stride = axes.width_stride;
   p.depth_stride = axes.depth_stride;
@@ -53,12 +54,14 @@ MatrixParams<T> matrix_of(const OperandAxes& axes, const void* from) {
   const std::int64_t other = p.along_depth ? axes.width_stride : axes.depth_stride;
   const std::int64_t other_length = p.along_depth ? axes.width : axes.depth;
   p.aligned =
-      along == 1 && contraction::is_aligned<T>(from, axes.offsets | (other_length > 1 ? other : 0));
+      along == 1 && contraction::is_aligned<E>(from, axes.offsets | (other_length > 1 ? other : 0));
   return p;
 }
 
-template <class T>
+template <class E, class O>
 class Matmul final : public PreparedKernel {
+  using T = contraction::Computed<E>;
+
  public:
   explicit Matmul(const KernelCall& call) {
     const ir::Layout& a = call.inputs[0];
@@ -85,9 +88,9 @@ class Matmul final : public PreparedKernel {
   std::int64_t workspace_bytes() const override { return contraction::workspace_bytes<T>(size_); }
 
   void launch(const LaunchCall& call) const override {
-    contraction::launch_product<T, Matrix<T>, Matrix<T>>(
-        "matmul", size_, contraction::one_by_one(size_), matrix_of<T>(a_, call.inputs[0]),
-        matrix_of<T>(b_, call.inputs[1]), a_products_, b_products_, call);
+    contraction::launch_product<T, O, Matrix<E>, Matrix<E>>(
+        "matmul", size_, contraction::one_by_one(size_), matrix_of<E>(a_, call.inputs[0]),
+        matrix_of<E>(b_, call.inputs[1]), a_products_, b_products_, call);
   }
 
  private:
@@ -97,18 +100,11 @@ class Matmul final : public PreparedKernel {
 };
 
 std::unique_ptr<PreparedKernel> prepare_matmul(const KernelCall& call) {
-  switch (call.output_dtypes[0]) {
-    case Dtype::f32:
-      return std::make_unique<Matmul<float>>(call);
-    case Dtype::f64:
-      return std::make_unique<Matmul<double>>(call);
-    default:
-      raise({.where = "matmul",
-             .what = "there is no matrix product in this type on CUDA",
-             .got = std::string(name_of(call.output_dtypes[0])),
-             .expected = "f32 or f64",
-             .hint = "cast the matrices"});
-  }
+  return contraction::for_dtypes(
+      "matmul", call.input_dtypes[0], call.output_dtypes[0],
+      [&](auto element, auto result) -> std::unique_ptr<PreparedKernel> {
+        return std::make_unique<Matmul<decltype(element), decltype(result)>>(call);
+      });
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include "backend/cuda/device/ids.h"
 #include "backend/cuda/device/index.h"
 #include "backend/cuda/kernels/kernel.h"
+#include "backend/kernel_dtype.h"
 #include "sinter/error.h"
 
 namespace sinter::backend::cuda {
@@ -263,20 +264,6 @@ class SegmentSum final : public PreparedKernel {
 };
 
 std::unique_ptr<PreparedKernel> prepare_segment_sum(const KernelCall& call) {
-  if (call.input_dtypes[0] != Dtype::f32 && call.input_dtypes[0] != Dtype::f64) {
-    raise({.where = "segment_sum",
-           .what = "there is no sum of segments in this type on CUDA",
-           .got = std::string(name_of(call.input_dtypes[0])),
-           .expected = "f32 or f64",
-           .hint = "cast the rows"});
-  }
-  if (call.input_dtypes[1] != Dtype::i32 && call.input_dtypes[1] != Dtype::i64) {
-    raise({.where = "segment_sum",
-           .what = "the ids have the wrong type",
-           .got = std::string(name_of(call.input_dtypes[1])),
-           .expected = "i32 or i64",
-           .hint = {}});
-  }
   constexpr std::int64_t kMost = std::int64_t{1} << 31;
   const std::int64_t rows = call.inputs[0].shape[0], segments = call.outputs[0].shape[0];
   if (rows > kMost || segments > kMost) {
@@ -286,7 +273,12 @@ std::unique_ptr<PreparedKernel> prepare_segment_sum(const KernelCall& call) {
            .expected = "at most 2^31",
            .hint = {}});
   }
-  return std::make_unique<SegmentSum>(call);
+  return for_dtype<float, double>("segment_sum", call.input_dtypes[0], [&](auto) {
+    return for_dtype<std::int32_t, std::int64_t>("segment_sum", call.input_dtypes[1],
+                                                 [&](auto) -> std::unique_ptr<PreparedKernel> {
+                                                   return std::make_unique<SegmentSum>(call);
+                                                 });
+  });
 }
 
 }  // namespace
