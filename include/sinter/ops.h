@@ -178,7 +178,7 @@ struct PoolOptions {
   std::vector<std::int64_t> stride{};  // none: the kernel's lengths
   std::vector<std::int64_t> padding{0};
 };
-// The largest element of each window of x (N, spatial..., C) -> (N, windows..., C), f32 or f64,
+// The largest element of each window of x (N, spatial..., C) -> (N, windows..., C), floating,
 // windows = (length + padding before and behind - kernel) / stride + 1 rounded down; padding never
 // wins, NaN does, and the first of equal ones has the gradient. Errors: other ranks, more padding
 // than half the kernel, a window larger than the padded image or of more than 255 elements.

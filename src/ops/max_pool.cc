@@ -171,7 +171,12 @@ Tensor pooled(const char* where, const Tensor& x, const PoolOptions& options,
     const int rank = ir::rank_of_images(where, x.shape());
     return ir::pooling_attributes(pooling_window(where, options, rank));
   });
-  return apply_one(kMaxPool, {&x, 1}, attributes, location);
+  if (x.dtype() != Dtype::bf16 && x.dtype() != Dtype::f16) {
+    return apply_one(kMaxPool, {&x, 1}, attributes, location);
+  }
+  // In f32: nothing rounds but, once, what the gradient sums.
+  const Tensor wide = cast(Operand(x, location), Dtype::f32);
+  return cast(Operand(apply_one(kMaxPool, {&wide, 1}, attributes, location), location), x.dtype());
 }
 
 }  // namespace

@@ -124,6 +124,17 @@ TEST(SixteenBits, AreFoldedInF32AndRoundedOnce) {
   EXPECT_EQ(segments.to_vector<float>(), Floats(4, 512.0F));
 }
 
+// A pixel under nine windows: its gradient is summed in f32.
+TEST(SixteenBits, ArePooled) {
+  const Tensor x = watch(pad(full({1, 1, 1, 1}, 2, Dtype::bf16), {0, 2, 2, 0}, {0, 2, 2, 0}));
+  const Tensor y = max_pool(x, {.kernel = {3}, .stride = {1}});
+  EXPECT_EQ(y.dtype(), Dtype::bf16);
+  EXPECT_EQ(y.to_vector<float>(), Floats(9, 2.0F));
+  const Tensor weights = full({1, 3, 3, 1}, 1.0078125, Dtype::bf16);
+  const Tensor dx = gradients(sum(y * weights), std::vector<Tensor>{x})[0];
+  EXPECT_EQ(dx.to_vector<float>()[12], 9.0625F);  // 9.0703125
+}
+
 TEST(ArgMax, SaysThatAnEmptyAxisHasNone) {
   expect_says(message_of([] {
                 argmax(zeros({3, 0}), 1);
