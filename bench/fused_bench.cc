@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -59,6 +60,17 @@ Memory allocate(std::size_t floats) {
   Memory memory(static_cast<float*>(std::aligned_alloc(4096, (floats * 4 + 4096) / 4096 * 4096)));
   for (std::size_t i = 0; i < floats; ++i) {
     memory.get()[i] = static_cast<float>(i % 97) * 0.01F + 0.01F;
+  }
+  return memory;
+}
+
+// Numbers between 0.5 and 1 as bf16, 0.5 and 0.6 as f16.
+Memory allocate_halves(std::size_t count, Dtype type) {
+  Memory memory = allocate(count / 2 + 1);
+  const std::uint16_t first = type == Dtype::bf16 ? 0x3F00 : 0x3800;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto half = static_cast<std::uint16_t>(first + i % 97);
+    std::memcpy(reinterpret_cast<char*>(memory.get()) + 2 * i, &half, sizeof(half));
   }
   return memory;
 }
@@ -151,15 +163,19 @@ class Builder {
     group_.space = space;
     group_.reduced_axes = reduced;
   }
-  F load(std::vector<std::int64_t> strides) {
-    group_.operands.push_back({Dtype::f32, false, std::move(strides)});
+  F load(std::vector<std::int64_t> strides, Dtype stored = Dtype::f32) {
+    group_.operands.push_back({stored, false, std::move(strides)});
     in_place_.push_back(-1);
-    return body_.value<float>(body_.load(Dtype::f32, static_cast<int>(group_.operands.size()) - 1));
+    const std::int32_t value = body_.load(stored, static_cast<int>(group_.operands.size()) - 1);
+    return body_.value<float>(stored == Dtype::f32 ? value : body_.convert(value, Dtype::f32));
   }
-  void store(const F& value, std::vector<std::int64_t> strides, int in_place = -1) {
-    group_.operands.push_back({Dtype::f32, true, std::move(strides)});
+  void store(const F& value, std::vector<std::int64_t> strides, int in_place = -1,
+             Dtype stored = Dtype::f32) {
+    group_.operands.push_back({stored, true, std::move(strides)});
     in_place_.push_back(in_place);
-    body_.append({ScalarOp::store, Dtype::f32, body_.position(value), -1, -1,
+    std::int32_t position = body_.position(value);
+    if (stored != Dtype::f32) position = body_.convert(position, stored);
+    body_.append({ScalarOp::store, stored, position, -1, -1,
                   static_cast<std::int64_t>(group_.operands.size()) - 1});
   }
   F reduce(ScalarOp op, const F& value) {
@@ -197,18 +213,24 @@ Case adamw(std::int64_t count) {
   return b.take("adamw " + std::to_string(count), static_cast<double>(count) * 28);
 }
 
-Case relu(std::int64_t rows, std::int64_t columns) {
-  Builder b(GroupKind::map, Shape{rows, columns}, 0);
-  const F x = b.load({columns, 1}) + b.load({0, 1});
-  b.store(select(x < F(0.0F), F(0.0F), x), {columns, 1});
-  return b.take("bias+relu " + std::to_string(rows) + "x" + std::to_string(columns),
-                static_cast<double>(rows * columns) * 8);
+std::string suffix(Dtype stored) {
+  return stored == Dtype::f32 ? "" : " " + std::string(name_of(stored));
 }
 
-Case gelu(std::int64_t count) {
+Case relu(std::int64_t rows, std::int64_t columns, Dtype stored = Dtype::f32) {
+  Builder b(GroupKind::map, Shape{rows, columns}, 0);
+  const F x = b.load({columns, 1}, stored) + b.load({0, 1});
+  b.store(select(x < F(0.0F), F(0.0F), x), {columns, 1}, -1, stored);
+  return b.take(
+      "bias+relu " + std::to_string(rows) + "x" + std::to_string(columns) + suffix(stored),
+      static_cast<double>(rows * columns) * 2 * static_cast<double>(size_of(stored)));
+}
+
+Case gelu(std::int64_t count, Dtype stored = Dtype::f32) {
   Builder b(GroupKind::map, Shape{count}, 0);
-  b.store(ir::pointwise::Gelu::forward(b.load({1})), {1});
-  return b.take("gelu " + std::to_string(count), static_cast<double>(count) * 8);
+  b.store(ir::pointwise::Gelu::forward(b.load({1}, stored)), {1}, -1, stored);
+  return b.take("gelu " + std::to_string(count) + suffix(stored),
+                static_cast<double>(count) * 2 * static_cast<double>(size_of(stored)));
 }
 
 Case sine(std::int64_t count) {
@@ -302,6 +324,9 @@ class InstructionRow {
     switch (inst.op) {
       case ScalarOp::load:
       case ScalarOp::store:
+        if (inst.type == Dtype::bf16) add_shift();
+        if (inst.type == Dtype::bf16 && inst.op == ScalarOp::store) add(Inst::kIdVpackusdw);
+        return;
       case ScalarOp::constant:
       case ScalarOp::bitcast:
         return;
@@ -329,14 +354,11 @@ class InstructionRow {
         add(wide ? Inst::kIdVpandd : Inst::kIdVpand);
         return add_comparison();
       case ScalarOp::convert:
-        return add_unary(Inst::kIdVcvtps2dq);
+        return add_conversion(inst.half);
       case ScalarOp::shift_left:
       case ScalarOp::shift_right:
       case ScalarOp::shift_right_logical:
-        row_.push_back([this](asmjit::x86::Assembler& a, int i) {
-          a.emit(Inst::kIdVpslld, to(i), vec(15), asmjit::Imm(1));
-        });
-        return;
+        return add_shift();
       case ScalarOp::abs:
       case ScalarOp::neg:
       case ScalarOp::bit_and:
@@ -363,6 +385,43 @@ class InstructionRow {
   }
   void add_unary(asmjit::InstId id) {
     row_.push_back([this, id](asmjit::x86::Assembler& a, int i) { a.emit(id, to(i), vec(15)); });
+  }
+  void add_shift() {
+    row_.push_back([this](asmjit::x86::Assembler& a, int i) {
+      a.emit(asmjit::x86::Inst::kIdVpslld, to(i), vec(15), asmjit::Imm(1));
+    });
+  }
+  void add_conversion(backend::cpu::HalfStep step) {
+    namespace Inst = asmjit::x86::Inst;
+    using backend::cpu::HalfStep;
+    const auto half = [this](int id) {
+      const auto number = static_cast<std::uint32_t>(id);
+      if (isa_ == Isa::avx512) return asmjit::x86::Vec(asmjit::x86::Ymm(number));
+      return asmjit::x86::Vec(asmjit::x86::Xmm(number));
+    };
+    switch (step) {
+      case HalfStep::none:
+        return add_unary(Inst::kIdVcvtps2dq);
+      case HalfStep::quiet_bf16:
+        return add(Inst::kIdVmulps);
+      case HalfStep::widen_bf16:
+        return add(Inst::kIdVandps);
+      case HalfStep::round_bf16:
+        add_comparison();
+        for (int k = 0; k < (isa_ == Isa::avx512 ? 2 : 3); ++k) add(Inst::kIdVpaddd);
+        add_comparison();
+        return isa_ == Isa::avx512 ? add(Inst::kIdVorps) : add_choice();
+      case HalfStep::widen_f16:
+        row_.push_back([this, half](asmjit::x86::Assembler& a, int i) {
+          a.emit(Inst::kIdVcvtph2ps, to(i), half(15));
+        });
+        return;
+      case HalfStep::round_f16:
+        row_.push_back([this, half](asmjit::x86::Assembler& a, int i) {
+          a.emit(Inst::kIdVcvtps2ph, half(i % 12), vec(15), asmjit::Imm(0));
+        });
+        return;
+    }
   }
   void add_comparison() {
     row_.push_back([this](asmjit::x86::Assembler& a, int i) {
@@ -441,7 +500,11 @@ void measure(const Case& it, Isa isa) {
       floats +=
           it.group.operands[i].strides[static_cast<std::size_t>(axis)] * (it.group.space[axis] - 1);
     }
-    if (it.in_place[i] < 0) memory[i] = allocate(static_cast<std::size_t>(floats));
+    const auto count = static_cast<std::size_t>(floats);
+    const Dtype type = it.group.operands[i].dtype;
+    if (it.in_place[i] < 0) {
+      memory[i] = size_of(type) == 2 ? allocate_halves(count, type) : allocate(count);
+    }
     addresses[i] =
         it.in_place[i] < 0 ? memory[i].get() : addresses[static_cast<std::size_t>(it.in_place[i])];
   }
@@ -494,10 +557,16 @@ int main(int argc, char** argv) {
                                    gelu(1 << 24),
                                    gelu(1 << 18),
                                    gelu(8192),
+                                   gelu(1 << 24, Dtype::bf16),
+                                   gelu(8192, Dtype::bf16),
+                                   gelu(8192, Dtype::f16),
                                    sine(1 << 24),
                                    sine(8192),
                                    relu(100352, 32),
                                    relu(128, 512),
+                                   relu(100352, 32, Dtype::bf16),
+                                   relu(128, 512, Dtype::bf16),
+                                   relu(128, 512, Dtype::f16),
                                    softmax(1024, 1024),
                                    softmax(8, 1024),
                                    softmax(128, 10),

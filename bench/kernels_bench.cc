@@ -147,9 +147,9 @@ void add_convolution(std::vector<Work>& works, const char* const (&names)[3], st
   with_size.add("size", Integers{size, size});
   with_kernel.add("kernel", Integers{3, 3});
   const double flops = 2.0 * 9 * static_cast<double>(128 * size * size * c * o);
-  works.push_back({names[0], OpId::conv2d, attributes, {x, w}, {y}, flops});
-  works.push_back({names[1], OpId::conv2d_input_gradient, with_size, {y, w}, {x}, flops});
-  works.push_back({names[2], OpId::conv2d_weight_gradient, with_kernel, {x, y}, {w}, flops});
+  works.push_back({names[0], OpId::conv, attributes, {x, w}, {y}, flops});
+  works.push_back({names[1], OpId::conv_input_gradient, with_size, {y, w}, {x}, flops});
+  works.push_back({names[2], OpId::conv_weight_gradient, with_kernel, {x, y}, {w}, flops});
 }
 
 void add_pooling(std::vector<Work>& works) {
@@ -159,11 +159,9 @@ void add_pooling(std::vector<Work>& works) {
       {"kernel", Integers{2, 2}}, {"stride", Integers{2, 2}}, {"padding", Integers{0, 0}}};
   ir::Attributes with_size = attributes;
   with_size.add("size", Integers{28, 28});
-  works.push_back({"max_pool2d", OpId::max_pool2d, attributes, {x}, {y, index}});
-  works.push_back(
-      {"max_pool2d_gradient", OpId::max_pool2d_gradient, with_size, {y, index}, {x}, 0, 4});
-  works.push_back(
-      {"max_pool2d_gather", OpId::max_pool2d_gather, attributes, {x, index}, {y}, 0, 4});
+  works.push_back({"max_pool", OpId::max_pool, attributes, {x}, {y, index}});
+  works.push_back({"max_pool_gradient", OpId::max_pool_gradient, with_size, {y, index}, {x}, 0, 4});
+  works.push_back({"max_pool_gather", OpId::max_pool_gather, attributes, {x, index}, {y}, 0, 4});
 }
 
 void add_movement(std::vector<Work>& works) {
@@ -259,8 +257,8 @@ void print_preparation_time() {
       {"stride", Integers{1, 1}}, {"padding", Integers{1, 1}}, {"dilation", Integers{1, 1}}};
   const Dtype dtypes[] = {Dtype::f32, Dtype::f32};
   const ir::Layout inputs[] = {x.layout, w.layout}, outputs[] = {y.layout};
-  const KernelCall call{OpId::conv2d, attributes, dtypes, inputs, {dtypes, 1}, outputs};
-  const double again = best_seconds([&] { find_kernel(OpId::conv2d)->prepare(call); });
+  const KernelCall call{OpId::conv, attributes, dtypes, inputs, {dtypes, 1}, outputs};
+  const double again = best_seconds([&] { find_kernel(OpId::conv)->prepare(call); });
   std::printf("preparing conv2 again: %.1f us\n", again * 1e6);
 }
 

@@ -25,12 +25,13 @@ PUBLIC = {
     "dtype.h": "base", "error.h": "base", "shape.h": "base",
     "pointwise_list.h": "ir", "system.h": "backend",
     "tensor.h": "tensor", "print.h": "tensor", "state_arena.h": "tensor", "state_scope.h": "tensor",
+    "view.h": "tensor",
     "ops.h": "ops", "named_state.h": "autograd", "random.h": "ops", "scan.h": "compile",
     "autograd.h": "autograd", "compile.h": "compile",
     "nn.h": "nn", "optim.h": "optim", "io.h": "io",
     "batch.h": "data", "collate.h": "data", "data.h": "data", "images.h": "data", "table.h": "data",
-    "config.h": "train", "metric.h": "train", "recipe.h": "train", "run.h": "train",
-    "settings.h": "train", "step.h": "train", "train.h": "train",
+    "config.h": "train", "metric.h": "train", "predictor.h": "train", "recipe.h": "train",
+    "run.h": "train", "settings.h": "train", "step.h": "train", "train.h": "train",
     "recipes.h": "recipes", "command.h": "cli", "sinter.h": "cli",
 }
 # What layers above compile may include besides public headers.
@@ -44,8 +45,8 @@ MAX_COLUMNS = 100
 MARKS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 FORBIDDEN = re.compile(r"#include <(format|ranges|source_location)>")
 ALLOWED_MACROS = re.compile(r"^SINTER_(POINTWISE_OPS|STRUCTURED_OPS|OP_ID|(NO_)?KERNEL|DECLARE_\w+|UNARY|BINARY|TERNARY|ENTRY|OPERATOR|"
-                            r"COUNTS_ALLOCATIONS|SHARED|DYNAMIC_SHARED|CUDA_EMULATED|EMULATED_[A-Z_]+|"
-                            r"[A-Z0-9_]+_H_)$")
+                            r"ANYWHERE|COUNTS_ALLOCATIONS|SHARED|DYNAMIC_SHARED|CUDA_EMULATED|EMULATED_[A-Z_]+|"
+                            r"[A-Z0-9_]+_(CU)?H_)$")
 # CUDA's own words, which the emulation's headers define.
 CUDA_WORDS = re.compile(r"^(__\w+__|__trap|threadIdx|blockIdx|blockDim|gridDim|CUDART_VERSION)$")
 CUDA_WORDS_FOLDER = "src/backend/cuda/emulated/include/"

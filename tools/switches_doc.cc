@@ -22,8 +22,9 @@ void print_limits() {
   row("free blocks of Tensors' memory, a device",
       "as many bytes as were in use at once, or %lld MiB", kFreeBytes / kMebibyte);
   row("programs of ops called directly", "%lld", kEagerPrograms);
-  row("their arenas together", "%lld MiB, or the newest one", kEagerArenaBytes / kMebibyte);
-  row("programs of a compiled function, one a signature", "%lld", kProgramsOfAFunction);
+  row("the block in which they run, a thread and device", "%lld MiB",
+      static_cast<std::int64_t>(kEagerScratchBytes) / kMebibyte);
+  row("memories of a program that no call uses", "%lld", kIdleSessions + 1);
   row("kernels of fused groups on the CPU", "%lld", kGroupKernels);
   row("oneDNN's primitives for matrix products and convolutions", "%lld", kVendorCalls);
   row("primitives in oneDNN's own cache", "%lld", kVendorPrimitives);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "sinter/tensor.h"
+#include "sinter/view.h"
 
 namespace sinter {
 
@@ -37,7 +39,7 @@ struct ProgramReport {
   // Of these the ones that run without machine code of their own, more slowly: "fused: add: why".
   // With SINTER_DEBUG=1 they are printed when the program is made.
   std::vector<std::string> interpreted;
-  // Steps whose first choice of a kernel this machine's libraries do not have: "conv2d: what runs,
+  // Steps whose first choice of a kernel this machine's libraries do not have: "conv: what runs,
   // and why". Printed likewise.
   std::vector<std::string> substituted;
   std::string text;  // the program, a step a line
@@ -65,8 +67,16 @@ struct StepTimes {
   std::vector<Part> steps;
 };
 
+struct CompileOptions {
+  int programs = 16;  // that are kept, one a signature; at least 1
+  // Whether the function is traced again now and then and compared. Not needed for one that reads
+  // no C++ value that changes; then it is traced again only after configuration_changed().
+  bool retraces = true;
+};
+
 // A function of tensors made ready to be called as one program per signature: shapes, dtypes and
-// mode (training, tracking) of its arguments. Programs are cached, the oldest dropped beyond 16.
+// mode (training, tracking) of its arguments. Programs are cached; beyond CompileOptions::programs
+// the one that was used longest ago goes.
 // The first call of a signature traces: it runs the function once on stand-ins for the arguments.
 // C++ values that the function reads are baked in, so it is traced again now and then and compared:
 // an Error names the first op that differs and its line, or the captured Tensor that is another
@@ -77,16 +87,27 @@ struct StepTimes {
 // (state_scope.h) the function may record something else, and is compiled anew where it does.
 // Code of the function that has effects of its own has them at each trace. An exception in the
 // function leaves every State as it was.
+//
+// Threads: any number may call at once. Traces take turns, and so do calls of programs that write
+// States; calls that only read them run side by side, each on a memory of its own (as planned; kept
+// for the next call), with the bits that they have alone.
 class CompiledFunction {
  public:
   using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
 
-  explicit CompiledFunction(Function function, std::string name = "step");
+  // Throws Error for options out of range.
+  explicit CompiledFunction(Function function, std::string name = "step",
+                            const CompileOptions& options = {});
   ~CompiledFunction();
   CompiledFunction(CompiledFunction&&) noexcept;
   CompiledFunction& operator=(CompiledFunction&&) noexcept;
 
   std::vector<Tensor> call(const std::vector<Tensor>& arguments);
+  // The same on memory of the caller's: result i is copied to results[i], in host memory. Allocates
+  // nothing once as many calls of this signature as now have been made at once, unless it is traced
+  // again or watched (SINTER_CHECK). Throws Error, before anything runs, when the sizes are not
+  // those of the results, and in a trace.
+  void call_into(std::span<const View> arguments, std::span<const std::span<std::byte>> results);
   // Makes the program for these arguments without running it.
   ProgramReport report(const std::vector<Tensor>& arguments);
   // Runs the program `repeats` times in parts and measures them. Leaves every State as it was.
@@ -157,12 +178,12 @@ class Compiled {
   using Indices = std::make_index_sequence<kParameters>;
   using Result = decltype(detail::result_of<F>(Indices{}));
 
-  Compiled(F function, std::string name)
+  Compiled(F function, std::string name, const CompileOptions& options)
       : function_(
             [function = std::move(function)](const std::vector<Tensor>& list) mutable {
               return detail::to_list(detail::call_with_list(function, list, Indices{}));
             },
-            std::move(name)) {}
+            std::move(name), options) {}
 
   template <class... T>
   Result operator()(const T&... arguments) {
@@ -183,8 +204,8 @@ class Compiled {
 // Tensors. The function may read and assign States; Tensors that it captures become inputs by
 // reference.
 template <class F>
-Compiled<F> compile(F function, std::string name = "step") {
-  return Compiled<F>(std::move(function), std::move(name));
+Compiled<F> compile(F function, std::string name = "step", const CompileOptions& options = {}) {
+  return Compiled<F>(std::move(function), std::move(name), options);
 }
 
 }  // namespace sinter

@@ -10,9 +10,9 @@ namespace sinter {
 // Everything a user can do wrong, and everything a machine can fail at, is reported by this type.
 // what() reads `where: what is wrong; got ...; expected ...; hint` on one line:
 //
-//   conv2d [model.cc:12]: the weight has the wrong number of input channels; got 3; expected 1; ...
+//   conv [model.cc:12]: the number of groups is out of range; got 0; expected at least 1
 //
-// The conv2d here stands in line 12 of the user's program.
+// The conv here stands in line 12 of the user's program.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message) : std::runtime_error(message) {}
@@ -20,10 +20,10 @@ class Error : public std::runtime_error {
 
 // The parts of an error message; empty parts are left out.
 struct ErrorParts {
-  std::string where;     // the op, file or option: "conv2d", "model.safetensors"
-  std::string what;      // "the weight has the wrong number of input channels"
-  std::string got;       // "3"
-  std::string expected;  // "1"
+  std::string where;     // the op, file or option: "conv", "model.safetensors"
+  std::string what;      // "the images have the wrong number of axes"
+  std::string got;       // "(28, 28)"
+  std::string expected;  // "4 axes (N, H, W, C)"
   std::string hint;      // "images are NHWC: (batch, height, width, channels)"
 };
 

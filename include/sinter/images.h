@@ -40,6 +40,13 @@ struct Normalization {
   double mean = 0;
   double deviation = 1;
 };
+// The same as one product and one sum in f32: pixel * factor + offset.
+struct PixelScale {
+  explicit PixelScale(const Normalization& normalization);
+
+  float factor;
+  float offset;
+};
 // Mean and standard deviation of all pixels; a deviation of 0 becomes 1.
 Normalization measure_normalization(const Images& images);
 
@@ -69,8 +76,7 @@ class ImageDataset : public Dataset {
 
   std::shared_ptr<const Images> images_;
   Augmentation augmentation_;
-  float scale_;  // a pixel p becomes p * scale_ + offset_
-  float offset_;
+  PixelScale scale_;
 };
 
 }  // namespace sinter::data

@@ -22,9 +22,13 @@ struct FileLayout {
   std::vector<int> order;
   Shape file;
 
-  // Memory (O, KH, KW, I), file (O, I, KH, KW).
-  static FileLayout conv2d_weight(const Shape& memory) {
-    return {memory, memory.to_vector(), {0, 3, 1, 2}, {memory[0], memory[3], memory[1], memory[2]}};
+  // Memory (O, kernel..., I), file (O, I, kernel...).
+  static FileLayout conv_weight(const Shape& memory) {
+    std::vector<int> order{0, memory.rank() - 1};
+    for (int axis = 1; axis < memory.rank() - 1; ++axis) order.push_back(axis);
+    std::vector<std::int64_t> file;
+    for (const int axis : order) file.push_back(memory[axis]);
+    return {memory, memory.to_vector(), order, Shape(file)};
   }
   // Memory (O, positions * channels) with the channel innermost, file (O, channels * positions).
   static FileLayout image_columns(const Shape& memory, std::int64_t channels) {

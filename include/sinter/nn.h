@@ -142,21 +142,29 @@ class Linear : public Module {
   std::vector<State> weights_;
 };
 
-struct Conv2dModuleOptions {
-  std::pair<std::int64_t, std::int64_t> stride{1, 1};
-  std::pair<std::int64_t, std::int64_t> padding{0, 0};
-  std::pair<std::int64_t, std::int64_t> dilation{1, 1};
+// As those of conv in ops.h: a list has a number for each spatial axis, or a single one for all.
+struct ConvModuleOptions {
+  std::vector<std::int64_t> stride{1};
+  std::vector<std::int64_t> padding{0};
+  std::vector<std::int64_t> dilation{1};
+  std::int64_t groups = 1;
+  bool bias = true;
+};
+using Conv2dModuleOptions = ConvModuleOptions;
+
+// As those of conv_transpose in ops.h.
+struct ConvTransposeModuleOptions {
+  std::vector<std::int64_t> stride{1};
+  std::vector<std::int64_t> padding{0};
+  std::vector<std::int64_t> output_padding{0};
+  std::vector<std::int64_t> dilation{1};
+  std::int64_t groups = 1;
   bool bias = true;
 };
 
-// Images (N, H, W, in) -> (N, HO, WO, out): conv2d of ops.h. weight (out, KH, KW, in), in files
-// (out, in, KH, KW); bias (out,).
-class Conv2d : public Module {
+// What the convolutions have in common, which take images (N, spatial..., in) to (N, ..., out).
+class AnyConv : public Module {
  public:
-  Conv2d(std::int64_t in, std::int64_t out, std::int64_t kernel,
-         const Conv2dModuleOptions& options = {});
-  Conv2d(std::int64_t in, std::int64_t out, std::pair<std::int64_t, std::int64_t> kernel,
-         const Conv2dModuleOptions& options = {});
   Tensor forward(const Tensor& x) const override;
   Features follow(const Features& before) const override;
 
@@ -164,11 +172,65 @@ class Conv2d : public Module {
   const State& bias() const { return weights_.back(); }  // REQUIRES: has_bias()
   bool has_bias() const { return weights_.size() == 2; }
 
+ protected:
+  using Numbers = std::vector<std::int64_t>;
+  struct Kind {
+    int rank;  // spatial axes
+    bool is_transposed;
+  };
+
+  // The weight (first, kernel..., last / groups), first and last being the channels that the kind
+  // has there. `kernel` is a list as those of the options.
+  AnyConv(Kind kind, std::int64_t in, std::int64_t out, const Numbers& kernel,
+          const ConvTransposeModuleOptions& options);
+
  private:
+  const char* type() const;
+  void check(const Numbers& kernel) const;
+  Shape weight_shape(const Numbers& kernel) const;
+
+  Kind kind_;
   std::int64_t in_, out_;
-  Conv2dModuleOptions options_;
+  ConvTransposeModuleOptions options_;
   std::vector<State> weights_;
 };
+
+// conv of ops.h. weight (out, kernel..., in / groups), in files (out, in / groups, kernel...); bias
+// (out,).
+template <int rank>
+class Conv : public AnyConv {
+ public:
+  Conv(std::int64_t in, std::int64_t out, std::int64_t kernel,
+       const ConvModuleOptions& options = {})
+      : Conv(in, out, Numbers{kernel}, options) {}
+  Conv(std::int64_t in, std::int64_t out, const std::vector<std::int64_t>& kernel,
+       const ConvModuleOptions& options = {})
+      : AnyConv({rank, false}, in, out, kernel,
+                {.stride = options.stride,
+                 .padding = options.padding,
+                 .dilation = options.dilation,
+                 .groups = options.groups,
+                 .bias = options.bias}) {}
+};
+using Conv1d = Conv<1>;
+using Conv2d = Conv<2>;
+using Conv3d = Conv<3>;
+
+// conv_transpose of ops.h. weight (in, kernel..., out / groups), in files (in, out / groups,
+// kernel...); bias (out,).
+template <int rank>
+class ConvTranspose : public AnyConv {
+ public:
+  ConvTranspose(std::int64_t in, std::int64_t out, std::int64_t kernel,
+                const ConvTransposeModuleOptions& options = {})
+      : ConvTranspose(in, out, Numbers{kernel}, options) {}
+  ConvTranspose(std::int64_t in, std::int64_t out, const std::vector<std::int64_t>& kernel,
+                const ConvTransposeModuleOptions& options = {})
+      : AnyConv({rank, true}, in, out, kernel, options) {}
+};
+using ConvTranspose1d = ConvTranspose<1>;
+using ConvTranspose2d = ConvTranspose<2>;
+using ConvTranspose3d = ConvTranspose<3>;
 
 struct BatchNormOptions {
   double epsilon = 1e-5;

@@ -143,35 +143,60 @@ Tensor matmul(Operand a, Operand b);
 // x (..., I), weight (O, I), bias (O,) -> x weight^T + bias (..., O), f32 or f64.
 Tensor linear(Operand x, Operand weight, std::optional<Operand> bias = std::nullopt);
 
-struct Conv2dOptions {
-  std::pair<std::int64_t, std::int64_t> stride{1, 1};
-  std::pair<std::int64_t, std::int64_t> padding{0, 0};  // zeros on both sides
-  std::pair<std::int64_t, std::int64_t> dilation{1, 1};
+// Windows on images x (N, spatial..., C) with one to three spatial axes: (N, L, C), (N, H, W, C) or
+// (N, D, H, W, C). A list has a number for each spatial axis, outermost first, or a single one for
+// all. Padding may also have two numbers for each axis, first all those before the image, then all
+// those behind it.
+struct ConvOptions {
+  std::vector<std::int64_t> stride{1};
+  std::vector<std::int64_t> padding{0};  // zeros on both sides
+  std::vector<std::int64_t> dilation{1};
+  std::int64_t groups = 1;  // parts of the channels that are convolved independently
 };
-// Cross-correlation of images x (N, H, W, C) with weight (O, KH, KW, C) -> (N, HO, WO, O),
-// HO = (H + 2 padding - dilation (KH - 1) - 1) / stride + 1, f32 or f64. Errors: other ranks,
-// channels that differ (images are NHWC), a window larger than the padded image.
-Tensor conv2d(Operand x, Operand weight, const Conv2dOptions& options = {});
+// Cross-correlation of x (N, spatial..., C) with weight (O, kernel..., C / groups) ->
+// (N, windows..., O), windows = (length + padding before and behind - dilation (kernel - 1) - 1) /
+// stride + 1 rounded down; f32 or f64. Errors: other ranks, channels that differ (images are
+// channels last) or do not divide into the groups, a window larger than the padded image.
+Tensor conv(Operand x, Operand weight, const ConvOptions& options = {});
+// The same for images (N, H, W, C) only; another rank is an error.
+Tensor conv2d(Operand x, Operand weight, const ConvOptions& options = {});
 
-struct Pool2dOptions {
-  std::pair<std::int64_t, std::int64_t> kernel{2, 2};
-  std::pair<std::int64_t, std::int64_t> stride{2, 2};
-  std::pair<std::int64_t, std::int64_t> padding{0, 0};
+struct ConvTransposeOptions {
+  std::vector<std::int64_t> stride{1};
+  std::vector<std::int64_t> padding{0};         // of the result, which is as much shorter
+  std::vector<std::int64_t> output_padding{0};  // as much longer at the end; less than the stride
+  std::vector<std::int64_t> dilation{1};
+  std::int64_t groups = 1;
 };
-// The largest element of each window of x (N, H, W, C) -> (N, HO, WO, C), f32 or f64,
-// HO = (H + 2 padding - kernel) / stride + 1 rounded down; padding never wins, NaN does, and the
-// first of equal ones has the gradient. Errors: another rank, more padding than half the kernel, a
-// window larger than the padded image or of more than 255 elements.
-Tensor max_pool2d(Operand x, const Pool2dOptions& options = {});
+// The gradient of conv with respect to its image: x (N, windows..., C), weight
+// (C, kernel..., O / groups) -> (N, lengths..., O), length = (windows - 1) stride - padding before
+// and behind + dilation (kernel - 1) + 1 + output_padding; f32 or f64. Errors as those of conv, and
+// a length below 1.
+Tensor conv_transpose(Operand x, Operand weight, const ConvTransposeOptions& options = {});
 
-struct AvgPool2dOptions {
-  std::pair<std::int64_t, std::int64_t> kernel{2, 2};
-  std::pair<std::int64_t, std::int64_t> stride{2, 2};
-  std::pair<std::int64_t, std::int64_t> padding{0, 0};
+struct PoolOptions {
+  std::vector<std::int64_t> kernel{2};
+  std::vector<std::int64_t> stride{};  // none: the kernel's lengths
+  std::vector<std::int64_t> padding{0};
+};
+// The largest element of each window of x (N, spatial..., C) -> (N, windows..., C), f32 or f64,
+// windows = (length + padding before and behind - kernel) / stride + 1 rounded down; padding never
+// wins, NaN does, and the first of equal ones has the gradient. Errors: other ranks, more padding
+// than half the kernel, a window larger than the padded image or of more than 255 elements.
+Tensor max_pool(Operand x, const PoolOptions& options = {});
+// The same for images (N, H, W, C) only; another rank is an error.
+Tensor max_pool2d(Operand x, const PoolOptions& options = {});
+
+struct AvgPoolOptions {
+  std::vector<std::int64_t> kernel{2};
+  std::vector<std::int64_t> stride{};  // none: the kernel's lengths
+  std::vector<std::int64_t> padding{0};
   bool count_include_pad = true;  // whether a mean counts the zeros of the padding
 };
-// The mean of each window, with the shapes and errors of max_pool2d (but windows of any size).
-Tensor avg_pool2d(Operand x, const AvgPool2dOptions& options = {});
+// The mean of each window, with the shapes and errors of max_pool (but windows of any size).
+Tensor avg_pool(Operand x, const AvgPoolOptions& options = {});
+// The same for images (N, H, W, C) only; another rank is an error.
+Tensor avg_pool2d(Operand x, const AvgPoolOptions& options = {});
 
 // Rows of x (V, D...), of any dtype, chosen by ids (i32 or i64, any shape) -> ids.shape + (D...):
 // an embedding. Error, when it runs: an id outside [0, V).

@@ -36,6 +36,16 @@ using Answer = std::function<std::string(const Batch& outputs, std::int64_t row)
 // Takes rows to predict.
 using Rows = std::function<void(const Batch& rows)>;
 
+// How rows enter a network, and what is said of them, without files: for Predictor (predictor.h).
+// Both functions are traced.
+struct RawRows {
+  Shape shape = {};  // of one row
+  // From rows (N, shape...) of any dtype, as they come, to what forward() takes.
+  std::function<Batch(const Tensor& rows)> batch;
+  // The answers (N, ...) from what forward() gives.
+  std::function<Tensor(const Batch& outputs)> result;
+};
+
 // A network on data. The functions hold what they need; those of ops are traced.
 struct Task {
   std::vector<NamedState> states;  // of the network: Module::states()
@@ -63,6 +73,8 @@ struct Task {
   std::function<void(const std::string& path, const Rows& rows)> read_file = {};
   // None: every output, by name.
   Answer answer = {};
+  // None: the field of `inputs` where there is one, answered by the first output.
+  std::optional<RawRows> raw = {};
 };
 
 // Which way the objective is better.

@@ -2,6 +2,9 @@
 #ifndef SINTER_RECIPES_H_
 #define SINTER_RECIPES_H_
 
+#include <string>
+
+#include "sinter/predictor.h"
 #include "sinter/recipe.h"
 
 namespace sinter::recipes {
@@ -10,5 +13,12 @@ namespace sinter::recipes {
 const train::Recipes& all();
 
 }  // namespace sinter::recipes
+
+namespace sinter {
+
+// The network of a run of one of these recipes: see predictor.h.
+Predictor load(const std::string& path, const PredictorOptions& options = {});
+
+}  // namespace sinter
 
 #endif  // SINTER_RECIPES_H_

@@ -8,6 +8,7 @@
 // nn.h         modules                      optim.h        optimizers, schedules, clipping
 // data.h       data sets and loaders        train.h        training with exact resume
 // io.h         weights and checkpoints      system.h       devices and threads
+// predictor.h  trained networks             view.h         memory of the caller's
 // random.h     streams of random numbers    error.h        the one exception
 #ifndef SINTER_SINTER_H_
 #define SINTER_SINTER_H_
@@ -28,6 +29,7 @@
 #include "sinter/nn.h"
 #include "sinter/ops.h"
 #include "sinter/optim.h"
+#include "sinter/predictor.h"
 #include "sinter/print.h"
 #include "sinter/random.h"
 #include "sinter/recipe.h"
@@ -43,5 +45,6 @@
 #include "sinter/table.h"
 #include "sinter/tensor.h"
 #include "sinter/train.h"
+#include "sinter/view.h"
 
 #endif  // SINTER_SINTER_H_

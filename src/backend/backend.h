@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/kernel_call.h"
 #include "ir/program.h"
 
 namespace sinter::backend {
@@ -35,13 +36,14 @@ struct GroupReport {
   std::vector<std::string> substituted;
 };
 
-// A program made ready for a device: kernels emitted, primitives created, arena allocated.
-class Executable {
+// The memory of a run, and what is bound to it: arena, addresses, a device's graph. One run at a
+// time; Sessions of one Code run at the same time.
+class Session {
  public:
-  virtual ~Executable() = default;
+  virtual ~Session() = default;
 
-  // Runs all steps. Allocates nothing large. One run at a time. A device other than the CPU may
-  // still be working when this returns: what went wrong there is thrown by whatever waits for it.
+  // Runs all steps. Allocates nothing large. A device other than the CPU may still be working when
+  // this returns: what went wrong there is thrown by whatever waits for it.
   virtual void run(const Bindings& bindings) = 0;
 
   // Runs all steps, calling `after` after each (for timing and for the search for the first NaN).
@@ -49,8 +51,6 @@ class Executable {
   // finished the step, and may throw to stop.
   virtual void run_watched(const Bindings& bindings,
                            const std::function<void(int, std::span<void* const>)>& after) = 0;
-
-  virtual GroupReport group_report() const { return {}; }
 
   // Runs the steps for which `chosen` is true, on whatever the buffers hold, and waits for them:
   // for measuring parts.
@@ -62,18 +62,46 @@ class Executable {
   virtual std::vector<double> time_steps(const Bindings& bindings, int repeats);
 };
 
-inline std::vector<double> Executable::time_steps(const Bindings& /*bindings*/, int /*repeats*/) {
+inline std::vector<double> Session::time_steps(const Bindings& /*bindings*/, int /*repeats*/) {
   return {};
 }
 
-// A kernel call as the planner sees it, before there are addresses.
-struct KernelCall {
-  ir::OpId op = ir::OpId::count;
-  const ir::Attributes& attributes;
-  std::span<const Dtype> input_dtypes;
-  std::span<const ir::Layout> inputs;
-  std::span<const Dtype> output_dtypes;
-  std::span<const ir::Layout> outputs;  // dense
+// A program made ready for a device: kernels prepared, machine code, modules. Immutable, and any
+// number of threads may use it at once. The back end outlives it.
+class Code {
+ public:
+  virtual ~Code() = default;
+
+  // Bytes that a run needs beside what is bound to it: the program's arena.
+  virtual std::int64_t arena_bytes() const = 0;
+  // `arena`: arena_bytes() of 64-byte aligned memory of the device that outlive the Session; null:
+  // it allocates its own. Throws Error when there is no memory.
+  virtual std::unique_ptr<Session> new_session(std::byte* arena = nullptr) const = 0;
+  // One run without a Session, on an arena as above that is the run's alone until it ends (on a
+  // device that works on its own time: until what is enqueued afterwards). For ops called directly,
+  // which have few steps. REQUIRES: no input lies in host memory.
+  virtual void run_once(const Bindings& bindings, std::byte* arena) const = 0;
+
+  virtual GroupReport group_report() const { return {}; }
+};
+
+// What a fused group may be here without running some slower way, and what makes one worth while.
+// The fuser asks once, so that no group is made that the device refuses.
+struct FusionLimits {
+  // Memory operands of one group.
+  int operands = 64;
+  // Below so many rows, passes over long rows that follow a reduction leave the device idle.
+  std::int64_t min_rows = 8;
+  // Instructions on one element that take as long as starting one more kernel.
+  std::int64_t kernel_instructions = 1 << 15;
+  // Whether a value that is the same in all of a loop is computed once, not at each point.
+  bool hoists = true;
+  // Whether a loop without a reduction may also store values that are the same along its axes.
+  bool stores_rows_of_maps = true;
+  // Whether several reduced axes must lie in each operand like one: along all of them, or along none.
+  bool folds_one_axis = true;
+  // Whether bodies may convert between two types, and compute in one (from == to); null: all.
+  bool (*emits)(Dtype from, Dtype to) = nullptr;
 };
 
 class Backend {
@@ -101,11 +129,13 @@ class Backend {
   // Whether a fused group may read an operand with this layout over its space (innermost axis
   // last).
   virtual bool group_accepts(const ir::Layout& layout) = 0;
+  // The same at every call.
+  virtual FusionLimits fusion_limits() const { return {}; }
   // Bytes of 64-byte aligned memory that a kernel, or a fused group, needs while it runs.
   virtual std::int64_t workspace_bytes(const KernelCall& call) = 0;
   virtual std::int64_t workspace_bytes(const ir::Group& group) = 0;
 
-  virtual std::unique_ptr<Executable> prepare(std::shared_ptr<const ir::Program> program) = 0;
+  virtual std::shared_ptr<const Code> prepare(std::shared_ptr<const ir::Program> program) = 0;
 };
 
 }  // namespace sinter::backend

@@ -20,13 +20,18 @@
 namespace {
 
 std::atomic<std::int64_t> large{0};
+std::atomic<std::int64_t> small{0};
+std::atomic<bool> counts_small{false};
 std::atomic<std::size_t> largest{0};
 
 #if SINTER_COUNTS_ALLOCATIONS
 constexpr std::size_t kLarge = 4096;
 
 void count(std::size_t bytes) {
-  if (bytes < kLarge) return;
+  if (bytes < kLarge) {
+    if (counts_small.load(std::memory_order_relaxed)) small.fetch_add(1, std::memory_order_relaxed);
+    return;
+  }
   large.fetch_add(1, std::memory_order_relaxed);
   std::size_t seen = largest;
   while (bytes > seen && !largest.compare_exchange_weak(seen, bytes)) {
@@ -76,6 +81,10 @@ int posix_memalign(void** memory, std::size_t alignment, std::size_t bytes) {
 namespace sinter {
 
 std::int64_t large_allocations() { return SINTER_COUNTS_ALLOCATIONS ? large.load() : -1; }
+
+std::int64_t all_allocations() { return SINTER_COUNTS_ALLOCATIONS ? large + small : -1; }
+
+void count_small_allocations(bool on) { counts_small = on; }
 
 std::size_t take_largest_allocation() { return largest.exchange(0); }
 

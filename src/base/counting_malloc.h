@@ -16,6 +16,11 @@ std::int64_t large_allocations();
 // The bytes of the largest of them since the last call of this; 0: none.
 std::size_t take_largest_allocation();
 
+// The number of allocations of any size so far; those of less than 4 KiB count only while
+// count_small_allocations(true) holds. -1 as above.
+std::int64_t all_allocations();
+void count_small_allocations(bool on);
+
 }  // namespace sinter
 
 #endif  // SINTER_BASE_COUNTING_MALLOC_H_

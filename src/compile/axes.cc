@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ir/internal_error.h"
+
 namespace sinter::compile_detail {
 
 std::optional<AxisMap> aligned_map(const Shape& shape, const Shape& space) {
@@ -46,8 +48,8 @@ std::optional<AxisMap> squeezed_map(const Shape& from, const AxisMap& input, con
 
 std::optional<AxisMap> view_map(const ir::Op& op, const Shape& input_shape, const AxisMap& input,
                                 const Shape& result_shape, const Shape& space) {
-  if (op.id == ir::OpId::reshape) return squeezed_map(input_shape, input, result_shape);
-  if (op.id != ir::OpId::broadcast_to) return std::nullopt;
+  if (op.moves == ir::ViewMoves::in_order) return squeezed_map(input_shape, input, result_shape);
+  if (op.moves == ir::ViewMoves::anything) return std::nullopt;
   // Axes that were of length 1 become whole ones: only known when the result is the space itself.
   const std::optional<AxisMap> map = aligned_map(result_shape, space);
   if (!map) return std::nullopt;
@@ -70,6 +72,18 @@ ViewChain resolve_views(const ir::Graph& graph, ir::OpList ops, ir::ValueId valu
   return chain;
 }
 
+ir::Layout layout_through(const ir::Graph& graph, ir::OpList ops, const ViewChain& chain) {
+  ir::Layout layout = ir::dense_layout(graph.type_of(chain.root).shape);
+  for (const std::int32_t view : chain.views) {
+    const ir::Node& node = graph.nodes[static_cast<std::size_t>(view)];
+    const auto next =
+        ir::find(ops, node.op).view(layout, graph.type_of(node.results[0]), node.attributes);
+    if (!next) throw ir::InternalError("a view was not materialized");
+    layout = *next;
+  }
+  return layout;
+}
+
 std::optional<AxisMap> map_through(const ir::Graph& graph, ir::OpList ops, const ViewChain& chain,
                                    const AxisMap& root, const Shape& space) {
   std::optional<AxisMap> map = root;
@@ -78,6 +92,27 @@ std::optional<AxisMap> map_through(const ir::Graph& graph, ir::OpList ops, const
     map = view_map(ir::find(ops, node.op), graph.type_of(node.inputs[0]).shape, *map,
                    graph.type_of(node.results[0]).shape, space);
     if (!map) return std::nullopt;
+  }
+  return map;
+}
+
+std::optional<AxisMap> map_back(const ir::Graph& graph, ir::OpList ops, const ViewChain& chain,
+                                const AxisMap& value) {
+  std::optional<AxisMap> map = value;
+  for (std::size_t i = chain.views.size(); map && i-- > 0;) {
+    const ir::Node& node = graph.nodes[static_cast<std::size_t>(chain.views[i])];
+    const Shape& from = graph.type_of(node.inputs[0]).shape;
+    const Shape& to = graph.type_of(node.results[0]).shape;
+    switch (ir::find(ops, node.op).moves) {
+      case ir::ViewMoves::in_order:
+        map = squeezed_map(to, *map, from);
+        break;
+      case ir::ViewMoves::spread:
+        map = operand_map(from, to, *map);
+        break;
+      default:
+        map = std::nullopt;
+    }
   }
   return map;
 }

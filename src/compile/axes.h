@@ -34,10 +34,19 @@ struct ViewChain {
 };
 ViewChain resolve_views(const ir::Graph& graph, ir::OpList ops, ir::ValueId value);
 
+// The layout of the value behind `chain` on its root's memory. REQUIRES: views that strides can
+// express, which materialize() sees to.
+ir::Layout layout_through(const ir::Graph& graph, ir::OpList ops, const ViewChain& chain);
+
 // The map of `value`, seen through `chain` from a root with map `root`; nothing when a view moves
 // elements.
 std::optional<AxisMap> map_through(const ir::Graph& graph, ir::OpList ops, const ViewChain& chain,
                                    const AxisMap& root, const Shape& space);
+
+// The other way: where the root lies when the value behind `chain` has map `value`; nothing when a
+// view moves elements.
+std::optional<AxisMap> map_back(const ir::Graph& graph, ir::OpList ops, const ViewChain& chain,
+                                const AxisMap& value);
 
 }  // namespace sinter::compile_detail
 

@@ -1,355 +1,257 @@
 #include "sinter/compile.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
-#include <cstdio>
-#include <cstring>
-#include <list>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 
 #include "backend/registry.h"
-#include "base/cache_limits.h"
-#include "base/file.h"
 #include "base/switches.h"
-#include "compile/program_maker.h"
-#include "compile/state_use.h"
-#include "compile/step_report.h"
-#include "compile/trace.h"
-#include "compile/trace_watch.h"
+#include "compile/compiled_program.h"
 #include "compile/watch.h"
 #include "ops/list.h"
-#include "sinter/autograd.h"
 #include "sinter/state_scope.h"
 #include "tensor/apply.h"
-#include "tensor/storage.h"
 
 namespace sinter {
 
-using compile_detail::RunningStates;
-using compile_detail::SavedStates;
-using compile_detail::Trace;
-using compile_detail::Tracer;
-using compile_detail::TraceWatch;
+using compile_detail::CompiledProgram;
+using compile_detail::InputRef;
+using compile_detail::ProgramCache;
+using compile_detail::ProgramRun;
+using compile_detail::Request;
+using compile_detail::Signature;
+using compile_detail::TakenRun;
+using compile_detail::TracedFunction;
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using Captured = std::shared_ptr<const std::vector<Tensor>>;
 
 double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
+// The arguments of a call; a few of them without the heap.
+class ArgumentList {
+ public:
+  explicit ArgumentList(std::size_t count) : count_(count) {
+    if (count > few_.size()) many_.resize(count);
+  }
+  InputRef& operator[](std::size_t i) { return many_.empty() ? few_[i] : many_[i]; }
+  std::span<const InputRef> span() const {
+    return {many_.empty() ? few_.data() : many_.data(), count_};
+  }
 
-// What a program was made for.
-struct Signature {
-  backend::Backend* device = nullptr;
-  std::vector<ir::TensorType> arguments;
-  bool training = true;
-  bool tracking = true;
-
-  friend bool operator==(const Signature&, const Signature&) = default;
+ private:
+  std::size_t count_;
+  std::array<InputRef, 8> few_;
+  std::vector<InputRef> many_;
 };
 
-struct Entry {
-  Signature signature;
-  ir::Graph graph;
-  ir::Graph room;  // empty, with the capacity of `graph`: for the next trace
-  std::vector<Tensor> captured;
-  std::vector<std::shared_ptr<StateImpl>> states;  // in the program's order
-  std::shared_ptr<const ir::Program> program;
-  std::unique_ptr<backend::Executable> executable;
-  TraceWatch watch;
-  double compile_ms = 0;
-  std::int64_t calls = 0;
+ArgumentList arguments_of(const std::vector<Tensor>& tensors, const std::string& name) {
+  ArgumentList list(tensors.size());
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    if (!tensors[i].defined()) {
+      raise({.where = name,
+             .what = "argument " + std::to_string(i) + " is an empty Tensor handle",
+             .got = {},
+             .expected = {},
+             .hint = {}});
+    }
+    list[i] = compile_detail::input_ref(tensors[i]);
+  }
+  return list;
+}
+
+std::vector<Payload> allocate_outputs(const ir::Program& program) {
+  std::vector<Payload> outputs;
+  for (const ir::TensorType& type : program.outputs) outputs.push_back(allocate_payload(type));
+  return outputs;
+}
+
+// Whether this call runs alone: where the program writes States, and where all of them are saved
+// and put back.
+class Turn {
+ public:
+  Turn(std::shared_mutex& mutex, bool alone) : mutex_(mutex), alone_(alone) {
+    if (alone_) {
+      mutex_.lock();
+    } else {
+      mutex_.lock_shared();
+    }
+  }
+  ~Turn() {
+    if (alone_) {
+      mutex_.unlock();
+    } else {
+      mutex_.unlock_shared();
+    }
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  std::shared_mutex& mutex_;
+  bool alone_;
 };
 
-// No values and nodes, but their memory.
-ir::Graph emptied(ir::Graph graph) {
-  graph.values.clear();
-  graph.nodes.clear();
-  graph.inputs.clear();
-  graph.outputs.clear();
-  graph.state_in.clear();
-  graph.state_out.clear();
-  return graph;
-}
-
-StepKind kind_of(const ir::Step& step) {
-  if (step.group != nullptr) return StepKind::fused;
-  return ir::find(op_list(), step.op).kind == ir::OpKind::contraction ? StepKind::contraction
-                                                                      : StepKind::other;
-}
-
-// The same memory, or equal elements: a constant that the function makes anew at every trace.
-bool same_captured(const Tensor& a, const Tensor& b) {
-  const Payload& x = a.impl()->payload;
-  const Payload& y = b.impl()->payload;
-  if (x.storage == y.storage && x.offset == y.offset) return true;
-  const auto bytes = static_cast<std::size_t>(x.type.bytes());
-  return x.type == y.type &&
-         (bytes == 0 || std::memcmp(HostBytes(x).data(), HostBytes(y).data(), bytes) == 0);
-}
-
-// Whether a State was moved into an arena after the trace, which read it on its own.
-bool has_moved_states(const Entry& entry) {
-  return std::any_of(entry.states.begin(), entry.states.end(),
-                     [](const auto& state) { return state->arena != nullptr; });
+int checked_programs(const CompileOptions& options) {
+  if (options.programs >= 1) return options.programs;
+  raise({.where = "compile",
+         .what = "a compiled function keeps at least one program",
+         .got = std::to_string(options.programs),
+         .expected = {},
+         .hint = {}});
 }
 
 }  // namespace
 
 struct CompiledFunction::Impl {
-  Function function;
-  std::string name;
-  std::mutex mutex;          // calls from several threads take turns: a program has one arena
-  std::list<Entry> entries;  // most recently used first
+  // A program to be run, and what its trace captured.
+  struct Found {
+    std::shared_ptr<CompiledProgram> program;
+    Captured captured;
+    bool is_second_call = false;
+  };
 
-  Signature signature_of(const std::vector<Tensor>& arguments) const {
-    Signature signature;
-    signature.device = &backend::default_backend();
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-      if (!arguments[i].defined()) {
-        raise({.where = name,
-               .what = "argument " + std::to_string(i) + " is an empty Tensor handle",
-               .got = {},
-               .expected = {},
-               .hint = {}});
-      }
-      signature.arguments.push_back(arguments[i].impl()->payload.type);
+  Impl(Function traced, std::string name, const CompileOptions& options)
+      : function(std::move(traced), std::move(name)),
+        programs(static_cast<std::size_t>(checked_programs(options))),
+        retraces(options.retraces) {}
+
+  // With `for_call`, the function is traced again where that is due.
+  Found find_or_make(std::span<const InputRef> arguments, bool for_call) {
+    const Request request = compile_detail::request_for(arguments);
+    const std::lock_guard lock(mutex);
+    std::shared_ptr<CompiledProgram> program = programs.find(request);
+    if (program == nullptr) {
+      program = compile_detail::compile_program(function, Signature(request));
+      programs.add(program);
+    } else if (program->watch.is_reconfigured() ||
+               (for_call && retraces &&
+                program->watch.is_due(program->calls + 1, *program->captured))) {
+      program = check_unchanged(std::move(program));
     }
-    signature.training = is_training();
-    signature.tracking = is_tracking();
-    return signature;
+    return {program, program->captured, program->calls == 1};
   }
 
-  Trace trace(const Signature& signature, ir::Graph room = {}) {
-    Tracer tracer(std::move(room));
-    std::vector<Tensor> arguments;
-    for (const ir::TensorType& type : signature.arguments) {
-      arguments.push_back(tracer.add_argument(type));
-    }
-    std::vector<Tensor> results;
-    {
-      const RecorderScope scope(&tracer);
-      const AssignmentScope::Pause not_the_callers;
-      results = function(arguments);
-    }
-    return tracer.finish(results);
-  }
-
-  Entry make_entry(Signature signature) {
-    const auto start = Clock::now();
-    Entry entry;
-    entry.signature = std::move(signature);
-    const std::uint64_t configuration = configuration_version();
-    Trace traced = trace(entry.signature);
-    entry.watch.traced(milliseconds_since(start), traced.captured, configuration);
-    std::set<std::uint64_t> parameters;
-    for (const auto& [id, state] : traced.states) {
-      if (state->is_parameter) parameters.insert(id);
-    }
-    backend::Backend& backend = *entry.signature.device;
-    entry.program = std::make_shared<ir::Program>(
-        compile_detail::make_program(traced.graph, backend, name, parameters));
-    // Blocks of values that are gone, most of them from making and moving parameters: the arena can
-    // have their memory.
-    release_pool();
-    entry.executable = backend.prepare(entry.program);
-    for (const ir::Program::StateSlot& slot : entry.program->states) {
-      entry.states.push_back(traced.states.at(slot.state));
-    }
-    entry.captured = std::move(traced.captured);
-    entry.graph = std::move(traced.graph);
-    entry.room.values.reserve(entry.graph.values.size());
-    entry.room.nodes.reserve(entry.graph.nodes.size());
-    entry.compile_ms = milliseconds_since(start);
-    if (switches().debug >= 1) {
-      std::fprintf(stderr, "sinter: %s: %zu steps, arena %lld bytes, made in %.2f ms\n",
-                   name.c_str(), entry.program->steps.size(),
-                   static_cast<long long>(entry.program->arena_bytes), entry.compile_ms);
-      print_groups(entry.executable->group_report());
-    }
-    return entry;
-  }
-
-  void print_groups(const backend::GroupReport& report) const {
-    std::fprintf(stderr, "sinter: %s: %d groups, %zu of them interpreted\n", name.c_str(),
-                 report.groups, report.interpreted.size());
-    for (const std::string& group : report.interpreted) {
-      std::fprintf(stderr, "sinter: %s: interpreted: %s\n", name.c_str(), group.c_str());
-    }
-    for (const std::string& step : report.substituted) {
-      std::fprintf(stderr, "sinter: %s: substituted: %s\n", name.c_str(), step.c_str());
-    }
-  }
-
-  Entry& find_or_make(const std::vector<Tensor>& arguments) {
-    Signature signature = signature_of(arguments);
-    entries.remove_if(has_moved_states);
-    const auto found = std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) {
-      return entry.signature == signature;
-    });
-    if (found != entries.end()) {
-      entries.splice(entries.begin(), entries, found);
-      if (entries.front().watch.is_reconfigured()) check_unchanged(entries.front());
-    } else {
-      entries.push_front(make_entry(std::move(signature)));
-      if (entries.size() > limits::kProgramsOfAFunction) entries.pop_back();
-    }
-    return entries.front();
-  }
-
-  // Traces again and compares: what the function computes must not depend on C++ values that
-  // change. Under another configuration it may, and is then compiled anew.
-  void check_unchanged(Entry& entry) {
-    const bool may_differ = entry.watch.is_reconfigured();
+  // Under another configuration the function may record something else, and is compiled anew.
+  std::shared_ptr<CompiledProgram> check_unchanged(std::shared_ptr<CompiledProgram> program) {
+    const bool may_differ = program->watch.is_reconfigured();
     const std::uint64_t configuration = configuration_version();
     const auto start = Clock::now();
-    Trace again = trace(entry.signature, std::move(entry.room));
-    const double milliseconds = milliseconds_since(start);
-    const std::int32_t node = ir::first_difference(entry.graph, again.graph);
-    if (node >= 0 && !may_differ) {
-      raise_changed(entry.graph, again.graph, static_cast<std::size_t>(node));
+    std::vector<Tensor> captured = *program->captured;
+    if (function.is_unchanged(program->signature, may_differ, &program->recording, &captured)) {
+      // Owners of captured Tensors are counted with one handle of ours.
+      program->captured = std::make_shared<const std::vector<Tensor>>(std::move(captured));
+      program->watch.traced(milliseconds_since(start), *program->captured, configuration);
+      program->watch.checked(program->calls + 1);
+      return program;
     }
-    const std::size_t other = node < 0 ? first_other_captured(entry, again.captured) : 0;
-    const bool same = node < 0 && other == entry.captured.size();
-    if (!same && !may_differ) {
-      raise({.where = name,
-             .what = "a Tensor that the function captures is another one than when it was traced",
-             .got = again.captured[other].to_string(),
-             .expected = {},
-             .hint = "pass it as an argument, or keep it in a State"});
-    }
-    if (!same) {
-      entry = make_entry(entry.signature);
-      return;
-    }
-    entry.captured = std::move(again.captured);
-    entry.watch.traced(milliseconds, entry.captured, configuration);
-    entry.watch.checked(entry.calls + 1);
-    entry.room = emptied(std::move(again.graph));
+    program = compile_detail::compile_program(function, program->signature);
+    programs.add(program);
+    return program;
   }
 
-  static std::size_t first_other_captured(const Entry& entry, const std::vector<Tensor>& again) {
-    std::size_t i = 0;
-    while (i < entry.captured.size() && same_captured(entry.captured[i], again[i])) ++i;
-    return i;
+  void note_call(CompiledProgram& program, Clock::time_point start) {
+    const std::lock_guard lock(mutex);
+    ++program.calls;
+    program.watch.called(milliseconds_since(start));
   }
 
-  [[noreturn]] void raise_changed(const ir::Graph& before, const ir::Graph& after,
-                                  std::size_t node) const {
-    const auto describe = [&](const ir::Graph& graph) {
-      if (node >= graph.nodes.size()) return std::string("nothing");
-      const ir::Node& found = graph.nodes[node];
-      std::string text = ir::find(op_list(), found.op).name;
-      for (const auto& [key, value] : found.attributes.entries()) {
-        if (const auto* real = std::get_if<double>(&value)) text += " " + std::to_string(*real);
-        if (const auto* integer = std::get_if<std::int64_t>(&value)) {
-          text += " " + key + "=" + std::to_string(*integer);
-        }
-      }
-      return text + " at " + found.location.to_string();
-    };
-    raise({.where = name,
-           .what = "the function does something else than when it was traced",
-           .got = describe(after),
-           .expected = describe(before),
-           .hint = "a C++ value that changes between calls must be an argument or a State"});
-  }
-
-  // The second run, when code and memory are warm, is the one that is shown.
-  void run_reported(const Entry& entry, const backend::Bindings& bindings) const {
-    const ir::Program& program = *entry.program;
-    const auto times = compile_detail::run_timed(*entry.executable, bindings, program.steps.size());
-    if (switches().debug >= 1) {
-      std::fprintf(stderr, "sinter: %s: one step\n%s", name.c_str(),
-                   compile_detail::time_table(program, times).c_str());
-    }
-    if (!switches().dump.empty()) {
-      write_file(switches().dump + "/" + name + "-trace.json",
-                 compile_detail::chrome_trace(program, times));
-    }
-  }
-
-  static std::string nonfinite_step(const Entry& entry, const backend::Bindings& bindings) {
-    const SavedStates saved(entry.states, *entry.program);
-    return compile_detail::first_nonfinite_step(*entry.program, *entry.signature.device,
-                                                *entry.executable, bindings);
-  }
-
-  void run(Entry& entry, const std::vector<Tensor>& arguments,
-           const std::vector<Payload>& outputs) {
-    const compile_detail::BoundProgram bound(*entry.signature.device, arguments, entry.captured,
-                                             outputs, entry.states);
-    const RunningStates running(entry.states, *entry.program, name);
-    if (switches().check >= 3) {
-      const std::string found = nonfinite_step(entry, bound.bindings());
-      if (!found.empty()) {
-        raise({.where = name,
-               .what = "a value is not finite",
-               .got = found,
-               .expected = {},
-               .hint = "SINTER_CHECK=3 stops here"});
-      }
-    }
-    if (entry.calls == 1 && (switches().debug >= 1 || !switches().dump.empty())) {
-      run_reported(entry, bound.bindings());
-    } else {
-      entry.executable->run(bound.bindings());
-    }
-    for (std::size_t i = 0; i < entry.states.size(); ++i) {
-      if (entry.program->states[i].written) entry.states[i]->count_write();
-    }
-    ++entry.calls;
-  }
-
-  std::vector<Payload> allocate_outputs(const Entry& entry) const {
-    std::vector<Payload> outputs;
-    for (const ir::TensorType& type : entry.program->outputs) {
-      outputs.push_back(allocate_payload(type));
-    }
-    return outputs;
-  }
+  TracedFunction function;
+  std::mutex mutex;  // of the programs, and of what their traces left
+  ProgramCache programs;
+  const bool retraces;
+  std::shared_mutex running;  // a program that writes States has it alone
 };
 
-CompiledFunction::CompiledFunction(Function function, std::string name)
-    : impl_(std::make_unique<Impl>()) {
-  impl_->function = std::move(function);
-  impl_->name = std::move(name);
-}
+CompiledFunction::CompiledFunction(Function function, std::string name,
+                                   const CompileOptions& options)
+    : impl_(std::make_unique<Impl>(std::move(function), std::move(name), options)) {}
 CompiledFunction::~CompiledFunction() = default;
 CompiledFunction::CompiledFunction(CompiledFunction&&) noexcept = default;
 CompiledFunction& CompiledFunction::operator=(CompiledFunction&&) noexcept = default;
 
 std::vector<Tensor> CompiledFunction::call(const std::vector<Tensor>& arguments) {
   // Inside another trace a compiled function is just a function.
-  if (is_tracing()) return impl_->function(arguments);
-  const std::lock_guard lock(impl_->mutex);
-  Entry& entry = impl_->find_or_make(arguments);
-  if (entry.watch.is_due(entry.calls + 1, entry.captured)) impl_->check_unchanged(entry);
+  if (is_tracing()) return impl_->function.function()(arguments);
+  const std::string& name = impl_->function.name();
+  const ArgumentList list = arguments_of(arguments, name);
+  const Impl::Found found = impl_->find_or_make(list.span(), true);
+  CompiledProgram& program = *found.program;
   const int check = switches().check;
+  const Turn turn(impl_->running, program.writes_states || check >= 2);
   const auto start = Clock::now();
   std::optional<compile_detail::EagerResult> expected;
-  if (check >= 2) expected = compile_detail::run_eagerly(impl_->function, arguments, entry.states);
-  const std::vector<Payload> outputs = impl_->allocate_outputs(entry);
-  impl_->run(entry, arguments, outputs);
+  if (check >= 2) {
+    expected = compile_detail::run_eagerly(impl_->function.function(), arguments, program.states);
+  }
+  const std::vector<Payload> outputs = allocate_outputs(*program.program);
+  {
+    const TakenRun run(program);
+    run->bind(list.span(), *found.captured, outputs);
+    compile_detail::run_program(name, program, *run, found.is_second_call);
+  }
   std::vector<Tensor> results;
   for (const Payload& output : outputs) results.push_back(make_tensor(output));
-  if (expected) compile_detail::check_against_eager(impl_->name, *expected, results, entry.states);
-  entry.watch.called(milliseconds_since(start));
+  if (expected) compile_detail::check_against_eager(name, *expected, results, program.states);
+  impl_->note_call(program, start);
   return results;
 }
 
+void CompiledFunction::call_into(std::span<const View> arguments,
+                                 std::span<const std::span<std::byte>> results) {
+  const std::string& name = impl_->function.name();
+  if (is_tracing()) {
+    raise({.where = name,
+           .what = "call_into() inside a trace",
+           .got = {},
+           .expected = {},
+           .hint = "call() is recorded"});
+  }
+  ArgumentList list(arguments.size());
+  const backend::Backend& host = backend::find_backend("cpu");
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    list[i] = {{arguments[i].dtype(), arguments[i].shape()},
+               const_cast<std::byte*>(arguments[i].data()),
+               &host};
+  }
+  const Impl::Found found = impl_->find_or_make(list.span(), true);
+  CompiledProgram& program = *found.program;
+  const std::vector<ir::TensorType>& types = program.program->outputs;
+  for (std::size_t i = 0; i < std::max(types.size(), results.size()); ++i) {
+    const std::size_t bytes = i < types.size() ? static_cast<std::size_t>(types[i].bytes()) : 0;
+    const std::size_t given = i < results.size() ? results[i].size() : 0;
+    if (bytes == given) continue;
+    raise({.where = name,
+           .what = "the memory for result " + std::to_string(i) + " has another size",
+           .got = std::to_string(given) + " bytes",
+           .expected = std::to_string(bytes) + " bytes" +
+                       (i < types.size() ? " for " + types[i].to_string() : ""),
+           .hint = {}});
+  }
+  const Turn turn(impl_->running, program.writes_states);
+  const auto start = Clock::now();
+  const TakenRun run(program);
+  const std::vector<Payload>& outputs = run->own_outputs();
+  run->bind(list.span(), *found.captured, outputs);
+  compile_detail::run_program(name, program, *run, found.is_second_call);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    program.signature.device->copy_to_host(results[i].data(), outputs[i].memory(),
+                                           results[i].size());
+  }
+  impl_->note_call(program, start);
+}
+
 ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
-  const std::lock_guard lock(impl_->mutex);
-  const Entry& entry = impl_->find_or_make(arguments);
-  const ir::Program& program = *entry.program;
+  const ArgumentList list = arguments_of(arguments, impl_->function.name());
+  const Impl::Found found = impl_->find_or_make(list.span(), false);
+  const ir::Program& program = *found.program->program;
   ProgramReport report;
   report.memory.parameters = program.memory.parameters;
   report.memory.gradients = program.memory.gradients;
@@ -363,8 +265,8 @@ ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
     report.flops += step.cost.flops;
     report.bytes += step.cost.bytes;
   }
-  report.compile_ms = entry.compile_ms;
-  backend::GroupReport groups = entry.executable->group_report();
+  report.compile_ms = found.program->compile_ms;
+  backend::GroupReport groups = found.program->code->group_report();
   report.groups = groups.groups;
   report.interpreted = std::move(groups.interpreted);
   report.substituted = std::move(groups.substituted);
@@ -373,59 +275,25 @@ ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
 }
 
 StepTimes CompiledFunction::measure(const std::vector<Tensor>& arguments, int repeats) {
-  constexpr int kLaunches = 10;  // between two looks at a device's own clock
-  const std::lock_guard lock(impl_->mutex);
-  Entry& entry = impl_->find_or_make(arguments);
-  const ir::Program& program = *entry.program;
-  const std::vector<Payload> outputs = impl_->allocate_outputs(entry);
-  const compile_detail::BoundProgram bound(*entry.signature.device, arguments, entry.captured,
-                                           outputs, entry.states);
-  const RunningStates running(entry.states, program, impl_->name);
-  const SavedStates saved(entry.states, program);
-  std::vector<std::uint8_t> contractions;
-  for (const ir::Step& step : program.steps) {
-    contractions.push_back(kind_of(step) == StepKind::contraction ? 1 : 0);
-  }
-  // All three in turn, so that each sees the machine at the same moments.
-  std::vector<double> whole_times;
-  std::vector<double> contraction_times;
-  std::vector<std::vector<double>> step_times(program.steps.size());
-  for (int i = 0; i < repeats; ++i) {
-    auto last = Clock::now();
-    entry.executable->run(bound.bindings());
-    entry.signature.device->synchronize();
-    whole_times.push_back(milliseconds_since(last));
-    last = Clock::now();
-    entry.executable->run_some(bound.bindings(), contractions);
-    contraction_times.push_back(milliseconds_since(last));
-    const std::vector<double> timed = entry.executable->time_steps(bound.bindings(), kLaunches);
-    for (std::size_t step = 0; step < timed.size(); ++step) step_times[step].push_back(timed[step]);
-    if (!timed.empty()) continue;
-    last = Clock::now();
-    entry.executable->run_watched(bound.bindings(), [&](int step, std::span<void* const>) {
-      step_times[static_cast<std::size_t>(step)].push_back(milliseconds_since(last));
-      last = Clock::now();
-    });
-  }
-  StepTimes times;
-  times.whole_ms = median(std::move(whole_times));
-  times.contraction_ms = median(std::move(contraction_times));
-  for (std::size_t i = 0; i < program.steps.size(); ++i) {
-    const ir::Step& step = program.steps[i];
-    times.steps.push_back({step.label, step.scope, kind_of(step), median(std::move(step_times[i])),
-                           step.cost.flops, step.cost.bytes});
-  }
-  return times;
+  const ArgumentList list = arguments_of(arguments, impl_->function.name());
+  const Impl::Found found = impl_->find_or_make(list.span(), false);
+  const std::vector<Payload> outputs = allocate_outputs(*found.program->program);
+  const Turn alone(impl_->running, true);
+  const TakenRun run(*found.program);
+  run->bind(list.span(), *found.captured, outputs);
+  return compile_detail::measure_program(impl_->function.name(), *found.program, *run, repeats);
 }
 
 std::string CompiledFunction::find_first_nonfinite(const std::vector<Tensor>& arguments) {
-  const std::lock_guard lock(impl_->mutex);
-  Entry& entry = impl_->find_or_make(arguments);
-  const std::vector<Payload> outputs = impl_->allocate_outputs(entry);
-  const compile_detail::BoundProgram bound(*entry.signature.device, arguments, entry.captured,
-                                           outputs, entry.states);
-  const RunningStates running(entry.states, *entry.program, impl_->name);
-  return Impl::nonfinite_step(entry, bound.bindings());
+  const ArgumentList list = arguments_of(arguments, impl_->function.name());
+  const Impl::Found found = impl_->find_or_make(list.span(), false);
+  const std::vector<Payload> outputs = allocate_outputs(*found.program->program);
+  const Turn alone(impl_->running, true);
+  const TakenRun run(*found.program);
+  run->bind(list.span(), *found.captured, outputs);
+  const compile_detail::RunningStates running(found.program->states, *found.program->program,
+                                              impl_->function.name());
+  return compile_detail::nonfinite_step(*found.program, *run);
 }
 
 }  // namespace sinter

@@ -7,15 +7,14 @@
 
 namespace sinter {
 
-EagerProgram make_eager_program(const ir::Graph& graph) {
+std::shared_ptr<const backend::Code> make_eager_program(const ir::Graph& graph) {
   backend::Backend& backend = backend::default_backend();
   // The passes record graphs of their own, whatever the thread records.
   const RecorderScope no_recorder(nullptr);
   const std::string name = std::string("eager-") + ir::find(op_list(), graph.nodes.front().op).name;
   auto program =
       std::make_shared<const ir::Program>(compile_detail::make_program(graph, backend, name, {}));
-  const std::int64_t arena_bytes = program->arena_bytes;
-  return {with_pool_released([&] { return backend.prepare(program); }), arena_bytes};
+  return with_pool_released([&] { return backend.prepare(program); });
 }
 
 }  // namespace sinter

@@ -1,380 +1,293 @@
-// Which nodes share a loop. Nodes are taken in recorded order; each joins the latest unit among its
-// producers' that it fits, and units that meet in it merge. A unit is legal when its values line up
-// in one space (axes.h), its reductions are of one kind, and no path leaves it and comes back.
+// Which nodes share a loop. Each node begins as a unit of its own. Two units may merge when one
+// reads what the other makes, or when both read the same memory all through; the pair that saves
+// most bytes of memory traffic merges first, until none is left that fits (unit_layout.h) without
+// a path that leaves it and comes back (unit_graph.h). What decides is what nodes compute, not the
+// order in which they were recorded.
 #include <algorithm>
-#include <map>
+#include <queue>
 #include <set>
+#include <tuple>
 
 #include "compile/axes.h"
 #include "compile/pass.h"
-#include "ir/reduction.h"
+#include "compile/structure_hash.h"
+#include "compile/unit_graph.h"
+#include "compile/unit_layout.h"
 
 namespace sinter::compile_detail {
 
 namespace {
 
-// Below this many rows, loops after a reduction over long rows would leave cores idle.
-constexpr std::int64_t kMinParallelRows = 8;
+// Of many readers of one value, each is tried with so many before and after it.
+constexpr std::size_t kNeighbours = 4;
 
-// A unit while it is built, and which of its values need a finished reduction.
-struct Candidate {
-  Fusion::Unit unit;
-  std::set<ir::ValueId> reduced;  // values that depend on a reduction of the unit
+// Two units that might merge, as they were when that was found out.
+struct Pair {
+  double saved = 0;  // bytes
+  std::uint64_t low_key = 0;
+  std::uint64_t high_key = 0;
+  std::int32_t a = -1;
+  std::int32_t b = -1;
+  std::uint32_t version_a = 0;
+  std::uint32_t version_b = 0;
+
+  // The better one is the greater.
+  friend bool operator<(const Pair& x, const Pair& y) {
+    return std::tie(x.saved, x.low_key, x.high_key, x.a, x.b) <
+           std::tie(y.saved, y.low_key, y.high_key, y.a, y.b);
+  }
 };
 
 class Fuser {
  public:
-  Fuser(const ir::Graph& graph, ir::OpList ops)
-      : graph_(graph), ops_(ops), uniform_(uniform_values(graph, ops)) {
-    for (const ir::Node& node : graph.nodes) {
-      std::vector<ViewChain> chains;
-      for (const ir::ValueId input : node.inputs)
-        chains.push_back(resolve_views(graph, ops, input));
-      inputs_.push_back(std::move(chains));
-    }
+  Fuser(const ir::Graph& graph, ir::OpList ops, const backend::FusionLimits& limits)
+      : graph_(graph),
+        ops_(ops),
+        uniform_(uniform_values(graph, ops)),
+        layout_(graph, ops, limits, uniform_),
+        links_(graph.nodes.size()),
+        units_(graph.nodes.size()),
+        sharers_(graph.values.size()) {
     fusion_.unit_of.assign(graph.nodes.size(), -1);
   }
 
   Fusion run(bool enabled) {
-    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
-      const auto node = static_cast<std::int32_t>(i);
-      if (kind(node) == ir::OpKind::view || is_uniform(node)) continue;
-      if (!is_fusable(node)) {
-        Candidate alone;
-        alone.unit.nodes = {node};
-        add_unit(std::move(alone));
-      } else {
-        place(node, enabled);
-      }
-    }
+    start();
+    if (enabled) merge_all();
+    collect();
     add_uniform_units();
-    drop_empty_units();
     return std::move(fusion_);
   }
 
  private:
+  // Numbered like its first node; empty when it has merged into another.
+  struct Unit {
+    FittedUnit fitted;
+    std::uint64_t key = 0;      // of what its nodes compute
+    std::int32_t depth = 0;     // the longest path from an input to one of its nodes
+    std::uint32_t version = 0;  // counts merges
+  };
+
   const ir::Node& node_at(std::int32_t node) const {
     return graph_.nodes[static_cast<std::size_t>(node)];
   }
   ir::OpKind kind(std::int32_t node) const { return ir::find(ops_, node_at(node).op).kind; }
-  bool is_uniform(std::int32_t node) const {
-    return uniform_[static_cast<std::size_t>(node_at(node).results[0])] != 0;
-  }
+  bool is_uniform(std::int32_t node) const { return layout_.is_uniform(node_at(node).results[0]); }
   bool is_fusable(std::int32_t node) const {
     return kind(node) == ir::OpKind::pointwise || kind(node) == ir::OpKind::reduce;
   }
-  const Shape& shape_of(ir::ValueId value) const { return graph_.type_of(value).shape; }
   std::int32_t producer(ir::ValueId value) const {
     return graph_.values[static_cast<std::size_t>(value)].node;
   }
-  std::int32_t unit_of_value(ir::ValueId root) const {
-    const std::int32_t node = producer(root);
-    return node < 0 ? -1 : fusion_.unit_of[static_cast<std::size_t>(node)];
+  ir::ValueId root_of(ir::ValueId value) const { return resolve_views(graph_, ops_, value).root; }
+  Unit& unit(std::int32_t index) { return units_[static_cast<std::size_t>(index)]; }
+  bool is_group(std::int32_t index) const {
+    return units_[static_cast<std::size_t>(index)].fitted.unit.is_group;
+  }
+  std::int32_t& unit_of(std::int32_t node) {
+    return fusion_.unit_of[static_cast<std::size_t>(node)];
   }
 
-  // Shapes without elements are all equally large, but do not lie in each other's space.
-  bool loops_over_nothing(std::int32_t node) const {
-    const Shape& shape = kind(node) == ir::OpKind::reduce ? shape_of(node_at(node).inputs[0])
-                                                          : shape_of(node_at(node).results[0]);
-    return shape.elements() == 0;
-  }
-
-  void add_unit(Candidate candidate) {
-    const auto index = static_cast<std::int32_t>(fusion_.units.size());
-    for (const std::int32_t node : candidate.unit.nodes) {
-      fusion_.unit_of[static_cast<std::size_t>(node)] = index;
-    }
-    fusion_.units.push_back(candidate.unit);
-  }
-
-  // Joins `node` with its producers' units as far as that is legal.
-  void place(std::int32_t node, bool enabled) {
-    std::vector<std::int32_t> producers;
-    for (const ViewChain& chain : inputs_[static_cast<std::size_t>(node)]) {
-      const std::int32_t unit = unit_of_value(chain.root);
-      if (unit >= 0 && fusion_.units[static_cast<std::size_t>(unit)].is_group)
-        producers.push_back(unit);
-    }
-    std::sort(producers.begin(), producers.end(), std::greater<>());
-    producers.erase(std::unique(producers.begin(), producers.end()), producers.end());
-    std::vector<std::int32_t> nodes = {node};
-    std::vector<std::int32_t> absorbed;
-    std::optional<Candidate> best = build(nodes);
-    for (const std::int32_t unit : producers) {
-      if (!enabled || loops_over_nothing(node)) break;
-      std::vector<std::int32_t> merged = nodes;
-      const auto& members = fusion_.units[static_cast<std::size_t>(unit)].nodes;
-      merged.insert(merged.end(), members.begin(), members.end());
-      std::sort(merged.begin(), merged.end());
-      std::optional<Candidate> candidate = build(merged);
-      if (!candidate || makes_cycle(merged)) continue;
-      nodes = std::move(merged);
-      best = std::move(candidate);
-      absorbed.push_back(unit);
-    }
-    for (const std::int32_t unit : absorbed) {
-      fusion_.units[static_cast<std::size_t>(unit)].nodes.clear();
-    }
-    add_unit(std::move(*best));
-  }
-
-  // The unit of these nodes, if their values line up.
-  std::optional<Candidate> build(const std::vector<std::int32_t>& nodes) const {
-    Candidate candidate;
-    candidate.unit.is_group = true;
-    candidate.unit.nodes = nodes;
-    candidate.unit.space = space_of(nodes);
-    for (const std::int32_t node : nodes) {
-      const bool fits = kind(node) == ir::OpKind::reduce ? add_reduction(candidate, node)
-                                                         : add_pointwise(candidate, node);
-      if (!fits) return std::nullopt;
-    }
-    return candidate;
-  }
-
-  // The largest shape that one of the nodes loops over.
-  Shape space_of(const std::vector<std::int32_t>& nodes) const {
-    Shape space;
-    bool first = true;
-    for (const std::int32_t node : nodes) {
-      const Shape shape = kind(node) == ir::OpKind::reduce ? reduction_space(node)
-                                                           : shape_of(node_at(node).results[0]);
-      if (first || shape.elements() > space.elements() ||
-          (shape.elements() == space.elements() && shape.rank() > space.rank())) {
-        space = shape;
+  void start() {
+    const StructureHash hash(graph_, ops_);
+    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
+      const auto node = static_cast<std::int32_t>(i);
+      if (kind(node) == ir::OpKind::view || is_uniform(node)) continue;
+      unit_of(node) = node;
+      Unit& own = unit(node);
+      own.key = hash.of(node);
+      for (const ViewChain& chain : layout_.inputs(node)) {
+        const std::int32_t source = producer(chain.root);
+        if (source < 0) continue;
+        own.depth = std::max(own.depth, unit(source).depth + 1);
+        links_.add_edge(source, node);
       }
-      first = false;
-    }
-    return space;
-  }
-
-  // The input's shape; with an axis of length 1 in front when nothing is really reduced, so that
-  // there is an axis to reduce.
-  Shape reduction_space(std::int32_t node) const {
-    const Shape& shape = shape_of(node_at(node).inputs[0]);
-    for (const std::int64_t axis : node_at(node).attributes.integers("axes")) {
-      if (shape[static_cast<int>(axis)] != 1) return shape;
-    }
-    std::vector<std::int64_t> lengths = shape.to_vector();
-    lengths.insert(lengths.begin(), 1);
-    return Shape(lengths);
-  }
-
-  // Whether an input lies where it is wanted, or comes from memory.
-  bool input_fits(const Candidate& candidate, const ViewChain& chain, const AxisMap& wanted) const {
-    const auto found = candidate.unit.maps.find(chain.root);
-    if (found == candidate.unit.maps.end()) return !contains(candidate, chain.root);
-    const auto map = map_through(graph_, ops_, chain, found->second, candidate.unit.space);
-    return map && *map == wanted;
-  }
-
-  bool contains(const Candidate& candidate, ir::ValueId root) const {
-    const std::int32_t node = producer(root);
-    const auto& nodes = candidate.unit.nodes;
-    return node >= 0 && std::binary_search(nodes.begin(), nodes.end(), node);
-  }
-
-  bool depends_on_reduction(const Candidate& candidate, std::int32_t node) const {
-    for (const ViewChain& chain : inputs_[static_cast<std::size_t>(node)]) {
-      if (candidate.reduced.count(chain.root) != 0) return true;
-    }
-    return false;
-  }
-
-  bool add_pointwise(Candidate& candidate, std::int32_t node) const {
-    const ir::ValueId result = node_at(node).results[0];
-    const Shape& shape = shape_of(result);
-    const bool whole = shape.elements() == candidate.unit.space.elements();
-    const bool behind = depends_on_reduction(candidate, node);
-    std::optional<AxisMap> map;
-    if (whole) map = aligned_map(shape, candidate.unit.space);
-    if (!map && behind) map = map_of_equal_input(candidate, node);
-    if (!map) return false;
-    if (behind && whole && !may_loop_again(candidate)) return false;
-    if (!whole && runs_along_reduced_axes(candidate.unit, *map)) return false;
-    for (std::size_t i = 0; i < node_at(node).inputs.size(); ++i) {
-      const AxisMap wanted = operand_map(shape_of(node_at(node).inputs[i]), shape, *map);
-      if (!input_fits(candidate, inputs_[static_cast<std::size_t>(node)][i], wanted)) return false;
-    }
-    candidate.unit.maps[result] = *map;
-    if (behind) candidate.reduced.insert(result);
-    return true;
-  }
-
-  static bool runs_along_reduced_axes(const Fusion::Unit& unit, const AxisMap& map) {
-    const int kept = unit.space.rank() - unit.reduced_axes;
-    return std::any_of(map.begin(), map.end(), [&](int axis) {
-      return axis >= 0 &&
-             (unit.kind == ir::GroupKind::inner ? axis >= kept : axis < unit.reduced_axes);
-    });
-  }
-
-  // Whether values of the whole space may follow a reduction in the same unit.
-  bool may_loop_again(const Candidate& candidate) const {
-    const Fusion::Unit& unit = candidate.unit;
-    if (unit.space.elements() == 1) return true;
-    if (unit.kind != ir::GroupKind::inner) return false;
-    std::int64_t rows = 1;
-    for (int axis = 0; axis < unit.space.rank() - unit.reduced_axes; ++axis)
-      rows *= unit.space[axis];
-    const std::int64_t length = rows == 0 ? 0 : unit.space.elements() / rows;
-    return rows >= kMinParallelRows || length <= ir::kInnerChunk;
-  }
-
-  // A value behind a reduction lies where an input of its shape lies.
-  std::optional<AxisMap> map_of_equal_input(const Candidate& candidate, std::int32_t node) const {
-    const Shape& shape = shape_of(node_at(node).results[0]);
-    for (std::size_t i = 0; i < node_at(node).inputs.size(); ++i) {
-      const ViewChain& chain = inputs_[static_cast<std::size_t>(node)][i];
-      if (candidate.reduced.count(chain.root) == 0) continue;
-      if (shape_of(node_at(node).inputs[i]) != shape) continue;
-      return map_through(graph_, ops_, chain, candidate.unit.maps.at(chain.root),
-                         candidate.unit.space);
-    }
-    return std::nullopt;
-  }
-
-  bool add_reduction(Candidate& candidate, std::int32_t node) const {
-    const ir::Node& reduction = node_at(node);
-    const Shape& shape = shape_of(reduction.inputs[0]);
-    if (shape.elements() != candidate.unit.space.elements()) return false;
-    const std::optional<AxisMap> map = aligned_map(shape, candidate.unit.space);
-    if (!map) return false;
-    if (!input_fits(candidate, inputs_[static_cast<std::size_t>(node)][0], *map)) return false;
-    if (depends_on_reduction(candidate, node) && !may_loop_again(candidate)) return false;
-    std::vector<std::uint8_t> reduced(static_cast<std::size_t>(candidate.unit.space.rank()));
-    AxisMap result = *map;
-    for (const std::int64_t axis : reduction.attributes.integers("axes")) {
-      int& place = result[static_cast<std::size_t>(axis)];
-      if (place >= 0) reduced[static_cast<std::size_t>(place)] = 1;
-      place = -1;
-    }
-    ir::GroupKind kind = ir::GroupKind::outer;
-    int count = 1;
-    if (!classify(candidate.unit.space, reduced, &kind, &count)) return false;
-    Fusion::Unit& unit = candidate.unit;
-    if (unit.kind != ir::GroupKind::map && (unit.kind != kind || unit.reduced_axes != count))
-      return false;
-    unit.kind = kind;
-    unit.reduced_axes = count;
-    candidate.unit.maps[reduction.results[0]] = result;
-    candidate.reduced.insert(reduction.results[0]);
-    return true;
-  }
-
-  // Whether the reduced axes are the innermost (preferred) or the outermost ones, axes of length 1
-  // aside.
-  static bool classify(const Shape& space, const std::vector<std::uint8_t>& reduced,
-                       ir::GroupKind* kind, int* count) {
-    int first_reduced = space.rank();
-    int last_reduced = -1;
-    int first_kept = space.rank();
-    int last_kept = -1;
-    for (int axis = 0; axis < space.rank(); ++axis) {
-      if (space[axis] == 1) continue;
-      if (reduced[static_cast<std::size_t>(axis)] != 0) {
-        first_reduced = std::min(first_reduced, axis);
-        last_reduced = axis;
+      if (is_fusable(node)) {
+        own.fitted = *layout_.fit({node});
+        for (const ir::ValueId read : own.fitted.reads) share(read, node);
       } else {
-        first_kept = std::min(first_kept, axis);
-        last_kept = axis;
+        own.fitted.unit.nodes = {node};
       }
     }
-    if (last_reduced < 0) {  // one element per result
-      *kind = ir::GroupKind::outer;
-      *count = 1;
-      return space.rank() > 0 && space[0] == 1;
-    }
-    if (first_reduced > last_kept) {
-      *kind = ir::GroupKind::inner;
-      *count = space.rank() - first_reduced;
-      return true;
-    }
-    *kind = ir::GroupKind::outer;
-    *count = last_reduced + 1;
-    return last_reduced < first_kept;
   }
 
-  // Whether a path leaves the set of nodes and comes back, units being atomic.
-  bool makes_cycle(const std::vector<std::int32_t>& nodes) const {
-    std::set<std::int32_t> inside(nodes.begin(), nodes.end());
-    std::set<std::int32_t> own_units;
-    for (const std::int32_t node : nodes) {
-      const std::int32_t unit = fusion_.unit_of[static_cast<std::size_t>(node)];
-      if (unit >= 0) own_units.insert(unit);
+  std::vector<std::int32_t>& sharers(ir::ValueId value) {
+    return sharers_[static_cast<std::size_t>(value)];
+  }
+  void share(ir::ValueId value, std::int32_t index) { sharers(value).push_back(index); }
+
+  void merge_all() {
+    for (std::size_t i = 0; i < units_.size(); ++i) {
+      const auto index = static_cast<std::int32_t>(i);
+      if (is_group(index)) find_pairs(index, true);
     }
-    std::vector<std::int32_t> stack;
-    std::set<std::int32_t> visited;
-    const auto push_producers = [&](std::int32_t node, bool from_inside) {
-      for (const ViewChain& chain : inputs_[static_cast<std::size_t>(node)]) {
-        const std::int32_t unit = unit_of_value(chain.root);
-        if (unit < 0) continue;
-        if (own_units.count(unit) != 0) {
-          if (!from_inside) return true;
-          continue;
-        }
-        if (visited.insert(unit).second) stack.push_back(unit);
-      }
-      return false;
+    while (!pairs_.empty()) {
+      const Pair best = pairs_.top();
+      pairs_.pop();
+      if (unit(best.a).version != best.version_a || unit(best.b).version != best.version_b)
+        continue;
+      try_merge(best.a, best.b);
+    }
+  }
+
+  // `once`: each pair is found from one of its sides only.
+  void find_pairs(std::int32_t index, bool once) {
+    for (const std::int32_t source : links_.producers(index)) add_pair(source, index);
+    if (!once) {
+      for (const std::int32_t reader : links_.readers(index)) add_pair(index, reader);
+    }
+    std::set<std::int32_t> others;
+    for (const ir::ValueId read : unit(index).fitted.reads) {
+      if (graph_.type_of(read).elements() < unit(index).fitted.unit.space.elements()) continue;
+      find_sharers(read, index, others);
+    }
+    for (const std::int32_t other : others) {
+      if (!once || other > index) add_pair(index, other);
+    }
+  }
+
+  // The units next to this one among those that read the value.
+  void find_sharers(ir::ValueId value, std::int32_t index, std::set<std::int32_t>& others) {
+    std::vector<std::int32_t>& all = sharers(value);
+    const auto rank = [&](std::int32_t each) {
+      return std::make_tuple(unit(each).depth, unit(each).key, each);
     };
-    for (const std::int32_t node : nodes) push_producers(node, true);
-    while (!stack.empty()) {
-      const std::int32_t unit = stack.back();
-      stack.pop_back();
-      for (const std::int32_t node : fusion_.units[static_cast<std::size_t>(unit)].nodes) {
-        if (push_producers(node, false)) return true;
+    for (std::int32_t& each : all) each = unit_of(each);
+    std::sort(all.begin(), all.end(),
+              [&](std::int32_t x, std::int32_t y) { return rank(x) < rank(y); });
+    all.erase(std::unique(all.begin(), all.end()), all.end());
+    const auto here =
+        static_cast<std::size_t>(std::find(all.begin(), all.end(), index) - all.begin());
+    const std::size_t begin = here < kNeighbours ? 0 : here - kNeighbours;
+    for (std::size_t i = begin; i < std::min(all.size(), here + kNeighbours + 1); ++i) {
+      if (i != here) others.insert(all[i]);
+    }
+  }
+
+  void add_pair(std::int32_t a, std::int32_t b) {
+    if (!is_group(a) || !is_group(b)) return;
+    const double saved = bytes_saved(a, b);
+    if (saved <= 0) return;
+    Pair pair{.saved = saved,
+              .low_key = std::min(unit(a).key, unit(b).key),
+              .high_key = std::max(unit(a).key, unit(b).key),
+              .a = std::min(a, b),
+              .b = std::max(a, b)};
+    pair.version_a = unit(pair.a).version;
+    pair.version_b = unit(pair.b).version;
+    pairs_.push(pair);
+  }
+
+  double bytes_of(ir::ValueId value) const {
+    return static_cast<double>(std::max<std::int64_t>(
+        1, std::min(graph_.type_of(value).bytes(), graph_.type_of(root_of(value)).bytes())));
+  }
+
+  // What both units read is read once; what only the other reads is never written.
+  double bytes_saved(std::int32_t a, std::int32_t b) {
+    const std::vector<ir::ValueId>& first = unit(a).fitted.reads;
+    const std::vector<ir::ValueId>& second = unit(b).fitted.reads;
+    std::vector<ir::ValueId> both;
+    std::set_intersection(first.begin(), first.end(), second.begin(), second.end(),
+                          std::back_inserter(both));
+    double saved = 0;
+    for (const ir::ValueId value : both) saved += bytes_of(value);
+    const auto add_reads = [&](std::int32_t maker, const std::vector<ir::ValueId>& reads) {
+      for (const ir::ValueId value : reads) {
+        const std::int32_t source = producer(root_of(value));
+        if (source >= 0 && unit_of(source) == maker) saved += bytes_of(value);
+      }
+    };
+    add_reads(a, second);
+    add_reads(b, first);
+    for (const std::int32_t maker : {a, b}) {
+      for (const ir::ValueId value : unit(maker).fitted.stores) {
+        const auto& readers = layout_.readers(value);
+        const bool stays = layout_.is_kept(value) ||
+                           std::any_of(readers.begin(), readers.end(), [&](std::int32_t reader) {
+                             return unit_of(reader) != a && unit_of(reader) != b;
+                           });
+        if (!stays) saved += bytes_of(value);
       }
     }
-    return false;
+    return saved;
+  }
+
+  void try_merge(std::int32_t a, std::int32_t b) {
+    std::vector<std::int32_t> nodes;
+    const std::vector<std::int32_t>& left = unit(a).fitted.unit.nodes;
+    const std::vector<std::int32_t>& right = unit(b).fitted.unit.nodes;
+    std::merge(left.begin(), left.end(), right.begin(), right.end(), std::back_inserter(nodes));
+    std::optional<FittedUnit> fitted = layout_.fit(nodes);
+    if (!fitted) return;
+    const std::int32_t kept = links_.merge(a, b);
+    if (kept < 0) return;
+    const std::int32_t gone = kept == a ? b : a;
+    for (const std::int32_t node : unit(gone).fitted.unit.nodes) unit_of(node) = kept;
+    unit(kept).fitted = std::move(*fitted);
+    unit(kept).key += unit(gone).key;
+    unit(kept).depth = std::max(unit(kept).depth, unit(gone).depth);
+    ++unit(kept).version;
+    ++unit(gone).version;
+    unit(gone).fitted = {};
+    find_pairs(kept, false);
+  }
+
+  // The units that are left, by their first nodes.
+  void collect() {
+    std::vector<std::int32_t> number(graph_.nodes.size(), -1);
+    for (std::int32_t& index : fusion_.unit_of) {
+      if (index < 0) continue;
+      std::int32_t& its = number[static_cast<std::size_t>(index)];
+      if (its < 0) {
+        its = static_cast<std::int32_t>(fusion_.units.size());
+        fusion_.units.push_back(std::move(unit(index).fitted.unit));
+      }
+      index = its;
+    }
   }
 
   // Uniform values that something reads from memory get units of their own.
   void add_uniform_units() {
     std::set<std::int32_t> needed;
     const auto need = [&](ir::ValueId value) {
-      const ir::ValueId root = resolve_views(graph_, ops_, value).root;
-      const std::int32_t node = producer(root);
+      const std::int32_t node = producer(root_of(value));
       if (node >= 0 && is_uniform(node)) needed.insert(node);
     };
     for (const ir::ValueId output : graph_.outputs) need(output);
     for (const ir::StateUse& use : graph_.state_out) need(use.value);
-    for (const Fusion::Unit& unit : fusion_.units) {
-      if (unit.is_group || unit.nodes.empty()) continue;
-      for (const ir::ValueId input : node_at(unit.nodes.front()).inputs) need(input);
+    for (const Fusion::Unit& each : fusion_.units) {
+      if (each.is_group) continue;
+      for (const ir::ValueId input : node_at(each.nodes.front()).inputs) need(input);
     }
     for (const std::int32_t node : needed) {
-      Candidate alone;
-      alone.unit.is_group = true;
-      alone.unit.nodes = {node};
-      alone.unit.space = shape_of(node_at(node).results[0]);
-      alone.unit.maps[node_at(node).results[0]] = *aligned_map(alone.unit.space, alone.unit.space);
-      add_unit(std::move(alone));
+      Fusion::Unit alone;
+      alone.is_group = true;
+      alone.nodes = {node};
+      const ir::ValueId result = node_at(node).results[0];
+      alone.space = graph_.type_of(result).shape;
+      alone.maps[result] = *aligned_map(alone.space, alone.space);
+      unit_of(node) = static_cast<std::int32_t>(fusion_.units.size());
+      fusion_.units.push_back(std::move(alone));
     }
-  }
-
-  void drop_empty_units() {
-    std::vector<Fusion::Unit> kept;
-    for (Fusion::Unit& unit : fusion_.units) {
-      if (unit.nodes.empty()) continue;
-      for (const std::int32_t node : unit.nodes) {
-        fusion_.unit_of[static_cast<std::size_t>(node)] = static_cast<std::int32_t>(kept.size());
-      }
-      kept.push_back(std::move(unit));
-    }
-    fusion_.units = std::move(kept);
   }
 
   const ir::Graph& graph_;
   ir::OpList ops_;
   std::vector<std::uint8_t> uniform_;
-  std::vector<std::vector<ViewChain>> inputs_;
+  UnitLayout layout_;
+  UnitGraph links_;
+  std::vector<Unit> units_;
+  std::vector<std::vector<std::int32_t>> sharers_;  // by value: the nodes that read it as it is
+  std::priority_queue<Pair> pairs_;
   Fusion fusion_;
 };
 
 }  // namespace
 
-Fusion fuse(const ir::Graph& graph, ir::OpList ops, bool enabled) {
-  return Fuser(graph, ops).run(enabled);
+Fusion fuse(const ir::Graph& graph, ir::OpList ops, const backend::FusionLimits& limits,
+            bool enabled) {
+  return Fuser(graph, ops, limits).run(enabled);
 }
 
 }  // namespace sinter::compile_detail

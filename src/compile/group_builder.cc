@@ -59,14 +59,9 @@ class GroupBuilder {
                                 const std::vector<std::int32_t>& inputs, const AxisMap* map) {
     std::vector<ir::TensorType> types;
     for (const ir::ValueId input : node.inputs) types.push_back(graph_.type_of(input));
-    if (node.op != ir::OpId::iota || map == nullptr) {
-      return op.append(builder_, {types, node.attributes}, inputs);
-    }
-    // iota counts along an axis of its result, the body along one of the space.
-    const int axis = (*map)[static_cast<std::size_t>(node.attributes.integer("axis"))];
-    const Dtype dtype = graph_.type_of(node.results[0]).dtype;
-    if (axis < 0) return builder_.append({ir::ScalarOp::constant, dtype, -1, -1, -1, 0});
-    return builder_.append({ir::ScalarOp::index, dtype, -1, -1, -1, axis});
+    ir::OpCall call{types, node.attributes};
+    if (map != nullptr) call.space_axes = *map;
+    return op.append(builder_, call, inputs);
   }
 
   // The position of an operand that is broadcast to a result of `result_shape` at `result_map`.
@@ -75,14 +70,7 @@ class GroupBuilder {
     const ViewChain chain = resolve_views(graph_, ops_, value);
     const auto own = positions_.find(chain.root);
     if (own != positions_.end()) return own->second;
-    ir::Layout layout = ir::dense_layout(graph_.type_of(chain.root).shape);
-    for (const std::int32_t view : chain.views) {
-      const ir::Node& node = node_at(view);
-      const auto next =
-          ir::find(ops_, node.op).view(layout, graph_.type_of(node.results[0]), node.attributes);
-      if (!next) throw ir::InternalError("a view was not materialized");
-      layout = *next;
-    }
+    const ir::Layout layout = layout_through(graph_, ops_, chain);
     const AxisMap map = operand_map(layout.shape, result_shape, result_map);
     ir::GroupOperand operand;
     operand.dtype = graph_.type_of(value).dtype;

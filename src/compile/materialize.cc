@@ -76,21 +76,17 @@ class Materializer {
     }
     // The vendor's library may run another algorithm for other strides, and round differently.
     if (op.kind == ir::OpKind::contraction && switches().disabled("strides")) return false;
-    std::vector<Dtype> input_dtypes;
-    std::vector<Dtype> output_dtypes;
-    std::vector<ir::Layout> input_layouts;
-    std::vector<ir::Layout> output_layouts;
+    ir::Step step;
+    step.op = node.op;
+    step.attributes = node.attributes;
     for (const Tensor& tensor : inputs) {
-      input_dtypes.push_back(tensor.dtype());
-      input_layouts.push_back(layout(tensor));
+      step.inputs.push_back({.dtype = tensor.dtype(), .layout = layout(tensor)});
     }
     for (const ir::ValueId result : node.results) {
-      output_dtypes.push_back(graph_.type_of(result).dtype);
-      output_layouts.push_back(ir::dense_layout(graph_.type_of(result).shape));
+      const ir::TensorType& type = graph_.type_of(result);
+      step.outputs.push_back({.dtype = type.dtype, .layout = ir::dense_layout(type.shape)});
     }
-    return backend_.accepts(
-        {node.op, node.attributes, input_dtypes, input_layouts, output_dtypes, output_layouts},
-        input);
+    return backend_.accepts(backend::OwnedCall(step).get(), input);
   }
 
   // An operand's innermost axis may be shorter than the loop's only by being broadcast along it.

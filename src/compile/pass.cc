@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/switches.h"
+#include "compile/rewrites.h"
 #include "compile/step_report.h"
 #include "ir/internal_error.h"
 #include "sinter/error.h"
@@ -27,25 +28,32 @@ bool verifies() {
 #endif
 }
 
-// What SINTER_DISABLE may name: the passes; "strides", which materialize asks for; and "emit" and
-// "onednn", which the CPU's back end does.
+// What SINTER_DISABLE may name: the passes; each rewrite; "strides", which materialize asks for; and
+// "emit" and "onednn", which the CPU's back end does.
 constexpr std::array<std::string_view, 10> kNames = {
-    "expand",  "turn_products", "trim_scans", "simplify", "materialize",
-    "strides", "fuse",          "plan",       "emit",     "onednn"};
+    "expand",  "rewrite", "trim_scans", "simplify", "materialize",
+    "strides", "fuse",    "plan",       "emit",     "onednn"};
+
+std::vector<std::string_view> all_names() {
+  std::vector<std::string_view> names(kNames.begin(), kNames.end());
+  for (const Rewrite& each : rewrites()) names.emplace_back(each.name);
+  return names;
+}
 
 bool is_name(std::string_view name) {
-  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+  const std::vector<std::string_view> names = all_names();
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 void check_disabled_names() {
   for (const std::string& name : switches().disable) {
     if (is_name(name)) continue;
     std::string expected;
-    for (const std::string_view known : kNames) {
+    for (const std::string_view known : all_names()) {
       expected += (expected.empty() ? "" : ", ") + std::string(known);
     }
     raise({.where = "SINTER_DISABLE",
-           .what = "there is no pass of this name",
+           .what = "there is no pass or rewrite of this name",
            .got = name,
            .expected = std::move(expected),
            .hint = {}});

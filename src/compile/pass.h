@@ -36,17 +36,16 @@ struct Fusion {
 
 // Composites are replaced by their compositions.
 ir::Graph expand(const ir::Graph& graph, ir::OpList ops);
-// The transpose of a matrix product becomes the product of the transposes.
-ir::Graph turn_products(const ir::Graph& graph, ir::OpList ops);
 // Scans lose the results that nothing reads and the inputs that no step needs then.
 ir::Graph trim_scans(const ir::Graph& graph, ir::OpList ops);
 // Equal nodes become one, and what nothing reads goes.
 ir::Graph simplify(const ir::Graph& graph, ir::OpList ops);
 // Values are copied where a reader does not accept the strides that views give them.
 ir::Graph materialize(const ir::Graph& graph, ir::OpList ops, backend::Backend& backend);
-// Pointwise ops and reductions over one space join. With `enabled` false every node is its own
-// unit.
-Fusion fuse(const ir::Graph& graph, ir::OpList ops, bool enabled);
+// Pointwise ops and reductions over one space join, within the device's limits. With `enabled`
+// false every node is its own unit.
+Fusion fuse(const ir::Graph& graph, ir::OpList ops, const backend::FusionLimits& limits,
+            bool enabled);
 // Makes the program of a scan's body.
 using BodyPlanner = std::function<std::shared_ptr<const ir::Program>(const ir::Graph& body)>;
 // Order, memory, steps. `parameters`: the States that the memory plan counts as such.

@@ -55,7 +55,7 @@ class Planner {
     describe_externals();
     place_outputs();
     place_states();
-    place_packed();
+    place_joined();
     place_rest();
     make_steps();
     copy_outputs_and_states();
@@ -77,16 +77,7 @@ class Planner {
 
   // The layout of a value on its root's memory.
   ir::Layout layout_of(ir::ValueId value) const {
-    const ViewChain chain = resolve_views(graph_, ops_, value);
-    ir::Layout layout = ir::dense_layout(graph_.type_of(chain.root).shape);
-    for (const std::int32_t view : chain.views) {
-      const ir::Node& node = node_at(view);
-      const auto next =
-          ir::find(ops_, node.op).view(layout, graph_.type_of(node.results[0]), node.attributes);
-      if (!next) throw ir::InternalError("a view was not materialized");
-      layout = *next;
-    }
-    return layout;
+    return layout_through(graph_, ops_, resolve_views(graph_, ops_, value));
   }
   // Whether a value is all of its root, in order.
   bool is_whole(ir::ValueId value) const {
@@ -95,25 +86,77 @@ class Planner {
            layout.shape.elements() == graph_.type_of(root_of(value)).elements();
   }
 
+  // The unit that makes a root; -1: none.
+  std::int32_t maker(ir::ValueId root) const {
+    const std::int32_t node = producer(root);
+    return node < 0 ? -1 : fusion_.unit_of[static_cast<std::size_t>(node)];
+  }
+
+  // For each unit those that must come after it.
+  using Followers = std::vector<std::set<std::size_t>>;
+
+  Followers find_followers() const {
+    Followers followers(fusion_.units.size());
+    std::map<ir::ValueId, std::set<std::size_t>> readers;  // of States' old values
+    for (const ir::StateUse& use : graph_.state_in) readers[use.value];
+    std::set<std::size_t> throwing;
+    for (std::size_t i = 0; i < fusion_.units.size(); ++i) {
+      for (const std::int32_t node : fusion_.units[i].nodes) {
+        if (ir::find(ops_, node_at(node).op).may_throw) throwing.insert(i);
+        for (const ir::ValueId input : node_at(node).inputs) {
+          const ir::ValueId root = root_of(input);
+          const std::int32_t unit = maker(root);
+          if (unit >= 0 && static_cast<std::size_t>(unit) != i) {
+            followers[static_cast<std::size_t>(unit)].insert(i);
+          }
+          const auto old = readers.find(root);
+          if (old != readers.end()) old->second.insert(i);
+        }
+      }
+    }
+    std::map<std::uint64_t, ir::ValueId> old_values;
+    for (const ir::StateUse& use : graph_.state_in) old_values[use.state] = use.value;
+    for (const ir::StateUse& use : graph_.state_out) {
+      std::set<std::size_t> before = throwing;
+      const auto old = old_values.find(use.state);
+      if (old != old_values.end()) {
+        before.insert(readers[old->second].begin(), readers[old->second].end());
+      }
+      write_late(maker(root_of(use.value)), before, followers);
+    }
+    return followers;
+  }
+
+  // The unit that makes a new State comes after those that read the old one, and after those that
+  // may end in an Error, so that it writes in place. Unless one of them needs what it makes: then
+  // the State is copied at the end.
+  static void write_late(std::int32_t writer, std::set<std::size_t> before, Followers& followers) {
+    if (writer < 0) return;
+    const auto last = static_cast<std::size_t>(writer);
+    before.erase(last);
+    if (before.empty()) return;
+    std::vector<std::uint8_t> reached(followers.size());
+    std::vector<std::size_t> stack = {last};
+    while (!stack.empty()) {
+      const std::size_t unit = stack.back();
+      stack.pop_back();
+      if (before.count(unit) != 0) return;
+      for (const std::size_t follower : followers[unit]) {
+        if (reached[follower] != 0) continue;
+        reached[follower] = 1;
+        stack.push_back(follower);
+      }
+    }
+    for (const std::size_t unit : before) followers[unit].insert(last);
+  }
+
   // Units in an order that respects their dependencies, as close to the recorded order as possible.
   void order_units() {
     const std::size_t count = fusion_.units.size();
-    std::vector<std::set<std::size_t>> readers(count);
+    const Followers readers = find_followers();
     std::vector<int> waiting(count);
-    for (std::size_t i = 0; i < count; ++i) {
-      std::set<std::size_t> producers;
-      for (const std::int32_t node : fusion_.units[i].nodes) {
-        for (const ir::ValueId input : node_at(node).inputs) {
-          const std::int32_t source = producer(root_of(input));
-          const std::int32_t unit =
-              source < 0 ? -1 : fusion_.unit_of[static_cast<std::size_t>(source)];
-          if (unit >= 0 && static_cast<std::size_t>(unit) != i) {
-            producers.insert(static_cast<std::size_t>(unit));
-          }
-        }
-      }
-      waiting[i] = static_cast<int>(producers.size());
-      for (const std::size_t source : producers) readers[source].insert(i);
+    for (const auto& followers : readers) {
+      for (const std::size_t each : followers) ++waiting[each];
     }
     const auto later = [&](std::size_t a, std::size_t b) {
       return fusion_.units[a].nodes.front() > fusion_.units[b].nodes.front();
@@ -290,15 +333,16 @@ class Planner {
     return static_cast<std::int32_t>(blobs_.size()) - 1;
   }
 
-  // Inputs of a pack are produced in their places in it.
-  void place_packed() {
+  // Inputs of an op that joins them are produced in their places in its result.
+  void place_joined() {
     for (const PlannedUnit& planned : units_) {
       if (planned.unit->is_group) continue;
       const ir::Node& node = node_at(planned.unit->nodes.front());
-      if (node.op != ir::OpId::pack || is_placed(node.results[0])) continue;
+      const ir::Op& op = ir::find(ops_, node.op);
+      if (op.joins == nullptr || is_placed(node.results[0])) continue;
       const ir::ValueId packed = node.results[0];
       const auto size = static_cast<std::int64_t>(size_of(graph_.type_of(packed).dtype));
-      const std::vector<std::int64_t>& offsets = node.attributes.integers("offsets");
+      const std::vector<std::int64_t>& offsets = op.joins(node.attributes);
       std::int32_t first = first_[static_cast<std::size_t>(packed)];
       std::int32_t last = last_[static_cast<std::size_t>(packed)];
       const std::int32_t blob = new_blob(graph_.type_of(packed).bytes(), first, last);
@@ -401,26 +445,17 @@ class Planner {
     step.op = node.op;
     step.attributes = node.attributes;
     step.label = ir::find(ops_, node.op).name;
-    std::vector<Dtype> input_dtypes;
-    std::vector<Dtype> output_dtypes;
-    std::vector<ir::Layout> inputs;
-    std::vector<ir::Layout> outputs;
     for (const ir::ValueId input : node.inputs) {
       step.inputs.push_back(argument(root_of(input), layout_of(input)));
-      input_dtypes.push_back(step.inputs.back().dtype);
-      inputs.push_back(step.inputs.back().layout);
     }
     for (const ir::ValueId result : node.results) {
       step.outputs.push_back(argument(result, ir::dense_layout(graph_.type_of(result).shape)));
-      output_dtypes.push_back(step.outputs.back().dtype);
-      outputs.push_back(step.outputs.back().layout);
     }
     if (!node.bodies.empty()) {
       add_body(node, step);
       return step;
     }
-    step.workspace_bytes = backend_.workspace_bytes(
-        {step.op, step.attributes, input_dtypes, inputs, output_dtypes, outputs});
+    step.workspace_bytes = backend_.workspace_bytes(backend::OwnedCall(step).get());
     step.cost.flops = cost_of(node).flops;
     add_bytes(step);
     return step;

@@ -1,6 +1,7 @@
 #include "compile/program_maker.h"
 
 #include "compile/pass.h"
+#include "compile/rewrites.h"
 #include "ops/list.h"
 
 namespace sinter::compile_detail {
@@ -12,10 +13,9 @@ ir::Program make_program(const ir::Graph& traced, backend::Backend& backend,
   ir::Graph graph = traced;
   runner.begin(graph, ops);
   graph = runner.run("expand", graph, [&](const ir::Graph& g) { return expand(g, ops); });
-  if (runner.is_enabled("turn_products")) {
-    graph = runner.run("turn_products", graph,
-                       [&](const ir::Graph& g) { return turn_products(g, ops); });
-  }
+  graph = runner.run("rewrite", graph, [&](const ir::Graph& g) {
+    return rewrite(g, ops, [&](const char* rule) { return runner.is_enabled(rule); });
+  });
   if (runner.is_enabled("trim_scans")) {
     graph = runner.run("trim_scans", graph, [&](const ir::Graph& g) { return trim_scans(g, ops); });
   }
@@ -25,7 +25,9 @@ ir::Program make_program(const ir::Graph& traced, backend::Backend& backend,
   graph = runner.run("materialize", graph,
                      [&](const ir::Graph& g) { return materialize(g, ops, backend); });
   Fusion fusion;
-  runner.time("fuse", [&] { fusion = fuse(graph, ops, runner.is_enabled("fuse")); });
+  runner.time("fuse", [&] {
+    fusion = fuse(graph, ops, backend.fusion_limits(), runner.is_enabled("fuse"));
+  });
   ir::Program program;
   runner.time("plan", [&] {
     program = plan(graph, fusion, ops, backend, parameters, [&](const ir::Graph& body) {

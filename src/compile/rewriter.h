@@ -7,6 +7,7 @@
 #include "compile/trace.h"
 #include "sinter/autograd.h"
 #include "tensor/apply.h"
+#include "tensor/impl.h"
 
 namespace sinter::compile_detail {
 
@@ -14,6 +15,12 @@ namespace sinter::compile_detail {
 // record into the new graph, untracked. A pass goes over the old nodes in order and either keeps
 // each or sets its results to something else.
 class Rewriter {
+  // A tracer that shows what it has recorded.
+  struct OpenTracer : Tracer {
+    using Tracer::graph;
+    using Tracer::payload;
+  };
+
  public:
   Rewriter(const ir::Graph& from, ir::OpList ops)
       : Rewriter(from, ops, std::vector<std::uint8_t>(from.inputs.size(), 1)) {}
@@ -49,6 +56,10 @@ class Rewriter {
     return apply(ir::find(ops_, node.op), inputs, node.attributes, node.location, node.bodies);
   }
 
+  // The new graph so far, and a Tensor for a value of it.
+  const ir::Graph& recorded() const { return tracer_.graph(); }
+  Tensor recorded_tensor(ir::ValueId value) const { return make_tensor(tracer_.payload(value)); }
+
   ir::Graph finish() {
     for (const ir::StateUse& use : from_.state_out) {
       tracer_.add_state_out(use.state, at(use.value));
@@ -61,7 +72,7 @@ class Rewriter {
  private:
   const ir::Graph& from_;
   ir::OpList ops_;
-  Tracer tracer_;
+  OpenTracer tracer_;
   std::vector<Tensor> tensors_;
   NoGradScope no_grad_;
   RecorderScope scope_;

@@ -47,21 +47,6 @@ std::string key_of(const ir::Node& node, const std::vector<Tensor>& inputs) {
   return key;
 }
 
-// Whether the node exchanges the two innermost axes of a matrix product that nothing else reads.
-bool transposes_product(const ir::Graph& graph, const ir::Node& node,
-                        const std::vector<int>& uses) {
-  if (node.op != ir::OpId::permute) return false;
-  const ir::Value& input = graph.values[static_cast<std::size_t>(node.inputs[0])];
-  if (input.node < 0 || uses[static_cast<std::size_t>(node.inputs[0])] != 1) return false;
-  if (graph.nodes[static_cast<std::size_t>(input.node)].op != ir::OpId::matmul) return false;
-  const std::vector<std::int64_t>& axes = node.attributes.integers("axes");
-  const auto rank = static_cast<std::int64_t>(axes.size());
-  for (std::int64_t i = 0; i < rank - 2; ++i) {
-    if (axes[static_cast<std::size_t>(i)] != i) return false;
-  }
-  return rank >= 2 && axes.back() == rank - 2;
-}
-
 }  // namespace
 
 ir::Graph expand(const ir::Graph& graph, ir::OpList ops) {
@@ -80,26 +65,6 @@ ir::Graph expand(const ir::Graph& graph, ir::OpList ops) {
   ir::Graph expanded = rewriter.finish();
   // Compositions may use composites.
   return found ? expand(expanded, ops) : expanded;
-}
-
-// (a b)^T = b^T a^T, so that a weight gradient is produced as it is stored, without a copy.
-ir::Graph turn_products(const ir::Graph& graph, ir::OpList ops) {
-  Rewriter rewriter(graph, ops);
-  const std::vector<int> uses = ir::count_uses(graph);
-  for (const ir::Node& node : graph.nodes) {
-    rewriter.set_origin(node);
-    if (!transposes_product(graph, node, uses)) {
-      rewriter.set_results(node, rewriter.record(node, rewriter.inputs_of(node)));
-      continue;
-    }
-    const ir::ValueId product = node.inputs[0];
-    const std::int32_t producer = graph.values[static_cast<std::size_t>(product)].node;
-    const std::vector<Tensor> factors =
-        rewriter.inputs_of(graph.nodes[static_cast<std::size_t>(producer)]);
-    const Tensor left = transpose(factors[1]);
-    rewriter.set_results(node, {matmul(left, transpose(factors[0]))});
-  }
-  return rewriter.finish();
 }
 
 ir::Graph simplify(const ir::Graph& graph, ir::OpList ops) {
@@ -123,7 +88,7 @@ std::vector<std::uint8_t> uniform_values(const ir::Graph& graph, ir::OpList ops)
   for (const ir::Node& node : graph.nodes) {
     const ir::OpKind kind = ir::find(ops, node.op).kind;
     bool all =
-        node.op == ir::OpId::full ||
+        ir::find(ops, node.op).is_constant ||
         (!node.inputs.empty() && (kind == ir::OpKind::pointwise || kind == ir::OpKind::view));
     for (const ir::ValueId input : node.inputs) {
       all = all && uniform[static_cast<std::size_t>(input)] != 0;

@@ -16,22 +16,29 @@ namespace {
 
 }  // namespace
 
-BoundProgram::BoundProgram(const backend::Backend& device, const std::vector<Tensor>& arguments,
-                           const std::vector<Tensor>& captured, const std::vector<Payload>& outputs,
-                           const StateList& states)
-    : device_(device) {
-  for (const Tensor& argument : arguments) {
-    if (argument.impl()->payload.is_symbolic()) {
-      raise({.where = "compile",
-             .what = "an argument is a Tensor of a traced function",
-             .got = argument.to_string(),
-             .expected = {},
-             .hint = "return it from there first"});
-    }
-    add_input(argument);
+InputRef input_ref(const Tensor& tensor) {
+  const Payload& payload = tensor.impl()->payload;
+  if (payload.is_symbolic()) {
+    raise({.where = "compile",
+           .what = "an argument is a Tensor of a traced function",
+           .got = tensor.to_string(),
+           .expected = {},
+           .hint = "return it from there first"});
   }
-  for (const Tensor& tensor : captured) add_input(tensor);
-  for (const Payload& output : outputs) outputs_.push_back(output.memory());
+  return {payload.type, payload.memory(), payload.storage->backend()};
+}
+
+void BoundProgram::bind(std::span<const InputRef> arguments, const std::vector<Tensor>& captured,
+                        std::span<void* const> outputs, const StateList& states) {
+  inputs_.clear();
+  host_inputs_.clear();
+  states_.clear();
+  for (const InputRef& argument : arguments) add_input(argument.memory, *argument.device);
+  for (const Tensor& tensor : captured) {
+    const Payload& payload = tensor.impl()->payload;
+    add_input(payload.memory(), *payload.storage->backend());
+  }
+  outputs_.assign(outputs.begin(), outputs.end());
   for (const auto& state : states) {
     const backend::Backend& own = *state->storage->backend();
     if (&own != &device_) {
@@ -42,15 +49,13 @@ BoundProgram::BoundProgram(const backend::Backend& device, const std::vector<Ten
   }
 }
 
-void BoundProgram::add_input(const Tensor& tensor) {
-  const Payload& payload = tensor.impl()->payload;
-  const backend::Backend& own = *payload.storage->backend();
+void BoundProgram::add_input(void* memory, const backend::Backend& own) {
   if (&own != &device_ && !own.is_host()) {
     raise_device("input " + std::to_string(inputs_.size()),
                  "lies on another device than the compiled function", own, device_, " or cpu");
   }
   if (!device_.is_host()) host_inputs_.push_back(own.is_host() ? 1 : 0);
-  inputs_.push_back(payload.memory());
+  inputs_.push_back(memory);
 }
 
 RunningStates::RunningStates(const StateList& states, const ir::Program& program,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,19 +16,29 @@ namespace sinter::compile_detail {
 
 using StateList = std::vector<std::shared_ptr<StateImpl>>;
 
+// An argument of a call: a Tensor's, or a View.
+struct InputRef {
+  ir::TensorType type;
+  void* memory = nullptr;
+  const backend::Backend* device = nullptr;  // where the memory lies
+};
+// Throws Error for a Tensor of a trace.
+InputRef input_ref(const Tensor& tensor);
+
 // The addresses of one run.
 class BoundProgram {
  public:
+  explicit BoundProgram(const backend::Backend& device) : device_(device) {}
+
   // Inputs lie on the program's device or in host memory, States on the device. Throws Error when
-  // one does not.
-  BoundProgram(const backend::Backend& device, const std::vector<Tensor>& arguments,
-               const std::vector<Tensor>& captured, const std::vector<Payload>& outputs,
-               const StateList& states);
+  // one does not. Allocates nothing after the first time.
+  void bind(std::span<const InputRef> arguments, const std::vector<Tensor>& captured,
+            std::span<void* const> outputs, const StateList& states);
 
   backend::Bindings bindings() const { return {inputs_, outputs_, states_, host_inputs_}; }
 
  private:
-  void add_input(const Tensor& tensor);
+  void add_input(void* memory, const backend::Backend& own);
 
   const backend::Backend& device_;
   std::vector<void*> inputs_;

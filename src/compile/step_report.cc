@@ -31,12 +31,12 @@ std::string json_text(const std::string& text) {
 
 }  // namespace
 
-std::vector<StepTime> run_timed(backend::Executable& executable, const backend::Bindings& bindings,
+std::vector<StepTime> run_timed(backend::Session& session, const backend::Bindings& bindings,
                                 std::size_t step_count) {
   std::vector<StepTime> times(step_count);
   const auto begin = Clock::now();
   double last = 0;
-  executable.run_watched(bindings, [&](int step, std::span<void* const>) {
+  session.run_watched(bindings, [&](int step, std::span<void* const>) {
     const double now = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
     times[static_cast<std::size_t>(step)] = {last, now - last};
     last = now;

@@ -17,7 +17,7 @@ struct StepTime {
 };
 
 // Runs the program once, measuring each step.
-std::vector<StepTime> run_timed(backend::Executable& executable, const backend::Bindings& bindings,
+std::vector<StepTime> run_timed(backend::Session& session, const backend::Bindings& bindings,
                                 std::size_t step_count);
 
 // A line per step: time, share of the whole, GFLOP/s, GB/s, module, what it does.

@@ -60,10 +60,9 @@ bool agree(const ir::TensorType& type, const void* a, const void* b) {
 }  // namespace
 
 std::string first_nonfinite_step(const ir::Program& program, backend::Backend& device,
-                                 backend::Executable& executable,
-                                 const backend::Bindings& bindings) {
+                                 backend::Session& session, const backend::Bindings& bindings) {
   std::optional<std::size_t> first;
-  executable.run_watched(bindings, [&](int index, std::span<void* const> outputs) {
+  session.run_watched(bindings, [&](int index, std::span<void* const> outputs) {
     if (first) return;
     const ir::Step& step = program.steps[static_cast<std::size_t>(index)];
     for (std::size_t i = 0; i < outputs.size(); ++i) {

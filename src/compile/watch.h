@@ -15,8 +15,7 @@ namespace sinter::compile_detail {
 // Runs the program step by step; names the first whose floating results hold a NaN or an infinity:
 // "conv1: fused: add relu (model.cc:12)"; "" when there is none. Every step runs.
 std::string first_nonfinite_step(const ir::Program& program, backend::Backend& device,
-                                 backend::Executable& executable,
-                                 const backend::Bindings& bindings);
+                                 backend::Session& session, const backend::Bindings& bindings);
 
 // What a function gives and leaves in the States when it runs op by op.
 struct EagerResult {

@@ -121,18 +121,19 @@ Normalization measure_normalization(const Images& images) {
   return {.mean = mean / 255, .deviation = deviation > 0 ? deviation : 1};
 }
 
+PixelScale::PixelScale(const Normalization& normalization)
+    : factor(static_cast<float>(1 / (255 * normalization.deviation))),
+      offset(static_cast<float>(-normalization.mean / normalization.deviation)) {}
+
 ImageDataset::ImageDataset(std::shared_ptr<const Images> images, const Normalization& normalization,
                            const Augmentation& augmentation)
-    : images_(std::move(images)),
-      augmentation_(augmentation),
-      scale_(static_cast<float>(1 / (255 * normalization.deviation))),
-      offset_(static_cast<float>(-normalization.mean / normalization.deviation)) {}
+    : images_(std::move(images)), augmentation_(augmentation), scale_(normalization) {}
 
 void ImageDataset::copy_image(std::int64_t row, float* to) const {
   const std::int64_t count = images_->image_bytes();
   const std::uint8_t* from = images_->pixels.data() + row * count;
   for (std::int64_t i = 0; i < count; ++i) {
-    to[i] = static_cast<float>(from[i]) * scale_ + offset_;
+    to[i] = static_cast<float>(from[i]) * scale_.factor + scale_.offset;
   }
 }
 
@@ -182,7 +183,7 @@ void ImageDataset::copy_augmented(std::int64_t row, const Draw& draw, float* to)
         const float bottom =
             pixel(y0 + 1, x0, c) * (1 - part_x) + pixel(y0 + 1, x0 + 1, c) * part_x;
         const float value = top * (1 - part_y) + bottom * part_y;
-        to[(y * width + x) * channels + c] = value * scale_ + offset_;
+        to[(y * width + x) * channels + c] = value * scale_.factor + scale_.offset;
       }
     }
   }

@@ -41,6 +41,13 @@ const std::vector<std::int64_t>& Attributes::integers(std::string_view name) con
   return get<std::vector<std::int64_t>>(find(name), name);
 }
 
+bool Attributes::has(std::string_view name) const {
+  for (const auto& [key, value] : entries_) {
+    if (key == name) return true;
+  }
+  return false;
+}
+
 bool operator==(const Attributes& a, const Attributes& b) {
   if (a.entries_.size() != b.entries_.size()) return false;
   for (std::size_t i = 0; i < a.entries_.size(); ++i) {

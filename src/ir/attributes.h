@@ -25,6 +25,8 @@ class Attributes {
   std::int64_t integer(std::string_view name) const;
   double real(std::string_view name) const;
   const std::vector<std::int64_t>& integers(std::string_view name) const;
+  // For attributes that were not completed, or are of one of two ops.
+  bool has(std::string_view name) const;
   void add(std::string name, AttributeValue value) {
     entries_.emplace_back(std::move(name), std::move(value));
   }

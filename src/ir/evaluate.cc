@@ -4,9 +4,9 @@
 #include <concepts>
 #include <string>
 
+#include "base/half.h"
 #include "ir/internal_error.h"
 #include "ir/scalar_ops.h"
-#include "ir/storage_types.h"
 
 namespace sinter::ir {
 

@@ -6,8 +6,10 @@
 #ifndef SINTER_IR_LARGE_ANGLE_H_
 #define SINTER_IR_LARGE_ANGLE_H_
 
+#include "base/anywhere.h"
+
 // 32 bits of 2/pi from bit 32 (word - 1) on; 0 before the first one.
-inline unsigned sinter_two_over_pi(int word) {
+SINTER_ANYWHERE inline unsigned sinter_two_over_pi(int word) {
   static const unsigned words[] = {
       0x00000000u, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u,
       0xfe5163abu, 0xdebbc561u, 0xb7246e3au, 0x424dd2e0u, 0x06492eeau, 0x09d1921cu, 0xfe1deb1cu,
@@ -19,7 +21,8 @@ inline unsigned sinter_two_over_pi(int word) {
 }
 
 // The high 64 bits of a product.
-inline unsigned long long sinter_multiply_high(unsigned long long a, unsigned long long b) {
+SINTER_ANYWHERE inline unsigned long long sinter_multiply_high(unsigned long long a,
+                                                               unsigned long long b) {
   const unsigned long long a0 = a & 0xffffffffu, a1 = a >> 32;
   const unsigned long long b0 = b & 0xffffffffu, b1 = b >> 32;
   const unsigned long long middle = a1 * b0 + (a0 * b0 >> 32);
@@ -29,7 +32,7 @@ inline unsigned long long sinter_multiply_high(unsigned long long a, unsigned lo
 
 // What the two's complement of the number in `p` is, its lowest word first.
 template <int kWords>
-inline void sinter_negate_words(unsigned (&p)[kWords]) {
+SINTER_ANYWHERE inline void sinter_negate_words(unsigned (&p)[kWords]) {
   unsigned long long carry = 1;
   for (int i = 0; i < kWords; ++i) {
     carry += (unsigned long long)(~p[i]);
@@ -42,7 +45,8 @@ inline void sinter_negate_words(unsigned (&p)[kWords]) {
 // lowest word first. Only the bits of 2/pi from the first that counts on are multiplied. REQUIRES:
 // the mantissa has at most 53 bits, -26 <= exponent <= 971.
 template <int kWords>
-inline void sinter_quarter_turns(unsigned long long mantissa, int exponent, unsigned (&p)[kWords]) {
+SINTER_ANYWHERE inline void sinter_quarter_turns(unsigned long long mantissa, int exponent,
+                                                 unsigned (&p)[kWords]) {
   const int first = exponent - 2 + 32;
   unsigned w[kWords];
   for (int i = 0; i < kWords; ++i) {
@@ -67,8 +71,9 @@ inline void sinter_quarter_turns(unsigned long long mantissa, int exponent, unsi
 // nearest number of kMantissaBits bits after the first; m = mantissa * 2^exponent, which is changed
 // in sign where `negate` says so.
 template <int kWords, int kMantissaBits, int kExponentBias>
-inline unsigned long long sinter_sine_angle(unsigned long long mantissa, int exponent, int quarters,
-                                            bool negate) {
+SINTER_ANYWHERE inline unsigned long long sinter_sine_angle(unsigned long long mantissa,
+                                                            int exponent, int quarters,
+                                                            bool negate) {
   unsigned p[kWords];
   sinter_quarter_turns<kWords>(mantissa, exponent, p);
   p[kWords - 1] += (unsigned)quarters << 30;
@@ -111,14 +116,15 @@ inline unsigned long long sinter_sine_angle(unsigned long long mantissa, int exp
 }
 
 // ScalarOp::wrap_angle of the number with these bits, beyond its limits.
-inline unsigned sinter_wrap_large_angle(unsigned bits, int quarters) {
+SINTER_ANYWHERE inline unsigned sinter_wrap_large_angle(unsigned bits, int quarters) {
   const int exponent = (int)(bits >> 23 & 0xffu);
   if (exponent == 0xff) return bits;
   const bool negate = quarters == 0 && bits >> 31 != 0;
   const unsigned mantissa = (bits & 0x7fffffu) | 0x800000u;
   return (unsigned)sinter_sine_angle<3, 23, 127>(mantissa, exponent - 150, quarters, negate);
 }
-inline unsigned long long sinter_wrap_large_angle(unsigned long long bits, int quarters) {
+SINTER_ANYWHERE inline unsigned long long sinter_wrap_large_angle(unsigned long long bits,
+                                                                  int quarters) {
   const int exponent = (int)(bits >> 52 & 0x7ffu);
   if (exponent == 0x7ff) return bits;
   const bool negate = quarters == 0 && bits >> 63 != 0;

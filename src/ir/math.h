@@ -61,17 +61,17 @@ template <class T>
 using Int = Rebind<T, ir::scalar::IntegerLike<RealOf<T>>>;
 
 template <class T>
-T infinity() {
+SINTER_ANYWHERE T infinity() {
   return T(std::numeric_limits<RealOf<T>>::infinity());
 }
 template <class T>
-T nan() {
+SINTER_ANYWHERE T nan() {
   return T(std::numeric_limits<RealOf<T>>::quiet_NaN());
 }
 
 // c[0] + c[1] x + c[2] x^2 + ...
 template <class T, std::size_t count>
-T polynomial(T x, const std::array<RealOf<T>, count>& c) {
+SINTER_ANYWHERE T polynomial(T x, const std::array<RealOf<T>, count>& c) {
   T sum = T(c[count - 1]);
   for (std::size_t i = count - 1; i-- > 0;) sum = fma(sum, x, T(c[i]));
   return sum;
@@ -79,7 +79,7 @@ T polynomial(T x, const std::array<RealOf<T>, count>& c) {
 
 // The same in pairs of terms, by Horner's rule in x^2: fewer roundings in a row, a shorter chain.
 template <class T, std::size_t count>
-T polynomial_in_pairs(T x, T x_squared, const std::array<RealOf<T>, count>& c) {
+SINTER_ANYWHERE T polynomial_in_pairs(T x, T x_squared, const std::array<RealOf<T>, count>& c) {
   constexpr std::size_t last_pair = (count - 1) / 2 * 2;
   const auto pair = [&](std::size_t i) {
     return i + 1 < count ? fma(T(c[std::min(i + 1, count - 1)]), x, T(c[i])) : T(c[i]);
@@ -91,21 +91,21 @@ T polynomial_in_pairs(T x, T x_squared, const std::array<RealOf<T>, count>& c) {
 
 // NaN stays NaN in all three.
 template <class T>
-T at_least(T x, RealOf<T> low) {
+SINTER_ANYWHERE T at_least(T x, RealOf<T> low) {
   return select(x < T(low), T(low), x);
 }
 template <class T>
-T at_most(T x, RealOf<T> high) {
+SINTER_ANYWHERE T at_most(T x, RealOf<T> high) {
   return select(T(high) < x, T(high), x);
 }
 template <class T>
-T clamp(T x, RealOf<T> low, RealOf<T> high) {
+SINTER_ANYWHERE T clamp(T x, RealOf<T> low, RealOf<T> high) {
   return at_most(at_least(x, low), high);
 }
 
 // 2^k from k + bias in the low bits of an integer whose higher bits do not matter.
 template <class T>
-T power_of_two(Int<T> biased) {
+SINTER_ANYWHERE T power_of_two(Int<T> biased) {
   return from_bits(shift_left(biased, C<T>::kMantissaBits));
 }
 
@@ -117,39 +117,39 @@ struct ExpReduction {
 };
 // REQUIRES: |x| < 1000, or NaN.
 template <class T>
-ExpReduction<T> reduce_exp(T x, int offset) {
+SINTER_ANYWHERE ExpReduction<T> reduce_exp(T x, int offset) {
   const T shift = T(C<T>::kRound + static_cast<RealOf<T>>(offset));
   const T rounded = fma(x, T(C<T>::kLog2E), shift);
   const T n = rounded - shift;
-  const T r = fma(n, T(-C<T>::kLn2[1]), fma(n, T(-C<T>::kLn2[0]), x));
+  const T r = fma(n, T(-C<T>::ln2()[1]), fma(n, T(-C<T>::ln2()[0]), x));
   return {r, bits(rounded)};
 }
 
 // 2^n exp(r), n + 2 * bias in the low bits of `shifted`. 2^n may leave the exponent's range, so two
 // factors are made of it; only the last multiplication rounds.
 template <class T>
-T scaled_exp(T r, Int<T> shifted) {
-  const T p = fma(fma(polynomial(r, C<T>::kExp), r, T(1)), r, T(1));
+SINTER_ANYWHERE T scaled_exp(T r, Int<T> shifted) {
+  const T p = fma(fma(polynomial(r, C<T>::exp_terms()), r, T(1)), r, T(1));
   const Int<T> half = shift_right_logical(shifted, 1);
   return p * power_of_two<T>(half) * power_of_two<T>(subtract(shifted, half));
 }
 
 // exp(x) for kExpLow <= x <= kExpHigh or NaN.
 template <class T>
-T exp_in_range(T x) {
+SINTER_ANYWHERE T exp_in_range(T x) {
   const ExpReduction<T> reduced = reduce_exp(x, 2 * C<T>::kExponentBias);
   return scaled_exp(reduced.r, reduced.shifted);
 }
 // exp(x + tail) for the same x and a tiny tail.
 template <class T>
-T exp_of_sum(T x, T tail) {
+SINTER_ANYWHERE T exp_of_sum(T x, T tail) {
   const ExpReduction<T> reduced = reduce_exp(x, 2 * C<T>::kExponentBias);
   return scaled_exp(reduced.r + tail, reduced.shifted);
 }
 
 // exp(-|x|).
 template <class T>
-T exp_of_minus_abs(T x) {
+SINTER_ANYWHERE T exp_of_minus_abs(T x) {
   return exp_in_range(at_least(-abs(x), C<T>::kExpLow));
 }
 
@@ -157,9 +157,9 @@ T exp_of_minus_abs(T x) {
 // (2^n - 1), all halved so that 2^n stays finite. May lose the sign of -0 and the last bit of
 // denormals.
 template <class T>
-T half_expm1(T x) {
+SINTER_ANYWHERE T half_expm1(T x) {
   const ExpReduction<T> reduced = reduce_exp(x, C<T>::kExponentBias - 1);
-  const T q = fma(reduced.r * reduced.r, polynomial(reduced.r, C<T>::kExp), reduced.r);
+  const T q = fma(reduced.r * reduced.r, polynomial(reduced.r, C<T>::exp_terms()), reduced.r);
   const T half_power = power_of_two<T>(reduced.shifted);
   return fma(half_power, q, half_power - T(0.5));
 }
@@ -171,14 +171,15 @@ struct LogReduction {
   T m;
 };
 template <class T>
-LogReduction<T> reduce_log(T x, ir::scalar::IntegerLike<RealOf<T>> low_bits) {
+SINTER_ANYWHERE LogReduction<T> reduce_log(T x, ir::scalar::IntegerLike<RealOf<T>> low_bits) {
   const Int<T> k = shift_right(subtract(bits(x), Int<T>(low_bits)), C<T>::kMantissaBits);
   return {k, from_bits(subtract(bits(x), shift_left(k, C<T>::kMantissaBits)))};
 }
 
 // Like reduce_log, for denormal x too.
 template <class T>
-LogReduction<T> reduce_log_denormal(T x, ir::scalar::IntegerLike<RealOf<T>> low_bits) {
+SINTER_ANYWHERE LogReduction<T> reduce_log_denormal(T x,
+                                                    ir::scalar::IntegerLike<RealOf<T>> low_bits) {
   constexpr int kScale = C<T>::kMantissaBits + 2;
   const RealOf<T> scale = static_cast<RealOf<T>>(std::int64_t{1} << kScale);
   const auto small = x < T(C<T>::kMinNormal);
@@ -188,37 +189,37 @@ LogReduction<T> reduce_log_denormal(T x, ir::scalar::IntegerLike<RealOf<T>> low_
 
 // k ln 2 + log(1 + f).
 template <class T>
-T log_from_parts(T k, T f) {
+SINTER_ANYWHERE T log_from_parts(T k, T f) {
   if constexpr (std::same_as<RealOf<T>, float>) {
-    const T u = fma(f, polynomial(f, C<T>::kLog), T(-0.5));
-    return fma(k, T(C<T>::kLn2[0]), fma(f * f, u, f));
+    const T u = fma(f, polynomial(f, C<T>::log_terms()), T(-0.5));
+    return fma(k, T(C<T>::ln2()[0]), fma(f * f, u, f));
   } else {
     const T s = f / (T(2) + f);
     const T z = s * s;
     const T half_square = T(0.5) * f * f;
-    const T r = fma(z, polynomial(z, C<T>::kLog), half_square);
-    const T tail = fma(s, r, k * T(C<T>::kLn2[1])) - half_square;
-    return fma(k, T(C<T>::kLn2[0]), f + tail);
+    const T r = fma(z, polynomial(z, C<T>::log_terms()), half_square);
+    const T tail = fma(s, r, k * T(C<T>::ln2()[1])) - half_square;
+    return fma(k, T(C<T>::ln2()[0]), f + tail);
   }
 }
 
 // y where 0 < x < infinity; the logarithm's other values elsewhere.
 template <class T>
-T log_specials(T x, T y) {
+SINTER_ANYWHERE T log_specials(T x, T y) {
   const T outside = select(x == T(0), -infinity<T>(), nan<T>());
   return select(T(0) < x, select(x < infinity<T>(), y, x), outside);
 }
 
 // x for tiny |x| and for zeros, where the rest of a function with f(x) = x + O(x^2) loses bits.
 template <class T>
-T keep_tiny(T x, T y) {
+SINTER_ANYWHERE T keep_tiny(T x, T y) {
   return select(abs(x) < T(C<T>::kEpsilon / 4), x, y);
 }
 
 // log(1 + x) without cancellation, for -1 < x < infinity: what 1 + x loses when rounded is added to
 // the mantissa. May lose the sign of -0.
 template <class T>
-T log1p_in_range(T x) {
+SINTER_ANYWHERE T log1p_in_range(T x) {
   const T u = T(1) + x;
   const T back = u - T(1);
   const T lost = (T(1) - (u - back)) + (x - back);
@@ -233,14 +234,14 @@ T log1p_in_range(T x) {
 
 // The magnitude of `magnitude` >= 0 with the sign of `sign`.
 template <class T>
-T with_sign_of(T sign, T magnitude) {
+SINTER_ANYWHERE T with_sign_of(T sign, T magnitude) {
   return from_bits((bits(sign) & Int<T>(C<T>::kSignBit)) | bits(magnitude));
 }
 
 // x P(x^2) / Q(x^2), which reaches 1 where |x| reaches `limit` and stays there.
 template <class T, std::size_t p_count, std::size_t q_count>
-T odd_rational(T x, RealOf<T> limit, const std::array<RealOf<T>, p_count>& p,
-               const std::array<RealOf<T>, q_count>& q) {
+SINTER_ANYWHERE T odd_rational(T x, RealOf<T> limit, const std::array<RealOf<T>, p_count>& p,
+                               const std::array<RealOf<T>, q_count>& q) {
   const T x2 = at_most(x * x, limit * limit);
   const T x4 = x2 * x2;
   return clamp(x * polynomial_in_pairs(x2, x4, p) / polynomial_in_pairs(x2, x4, q), -1, 1);
@@ -254,17 +255,17 @@ struct Sum {
 };
 // REQUIRES: |a| >= |b| or a = 0.
 template <class T>
-Sum<T> fast_two_sum(T a, T b) {
+SINTER_ANYWHERE Sum<T> fast_two_sum(T a, T b) {
   const T hi = a + b;
   return {hi, b - (hi - a)};
 }
 template <class T>
-Sum<T> two_product(T a, T b) {
+SINTER_ANYWHERE Sum<T> two_product(T a, T b) {
   const T hi = a * b;
   return {hi, fma(a, b, -hi)};
 }
 template <class T>
-Sum<T> product(Sum<T> a, Sum<T> b) {
+SINTER_ANYWHERE Sum<T> product(Sum<T> a, Sum<T> b) {
   const Sum<T> p = two_product(a.hi, b.hi);
   return {p.hi, p.lo + fma(a.hi, b.lo, a.lo * b.hi)};
 }
@@ -272,7 +273,7 @@ Sum<T> product(Sum<T> a, Sum<T> b) {
 // log(a) of a finite a > 0 to about twice the precision of T, as k ln 2 + 2 s + s^3 (2/3 + s^2
 // R(s^2)) with s = (m - 1) / (m + 1).
 template <class T>
-Sum<T> log_as_sum(T a) {
+SINTER_ANYWHERE Sum<T> log_as_sum(T a) {
   const LogReduction<T> reduced = reduce_log_denormal(a, C<T>::kPowLowBits);
   const T f = reduced.m - T(1);
   const T divisor = reduced.m + T(1);
@@ -281,22 +282,22 @@ Sum<T> log_as_sum(T a) {
   const T rest = fma(-quotient, divisor_lo, fma(-quotient, divisor, f));
   const Sum<T> s = {quotient, rest / divisor};
   const Sum<T> z = product(s, s);
-  const T two_thirds = T(C<T>::kTwoThirds[0]);
-  const Sum<T> lead = fast_two_sum(two_thirds, z.hi * polynomial(z.hi, C<T>::kPow));
-  const Sum<T> weight = {lead.hi, lead.lo + T(C<T>::kTwoThirds[1])};
+  const T two_thirds = T(C<T>::two_thirds()[0]);
+  const Sum<T> lead = fast_two_sum(two_thirds, z.hi * polynomial(z.hi, C<T>::pow_terms()));
+  const Sum<T> weight = {lead.hi, lead.lo + T(C<T>::two_thirds()[1])};
   const Sum<T> cubic = product(product(s, z), weight);
   const T k = convert<RealOf<T>>(reduced.k);
-  const Sum<T> exponent = two_product(k, T(C<T>::kLn2[0]));
+  const Sum<T> exponent = two_product(k, T(C<T>::ln2()[0]));
   const Sum<T> first = fast_two_sum(exponent.hi, s.hi + s.hi);
   const Sum<T> second = fast_two_sum(first.hi, cubic.hi);
-  const T exponent_lo = fma(k, T(C<T>::kLn2[1]), exponent.lo);
+  const T exponent_lo = fma(k, T(C<T>::ln2()[1]), exponent.lo);
   const T lo = ((first.lo + second.lo) + (s.lo + s.lo)) + (cubic.lo + exponent_lo);
   return fast_two_sum(second.hi, lo);
 }
 
 // a^y for a >= 0; where y = 0 or a = 1 anything.
 template <class T>
-T pow_magnitude(T a, T y) {
+SINTER_ANYWHERE T pow_magnitude(T a, T y) {
   const Sum<T> logarithm = log_as_sum(a);
   const T hi = select(a == T(0), -infinity<T>(), select(a < infinity<T>(), logarithm.hi, a));
   const T p = y * hi;
@@ -307,7 +308,7 @@ T pow_magnitude(T a, T y) {
 
 // sin(angle + quarters * pi / 2). An angle that was too large has the quarters in it once wrapped.
 template <class T>
-T sin_shifted(T angle, int quarters) {
+SINTER_ANYWHERE T sin_shifted(T angle, int quarters) {
   const T x = wrap_angle(angle, quarters);
   T shift = T(C<T>::kRound);
   if (quarters != 0) {
@@ -316,12 +317,12 @@ T sin_shifted(T angle, int quarters) {
   }
   const T rounded = fma(x, T(C<T>::kTwoOverPi), shift);
   const T n = rounded - shift;
-  T r = fma(n, T(-C<T>::kHalfPi[0]), x);
-  r = fma(n, T(-C<T>::kHalfPi[1]), r);
-  r = fma(n, T(-C<T>::kHalfPi[2]), r);
+  T r = fma(n, T(-C<T>::half_pi()[0]), x);
+  r = fma(n, T(-C<T>::half_pi()[1]), r);
+  r = fma(n, T(-C<T>::half_pi()[2]), r);
   const T z = r * r;
-  const T sine = fma(r * z, polynomial(z, C<T>::kSin), r);
-  const T cosine = fma(z * z, polynomial(z, C<T>::kCos), fma(z, T(-0.5), T(1)));
+  const T sine = fma(r * z, polynomial(z, C<T>::sin_terms()), r);
+  const T cosine = fma(z * z, polynomial(z, C<T>::cos_terms()), fma(z, T(-0.5), T(1)));
   const Int<T> quadrant = bits(rounded);
   const auto odd = (quadrant & Int<T>(1)) != Int<T>(0);
   constexpr int kSignShift = 8 * static_cast<int>(sizeof(RealOf<T>)) - 2;
@@ -332,34 +333,34 @@ T sin_shifted(T angle, int quarters) {
 }  // namespace detail
 
 template <Float T>
-T exp(T x) {
+SINTER_ANYWHERE T exp(T x) {
   using namespace detail;
   return exp_in_range(clamp(x, C<T>::kExpLow, C<T>::kExpHigh));
 }
 
 template <Float T>
-T expm1(T x) {
+SINTER_ANYWHERE T expm1(T x) {
   using namespace detail;
   const T half = half_expm1(clamp(x, C<T>::kExpm1Low, C<T>::kExpHigh));
   return keep_tiny(x, half + half);
 }
 
 template <Float T>
-T log(T x) {
+SINTER_ANYWHERE T log(T x) {
   using namespace detail;
   const LogReduction<T> reduced = reduce_log_denormal(x, C<T>::kLogLowBits);
   return log_specials(x, log_from_parts(convert<RealOf<T>>(reduced.k), reduced.m - T(1)));
 }
 
 template <Float T>
-T log1p(T x) {
+SINTER_ANYWHERE T log1p(T x) {
   using namespace detail;
   return keep_tiny(x, log_specials(T(1) + x, log1p_in_range(x)));
 }
 
 // With h = (exp(-2 |x|) - 1) / 2, which is exact for tiny x: |tanh(x)| = -h / (1 + h).
 template <Float T>
-T tanh(T x) {
+SINTER_ANYWHERE T tanh(T x) {
   using namespace detail;
   const T h = half_expm1(at_least(T(-2) * abs(x), C<T>::kExpm1Low));
   return with_sign_of(x, (T(0) - h) / (T(1) + h));  // 0 - h is never -0
@@ -367,7 +368,7 @@ T tanh(T x) {
 
 // 1 / (1 + exp(-x)), from exp(-|x|), which cannot overflow.
 template <Float T>
-T sigmoid(T x) {
+SINTER_ANYWHERE T sigmoid(T x) {
   using namespace detail;
   const T e = exp_of_minus_abs(x);
   return select(x < T(0), e, T(1)) / (T(1) + e);
@@ -375,40 +376,40 @@ T sigmoid(T x) {
 
 // log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)).
 template <Float T>
-T softplus(T x) {
+SINTER_ANYWHERE T softplus(T x) {
   using namespace detail;
   return select(x < T(0), T(0), x) + log1p_in_range(exp_of_minus_abs(x));
 }
 
 template <Float T>
-T erf(T x) {
+SINTER_ANYWHERE T erf(T x) {
   using namespace detail;
   if constexpr (std::same_as<RealOf<T>, float>) {
-    return odd_rational(x, C<T>::kErfLimit, C<T>::kErfP, C<T>::kErfQ);
+    return odd_rational(x, C<T>::kErfLimit, C<T>::erf_p(), C<T>::erf_q());
   } else {
     const T a = at_most(abs(x), C<T>::kErfLimit);
     const T square = a * a;
-    const T near = fma(x, polynomial(square, C<T>::kErf), x);
-    const T scaled = polynomial(a, C<T>::kErfcP) / polynomial(a, C<T>::kErfcQ);
+    const T near = fma(x, polynomial(square, C<T>::erf_terms()), x);
+    const T scaled = polynomial(a, C<T>::erfc_p()) / polynomial(a, C<T>::erfc_q());
     const T far = T(1) - exp_in_range(-square) * scaled;
     return select(a < T(1), near, with_sign_of(x, far));
   }
 }
 
 template <Float T>
-T sin(T x) {
+SINTER_ANYWHERE T sin(T x) {
   using namespace detail;
   return select(x == T(0), x, sin_shifted(x, 0));
 }
 
 template <Float T>
-T cos(T x) {
+SINTER_ANYWHERE T cos(T x) {
   return detail::sin_shifted(x, 1);
 }
 
 // x^y = exp(y log|x|), with the sign and the exceptions of IEEE 754 and C.
 template <Float T>
-T pow(T x, T y) {
+SINTER_ANYWHERE T pow(T x, T y) {
   using namespace detail;
   const T a = abs(x);
   const T magnitude = select(mask_or(y == T(0), a == T(1)), T(1), pow_magnitude(a, y));

@@ -71,6 +71,9 @@ struct OpCall {
   std::span<const TensorType> inputs;
   const Attributes& attributes;
   std::span<const Graph* const> bodies = {};  // scan only
+  // A pointwise op in a fused group: along which axis of the group's space each axis of the result
+  // runs, -1 for one of length 1. Empty: the result's axes are the space's.
+  std::span<const int> space_axes = {};
 };
 
 // What a gradient sees. `dy` holds the gradient of each result; an absent one is zero.
@@ -84,6 +87,13 @@ struct GradientCall {
   // left out, which saves an op called directly their work (in a trace dead code is removed
   // anyway).
   std::span<const std::uint8_t> needed = {};
+};
+
+// Where a view leaves the elements, for loops that look through it.
+enum class ViewMoves : std::uint8_t {
+  anything,  // axes may change places and lose elements
+  in_order,  // all elements, in row-major order
+  spread,    // axes of length 1 are repeated, and new outer ones added
 };
 
 inline constexpr std::size_t kMaxOpInputs = 6;
@@ -115,8 +125,7 @@ struct Op {
                                  const Attributes& attributes) = nullptr;
 
   // pointwise: appends the op to a body whose positions `inputs` hold its arguments; gives the
-  // result's position. `space_axes` is how many axes the op's result has: iota counts along one of
-  // them.
+  // result's position.
   std::int32_t (*append)(BodyBuilder& builder, const OpCall& call,
                          std::span<const std::int32_t> inputs) = nullptr;
 
@@ -134,6 +143,16 @@ struct Op {
 
   // Work of one call; null: elements of the results, and bytes of inputs and results.
   Cost (*cost)(const OpCall& call, std::span<const TensorType> results) = nullptr;
+
+  // view: what loops may know about where its elements lie.
+  ViewMoves moves = ViewMoves::anything;
+
+  // opaque, one result: the element of the result at which each input begins. Whoever makes an
+  // input may write it there at once. Null: inputs lie nowhere in the result.
+  const std::vector<std::int64_t>& (*joins)(const Attributes& attributes) = nullptr;
+
+  // pointwise: without inputs, and the same everywhere.
+  bool is_constant = false;
 
   constexpr std::size_t input_count() const {
     std::size_t count = 0;

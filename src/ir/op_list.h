@@ -31,13 +31,13 @@
   kernel(Pack, pack)                                           \
   /* contractions */                                           \
   kernel(Matmul, matmul)                                       \
-  kernel(Conv2d, conv2d)                                       \
-  kernel(Conv2dInputGradient, conv2d_input_gradient)           \
-  kernel(Conv2dWeightGradient, conv2d_weight_gradient)         \
+  kernel(Conv, conv)                                           \
+  kernel(ConvInputGradient, conv_input_gradient)               \
+  kernel(ConvWeightGradient, conv_weight_gradient)             \
   /* pooling */                                                \
-  kernel(MaxPool2d, max_pool2d)                                \
-  kernel(MaxPool2dGradient, max_pool2d_gradient)               \
-  kernel(MaxPool2dGather, max_pool2d_gather)                   \
+  kernel(MaxPool, max_pool)                                    \
+  kernel(MaxPoolGradient, max_pool_gradient)                   \
+  kernel(MaxPoolGather, max_pool_gather)                       \
   /* indices */                                                \
   kernel(Gather, gather)                                       \
   kernel(SegmentSum, segment_sum)                              \

@@ -53,7 +53,7 @@ struct Step {
   BufferRef workspace;  // 64-byte aligned arena memory
   std::int64_t workspace_bytes = 0;
   Cost cost;
-  std::string label;        // for people: "conv2d", "fused: add relu"
+  std::string label;        // for people: "conv", "fused: add relu"
   std::string scope;        // the module of its first node
   SourceLocation location;  // of its first node
 };

@@ -30,6 +30,8 @@
 
 #include <cstdint>
 
+#include "base/anywhere.h"
+
 namespace sinter::ir {
 
 inline constexpr std::int64_t kInnerLanes = 128;
@@ -40,7 +42,7 @@ inline constexpr std::int64_t kOuterChunk = 256;
 // Step 4 of both trees: folds `count` values, `stride` elements apart, into values[0]. `combine(a,
 // b)` is the operation. Destroys the values.
 template <class T, class Combine>
-T fold_chunks(T* values, std::int64_t count, std::int64_t stride, Combine combine) {
+SINTER_ANYWHERE T fold_chunks(T* values, std::int64_t count, std::int64_t stride, Combine combine) {
   while (count > 1) {
     const std::int64_t pairs = count / 2;
     for (std::int64_t i = 0; i < pairs; ++i) {

@@ -9,13 +9,13 @@
 #ifndef SINTER_IR_SCALAR_OPS_H_
 #define SINTER_IR_SCALAR_OPS_H_
 
-#include <bit>
 #include <cmath>
 #include <concepts>
 #include <cstdint>
 #include <limits>
 #include <type_traits>
 
+#include "base/anywhere.h"
 #include "ir/large_angle.h"
 
 namespace sinter::ir::scalar {
@@ -46,7 +46,7 @@ using IntegerLike = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_
 // --- Arithmetic ---
 
 template <RealNumber T>
-T add(T a, T b) {
+SINTER_ANYWHERE T add(T a, T b) {
   if constexpr (RealFloat<T>) {
     return a + b;
   } else {
@@ -56,7 +56,7 @@ T add(T a, T b) {
 }
 
 template <RealNumber T>
-T subtract(T a, T b) {
+SINTER_ANYWHERE T subtract(T a, T b) {
   if constexpr (RealFloat<T>) {
     return a - b;
   } else {
@@ -66,7 +66,7 @@ T subtract(T a, T b) {
 }
 
 template <RealNumber T>
-T multiply(T a, T b) {
+SINTER_ANYWHERE T multiply(T a, T b) {
   if constexpr (RealFloat<T>) {
     return a * b;
   } else {
@@ -76,7 +76,7 @@ T multiply(T a, T b) {
 }
 
 template <RealNumber T>
-T negate(T a) {
+SINTER_ANYWHERE T negate(T a) {
   if constexpr (RealFloat<T>) {
     return -a;
   } else {
@@ -86,35 +86,35 @@ T negate(T a) {
 
 // a * b + c, rounded once.
 template <RealFloat T>
-T fma(T a, T b, T c) {
+SINTER_ANYWHERE T fma(T a, T b, T c) {
   return std::fma(a, b, c);
 }
 
 // --- Floats ---
 
 template <RealFloat T>
-T abs(T a) {
+SINTER_ANYWHERE T abs(T a) {
   return std::fabs(a);
 }
 template <RealFloat T>
-T sqrt(T a) {
+SINTER_ANYWHERE T sqrt(T a) {
   return std::sqrt(a);
 }
 // To the nearest integer, ties to even (in the default rounding mode, which Sinter never leaves).
 template <RealFloat T>
-T round_even(T a) {
+SINTER_ANYWHERE T round_even(T a) {
   return std::nearbyint(a);
 }
 template <RealFloat T>
-T floor(T a) {
+SINTER_ANYWHERE T floor(T a) {
   return std::floor(a);
 }
 template <RealFloat T>
-T ceil(T a) {
+SINTER_ANYWHERE T ceil(T a) {
   return std::ceil(a);
 }
 template <RealFloat T>
-T trunc(T a) {
+SINTER_ANYWHERE T trunc(T a) {
   return std::trunc(a);
 }
 // The largest angle that math.h reduces in floating point.
@@ -123,19 +123,19 @@ inline constexpr T kLargestPlainAngle = sizeof(T) == 4 ? T(0x1p20) : T(0x1p30);
 // An angle in [-pi/2, pi/2] with the sine of a + quarters * pi/2, for finite a beyond that; others
 // stay. quarters is 0 or 1.
 template <RealFloat T>
-T wrap_angle(T a, int quarters) {
+SINTER_ANYWHERE T wrap_angle(T a, int quarters) {
   if (!(std::fabs(a) > kLargestPlainAngle<T>)) return a;
   if constexpr (sizeof(T) == 4) {
-    const auto bits = std::bit_cast<unsigned>(a);
-    return std::bit_cast<float>(sinter_wrap_large_angle(bits, quarters));
+    const auto bits = same_bits<unsigned>(a);
+    return same_bits<float>(sinter_wrap_large_angle(bits, quarters));
   } else {
-    const auto bits = std::bit_cast<unsigned long long>(a);
-    return std::bit_cast<double>(sinter_wrap_large_angle(bits, quarters));
+    const auto bits = same_bits<unsigned long long>(a);
+    return same_bits<double>(sinter_wrap_large_angle(bits, quarters));
   }
 }
 // False for integers.
 template <RealNumber T>
-bool is_nan(T a) {
+SINTER_ANYWHERE bool is_nan(T a) {
   if constexpr (RealFloat<T>) {
     return a != a;
   } else {
@@ -145,37 +145,37 @@ bool is_nan(T a) {
 
 // --- Masks ---
 
-inline bool mask_and(bool a, bool b) { return a && b; }
-inline bool mask_or(bool a, bool b) { return a || b; }
-inline bool mask_xor(bool a, bool b) { return a != b; }
-inline bool mask_not(bool a) { return !a; }
+SINTER_ANYWHERE inline bool mask_and(bool a, bool b) { return a && b; }
+SINTER_ANYWHERE inline bool mask_or(bool a, bool b) { return a || b; }
+SINTER_ANYWHERE inline bool mask_xor(bool a, bool b) { return a != b; }
+SINTER_ANYWHERE inline bool mask_not(bool a) { return !a; }
 
 // --- Bits ---
 
-inline std::int32_t bits(float a) { return std::bit_cast<std::int32_t>(a); }
-inline std::int64_t bits(double a) { return std::bit_cast<std::int64_t>(a); }
-inline float from_bits(std::int32_t a) { return std::bit_cast<float>(a); }
-inline double from_bits(std::int64_t a) { return std::bit_cast<double>(a); }
+SINTER_ANYWHERE inline std::int32_t bits(float a) { return same_bits<std::int32_t>(a); }
+SINTER_ANYWHERE inline std::int64_t bits(double a) { return same_bits<std::int64_t>(a); }
+SINTER_ANYWHERE inline float from_bits(std::int32_t a) { return same_bits<float>(a); }
+SINTER_ANYWHERE inline double from_bits(std::int64_t a) { return same_bits<double>(a); }
 
 // REQUIRES: 0 <= distance < the number of bits.
 template <RealInteger T>
-T shift_left(T a, int distance) {
+SINTER_ANYWHERE T shift_left(T a, int distance) {
   return static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) << distance);
 }
 // Copies the sign.
 template <RealInteger T>
-T shift_right(T a, int distance) {
+SINTER_ANYWHERE T shift_right(T a, int distance) {
   return a >> distance;
 }
 template <RealInteger T>
-T shift_right_logical(T a, int distance) {
+SINTER_ANYWHERE T shift_right_logical(T a, int distance) {
   return static_cast<T>(static_cast<std::make_unsigned_t<T>>(a) >> distance);
 }
 
 // --- Choice and conversion ---
 
 template <class T>
-requires(RealNumber<T> || std::same_as<T, bool>) T select(bool mask, T a, T b) {
+requires(RealNumber<T> || std::same_as<T, bool>) SINTER_ANYWHERE T select(bool mask, T a, T b) {
   return mask ? a : b;
 }
 
@@ -183,7 +183,7 @@ requires(RealNumber<T> || std::same_as<T, bool>) T select(bool mask, T a, T b) {
 // where the result does not fit, scalar.h leaves it open, and here it is the smallest integer (as
 // on x86).
 template <class To, class From>
-requires(RealNumber<From> || std::same_as<From, bool>) To convert(From a) {
+requires(RealNumber<From> || std::same_as<From, bool>) SINTER_ANYWHERE To convert(From a) {
   if constexpr (std::same_as<To, bool>) {
     return a != From{0};
   } else if constexpr (RealFloat<From> && RealInteger<To>) {

@@ -1,52 +1,114 @@
+#include <algorithm>
 #include <cmath>
 
 #include "sinter/nn.h"
 
 namespace sinter::nn {
+namespace {
 
-Conv2d::Conv2d(std::int64_t in, std::int64_t out, std::int64_t kernel,
-               const Conv2dModuleOptions& options)
-    : Conv2d(in, out, std::pair{kernel, kernel}, options) {}
+using Numbers = std::vector<std::int64_t>;
 
-Conv2d::Conv2d(std::int64_t in, std::int64_t out, std::pair<std::int64_t, std::int64_t> kernel,
-               const Conv2dModuleOptions& options)
-    : in_(in), out_(out), options_(options) {
-  if (in < 1 || out < 1 || kernel.first < 1 || kernel.second < 1) {
-    fail("Conv2d", "channels and kernel must be positive",
-         std::to_string(in) + " to " + std::to_string(out) + " channels, kernel " +
-             std::to_string(kernel.first) + " x " + std::to_string(kernel.second),
-         "at least 1 each");
+bool all_at_least(std::int64_t least, const Numbers& numbers) {
+  return std::all_of(numbers.begin(), numbers.end(), [&](std::int64_t n) { return n >= least; });
+}
+
+std::string to_text(const Numbers& numbers) {
+  std::string text;
+  for (const std::int64_t number : numbers) {
+    text += (text.empty() ? "" : " x ") + std::to_string(number);
   }
-  if (options.stride.first < 1 || options.stride.second < 1 || options.dilation.first < 1 ||
-      options.dilation.second < 1 || options.padding.first < 0 || options.padding.second < 0) {
-    fail("Conv2d", "stride and dilation must be positive, padding not negative",
-         "stride " + std::to_string(options.stride.first) + " x " +
-             std::to_string(options.stride.second) + ", dilation " +
-             std::to_string(options.dilation.first) + " x " +
-             std::to_string(options.dilation.second) + ", padding " +
-             std::to_string(options.padding.first) + " x " + std::to_string(options.padding.second),
-         "");
-  }
-  const Shape shape{out, kernel.first, kernel.second, in};
-  const double bound = 1 / std::sqrt(static_cast<double>(in * kernel.first * kernel.second));
+  return text;
+}
+
+// What messages say about images with 1, 2 or 3 spatial axes.
+struct Words {
+  const char* type;
+  const char* transposed_type;
+  const char* axes;
+  const char* layout;
+};
+const Words& words_of(int rank) {
+  static constexpr Words kWords[] = {
+      {"Conv1d", "ConvTranspose1d", "(N, L, ", "images are NLC: (batch, length, channels)"},
+      {"Conv2d", "ConvTranspose2d", "(N, H, W, ",
+       "images are NHWC: (batch, height, width, channels)"},
+      {"Conv3d", "ConvTranspose3d", "(N, D, H, W, ",
+       "images are NDHWC: (batch, depth, height, width, channels)"}};
+  return kWords[rank - 1];
+}
+
+}  // namespace
+
+AnyConv::AnyConv(Kind kind, std::int64_t in, std::int64_t out, const Numbers& kernel,
+                 const ConvTransposeModuleOptions& options)
+    : kind_(kind), in_(in), out_(out), options_(options) {
+  check(kernel);
+  const Shape shape = weight_shape(kernel);
+  // PyTorch's: Kaiming uniform with a = sqrt(5) over what lies behind the weight's first axis.
+  const double bound = 1 / std::sqrt(static_cast<double>(shape.elements() / shape[0]));
   weights_.push_back(
-      add_parameter("weight", uniform_weights(shape, bound), FileLayout::conv2d_weight(shape)));
+      add_parameter("weight", uniform_weights(shape, bound), FileLayout::conv_weight(shape)));
   if (options.bias) weights_.push_back(add_parameter("bias", uniform_weights({out}, bound)));
 }
 
-Tensor Conv2d::forward(const Tensor& x) const {
-  if (x.rank() != 4 || x.dim(-1) != in_) {
-    fail("Conv2d", "the input has the wrong shape", x.shape().to_string(),
-         "(N, H, W, " + std::to_string(in_) + ")",
-         "images are NHWC: (batch, height, width, channels)");
+void AnyConv::check(const Numbers& kernel) const {
+  const std::string channels = std::to_string(in_) + " to " + std::to_string(out_) + " channels, ";
+  if (in_ < 1 || out_ < 1 || !all_at_least(1, kernel)) {
+    fail(type(), "channels and kernel must be positive", channels + "kernel " + to_text(kernel),
+         "at least 1 each");
   }
-  const Tensor y = conv2d(
-      x, weight(),
-      {.stride = options_.stride, .padding = options_.padding, .dilation = options_.dilation});
+  if (kernel.size() != 1 && kernel.size() != static_cast<std::size_t>(kind_.rank)) {
+    fail(type(), "the kernel has another number of axes", to_text(kernel),
+         "1 or " + std::to_string(kind_.rank) + " lengths");
+  }
+  if (!all_at_least(1, options_.stride) || !all_at_least(1, options_.dilation) ||
+      !all_at_least(0, options_.padding) || !all_at_least(0, options_.output_padding)) {
+    fail(type(), "stride and dilation must be positive, padding not negative",
+         "stride " + to_text(options_.stride) + ", dilation " + to_text(options_.dilation) +
+             ", padding " + to_text(options_.padding),
+         "");
+  }
+  if (options_.groups < 1 || in_ % options_.groups != 0 || out_ % options_.groups != 0) {
+    fail(type(), "the channels do not divide into groups",
+         channels + std::to_string(options_.groups) + " groups", "");
+  }
+}
+
+Shape AnyConv::weight_shape(const Numbers& kernel) const {
+  Numbers lengths{kind_.is_transposed ? in_ : out_};
+  for (int i = 0; i < kind_.rank; ++i) {
+    lengths.push_back(kernel[kernel.size() == 1 ? 0 : static_cast<std::size_t>(i)]);
+  }
+  lengths.push_back((kind_.is_transposed ? out_ : in_) / options_.groups);
+  return Shape(lengths);
+}
+
+const char* AnyConv::type() const {
+  const Words& words = words_of(kind_.rank);
+  return kind_.is_transposed ? words.transposed_type : words.type;
+}
+
+Tensor AnyConv::forward(const Tensor& x) const {
+  if (x.rank() != kind_.rank + 2 || x.dim(-1) != in_) {
+    const Words& words = words_of(kind_.rank);
+    fail(type(), "the input has the wrong shape", x.shape().to_string(),
+         words.axes + std::to_string(in_) + ")", words.layout);
+  }
+  const Tensor y = kind_.is_transposed ? conv_transpose(x, weight(),
+                                                        {.stride = options_.stride,
+                                                         .padding = options_.padding,
+                                                         .output_padding = options_.output_padding,
+                                                         .dilation = options_.dilation,
+                                                         .groups = options_.groups})
+                                       : conv(x, weight(),
+                                              {.stride = options_.stride,
+                                               .padding = options_.padding,
+                                               .dilation = options_.dilation,
+                                               .groups = options_.groups});
   return has_bias() ? y + bias() : y;
 }
 
-Module::Features Conv2d::follow(const Features&) const {
+Module::Features AnyConv::follow(const Features&) const {
   return {.channels = out_, .flattened = false};
 }
 

@@ -56,17 +56,6 @@ void check_rank(const char* where, const char* input, const TensorType& type, in
          .hint = hint});
 }
 
-const std::vector<std::int64_t>& integers_of(const ir::OpCall& call, const char* where,
-                                             const char* name, std::size_t count) {
-  const std::vector<std::int64_t>& values = call.attributes.integers(name);
-  if (values.size() != count) {
-    throw ir::InternalError(std::string(where) + ": attribute " + name + " holds " +
-                            std::to_string(values.size()) + " numbers instead of " +
-                            std::to_string(count));
-  }
-  return values;
-}
-
 Shape shape_attribute(const ir::Attributes& attributes) {
   return Shape(attributes.integers("shape"));
 }

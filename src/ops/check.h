@@ -31,9 +31,6 @@ void check_rank(const char* where, const char* input, const TensorType& type, in
 void check_same_shape(const char* where, const char* names, std::span<const TensorType> types);
 // The epsilon that a normalisation adds to the variance, an attribute of this name.
 void check_epsilon(const char* where, const ir::Attributes& attributes);
-// An attribute that must hold `count` numbers: InternalError otherwise.
-const std::vector<std::int64_t>& integers_of(const ir::OpCall& call, const char* where,
-                                             const char* name, std::size_t count);
 // The shape and dtype that stand in the attributes {shape, dtype}.
 Shape shape_attribute(const ir::Attributes& attributes);
 Dtype dtype_attribute(const ir::Attributes& attributes);

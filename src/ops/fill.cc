@@ -59,7 +59,10 @@ std::vector<TensorType> infer_iota(const ir::OpCall& call) {
 std::int32_t append_iota(ir::BodyBuilder& builder, const ir::OpCall& call,
                          std::span<const std::int32_t>) {
   const Dtype dtype = dtype_attribute(call.attributes);
-  return builder.append({ir::ScalarOp::index, dtype, -1, -1, -1, call.attributes.integer("axis")});
+  std::int64_t axis = call.attributes.integer("axis");
+  if (!call.space_axes.empty()) axis = call.space_axes[static_cast<std::size_t>(axis)];
+  if (axis < 0) return builder.append({ir::ScalarOp::constant, dtype, -1, -1, -1, 0});
+  return builder.append({ir::ScalarOp::index, dtype, -1, -1, -1, axis});
 }
 
 ir::Cost fill_cost(const ir::OpCall& call, std::span<const TensorType> results) {
@@ -79,6 +82,7 @@ constinit const ir::Op kFull = {
     .infer = infer_full,
     .append = append_full,
     .cost = fill_cost,
+    .is_constant = true,
 };
 
 constinit const ir::Op kIota = {

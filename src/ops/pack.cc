@@ -55,6 +55,10 @@ std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
   return gradients;
 }
 
+const std::vector<std::int64_t>& offsets_of(const ir::Attributes& attributes) {
+  return attributes.integers("offsets");
+}
+
 }  // namespace
 
 constinit const ir::Op kPack = {
@@ -73,6 +77,7 @@ constinit const ir::Op kPack = {
     .infer = infer,
     .gradient = gradient,
     .cost = move_cost,
+    .joins = offsets_of,
 };
 
 }  // namespace ops

@@ -215,6 +215,7 @@ constinit const ir::Op kReshape = {
     .gradient = reshape_gradient,
     .view = view_reshape,
     .cost = no_cost,
+    .moves = ir::ViewMoves::in_order,
 };
 
 constinit const ir::Op kPermute = {
@@ -259,6 +260,7 @@ constinit const ir::Op kBroadcastTo = {
     .gradient = broadcast_to_gradient,
     .view = view_broadcast_to,
     .cost = no_cost,
+    .moves = ir::ViewMoves::spread,
 };
 
 }  // namespace ops

@@ -31,12 +31,6 @@ void check_handles(const ir::Op& op, std::span<const Tensor> inputs) {
   }
 }
 
-// An error of an op names the user's line, which the op itself does not know.
-[[noreturn]] void rethrow_with_location(const Error& error, SourceLocation location) {
-  const std::string place = location.to_string();
-  throw Error(place.empty() ? error.what() : std::string(error.what()) + " [" + place + "]");
-}
-
 std::vector<ir::TensorType> infer(const ir::Op& op, std::span<const Tensor> inputs,
                                   const ir::Attributes& attributes, SourceLocation location,
                                   std::span<const std::shared_ptr<const ir::Graph>> bodies) {
@@ -85,6 +79,12 @@ Tensor apply_known(const ir::Op& op, std::span<const Tensor> inputs,
     impl->record = make_record(op, inputs, attributes, location, {}, {impl->payload});
   }
   return Tensor(std::move(impl));
+}
+
+// An error of an op names the user's line, which the op itself does not know.
+void rethrow_with_location(const Error& error, SourceLocation location) {
+  const std::string place = location.to_string();
+  throw Error(place.empty() ? error.what() : std::string(error.what()) + " [" + place + "]");
 }
 
 std::vector<Tensor> apply(const ir::Op& op, std::span<const Tensor> inputs,

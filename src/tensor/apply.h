@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ir/op.h"
+#include "sinter/error.h"
 #include "sinter/tensor.h"
 
 namespace sinter {
@@ -23,6 +24,20 @@ std::vector<Tensor> apply(const ir::Op& op, std::span<const Tensor> inputs,
 inline Tensor apply_one(const ir::Op& op, std::span<const Tensor> inputs,
                         const ir::Attributes& attributes, SourceLocation location) {
   return apply(op, inputs, attributes, location).front();
+}
+
+// Throws `error` as one that names the user's line, as errors of apply() do.
+[[noreturn]] void rethrow_with_location(const Error& error, SourceLocation location);
+
+// What `body` gives; its Errors name the user's line. For what a user function checks before it
+// calls apply().
+template <class Body>
+auto located(SourceLocation location, const Body& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    rethrow_with_location(error, users_location(location));
+  }
 }
 
 // True while the thread records a trace.

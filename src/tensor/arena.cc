@@ -1,3 +1,4 @@
+#include <atomic>
 #include <cstring>
 
 #include "backend/registry.h"
@@ -35,7 +36,11 @@ void check_member(const State& state, const State& first) {
   }
 }
 
+std::atomic<std::uint64_t> moves{0};
+
 }  // namespace
+
+std::uint64_t moved_states_version() { return moves.load(std::memory_order_acquire); }
 
 State make_arena(const std::vector<State>& states, std::vector<std::int64_t>* offsets) {
   if (states.empty()) {
@@ -81,6 +86,7 @@ State make_arena(const std::vector<State>& states, std::vector<std::int64_t>* of
     member.arena_offset = (*offsets)[i];
     member.is_parameter = true;
   }
+  moves.fetch_add(1, std::memory_order_acq_rel);
   return arena;
 }
 

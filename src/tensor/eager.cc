@@ -1,7 +1,9 @@
 #include "tensor/eager.h"
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
-#include <mutex>
+#include <optional>
 #include <string>
 
 #include "backend/registry.h"
@@ -13,10 +15,8 @@ namespace sinter {
 
 namespace {
 
-// One program and the lock that keeps its runs apart (an executable has one arena).
 struct CachedProgram {
-  std::mutex running;
-  std::unique_ptr<backend::Executable> executable;
+  std::shared_ptr<const backend::Code> code;
   // The key names bodies by address, so they live as long as it does.
   std::vector<std::shared_ptr<const ir::Graph>> bodies;
 };
@@ -84,8 +84,42 @@ ir::Graph one_node_graph(const ir::Op& op, std::span<const Tensor> inputs,
 using ProgramCache = LruCache<CachedProgram>;
 
 ProgramCache& cache() {
-  static auto* const instance = new ProgramCache(limits::kEagerPrograms, limits::kEagerArenaBytes);
+  static auto* const instance = new ProgramCache(limits::kEagerPrograms);
   return *instance;
+}
+
+// The memory in which a thread's ops run, one after the other: a block of each device that grows to
+// what they need. On a device that works on its own time the next op is enqueued behind this one.
+class Scratch {
+ public:
+  // 64-byte aligned memory for one call, which *borrowed may hold.
+  std::byte* take(backend::Backend* device, std::size_t bytes, std::optional<Storage>* borrowed) {
+    if (bytes == 0) return nullptr;
+    if (bytes > limits::kEagerScratchBytes) return borrowed->emplace(device, bytes).memory();
+    const auto found = std::find_if(blocks_.begin(), blocks_.end(),
+                                    [&](const auto& block) { return block->backend() == device; });
+    if (found != blocks_.end() && (*found)->bytes() >= bytes) return (*found)->memory();
+    auto block = std::make_unique<Storage>(device, std::max(std::bit_ceil(bytes), kLeastBytes));
+    std::byte* const memory = block->memory();
+    if (found != blocks_.end()) {
+      *found = std::move(block);
+    } else {
+      blocks_.push_back(std::move(block));
+    }
+    return memory;
+  }
+
+ private:
+  static constexpr std::size_t kLeastBytes = 16384;
+
+  std::vector<std::unique_ptr<Storage>> blocks_;
+};
+
+void run_program(const backend::Code& code, const backend::Bindings& bindings) {
+  thread_local Scratch scratch;
+  std::optional<Storage> borrowed;
+  const auto bytes = static_cast<std::size_t>(code.arena_bytes());
+  code.run_once(bindings, scratch.take(&backend::default_backend(), bytes, &borrowed));
 }
 
 bool shares_memory(const ir::Op& op, const Payload& input, const ir::TensorType& type,
@@ -141,11 +175,10 @@ std::vector<Payload> run_eager(const ir::Op& op, std::span<const Tensor> inputs,
   std::shared_ptr<CachedProgram> program = cache().find(key);
   if (program == nullptr) {
     program = std::make_shared<CachedProgram>();
-    EagerProgram made =
+    program->code =
         make_eager_program(one_node_graph(op, inputs, attributes, types, location, bodies));
-    program->executable = std::move(made.executable);
     program->bodies.assign(bodies.begin(), bodies.end());
-    program = cache().add(std::move(key), program, made.arena_bytes);
+    program = cache().add(std::move(key), program);
   }
   std::vector<Payload> results;
   std::vector<void*> input_memory;
@@ -158,8 +191,7 @@ std::vector<Payload> run_eager(const ir::Op& op, std::span<const Tensor> inputs,
     results.push_back(allocate_payload(type));
     output_memory.push_back(results.back().memory());
   }
-  const std::lock_guard lock(program->running);
-  program->executable->run({input_memory, output_memory, {}});
+  run_program(*program->code, {input_memory, output_memory, {}});
   return results;
 }
 

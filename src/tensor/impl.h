@@ -115,6 +115,9 @@ struct StateImpl {
 bool begin_use(StateImpl& owner, bool writes, int* others);
 void end_use(StateImpl& owner, bool writes);
 
+// How many times States of this process have been moved into an arena.
+std::uint64_t moved_states_version();
+
 // What State::value() gives.
 Tensor read_state(const std::shared_ptr<StateImpl>& state);
 

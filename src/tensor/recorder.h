@@ -43,15 +43,11 @@ class RecorderScope {
   Recorder* previous_;
 };
 
-// A graph of one op made ready to run. Declared here, where eager ops need it, and defined in
-// compile/eager.cc, which knows how: with scan_gradient (ops/scan.h) one of the two places where a
-// layer's code calls to its right, resolved by the linker. A test of a lower layer that runs ops
-// links compile as well.
-struct EagerProgram {
-  std::unique_ptr<backend::Executable> executable;
-  std::int64_t arena_bytes = 0;  // that it holds as long as it lives
-};
-EagerProgram make_eager_program(const ir::Graph& graph);
+// A graph of one op made ready to run on the current device. Declared here, where eager ops need
+// it, and defined in compile/eager.cc, which knows how: with scan_gradient (ops/scan.h) one of the
+// two places where a layer's code calls to its right, resolved by the linker. A test of a lower
+// layer that runs ops links compile as well.
+std::shared_ptr<const backend::Code> make_eager_program(const ir::Graph& graph);
 
 }  // namespace sinter
 

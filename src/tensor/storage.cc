@@ -131,7 +131,9 @@ Storage::Storage(backend::Backend* backend, std::size_t bytes)
       memory_(with_pool_released([&] { return pool().take(backend, block_bytes(bytes)); })),
       bytes_(bytes) {}
 
-Storage::~Storage() { pool().give_back(backend_, memory_, block_bytes(bytes_)); }
+Storage::~Storage() {
+  if (is_own_) pool().give_back(backend_, memory_, block_bytes(bytes_));
+}
 
 PoolCounts pool_counts() { return pool().counts(); }
 

@@ -11,11 +11,14 @@
 
 namespace sinter {
 
-// A block of device memory, 64-byte aligned; goes back to the pool when its last user lets go.
-// Thread-safe.
+// A block of device memory: its own, 64-byte aligned, which goes back to the pool when its last
+// user lets go, or another's. Thread-safe.
 class Storage {
  public:
   Storage(backend::Backend* backend, std::size_t bytes);
+  // Memory of another owner, which outlives this; nothing writes to it.
+  Storage(backend::Backend* backend, const void* memory, std::size_t bytes)
+      : backend_(backend), memory_(const_cast<void*>(memory)), bytes_(bytes), is_own_(false) {}
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -28,6 +31,7 @@ class Storage {
   backend::Backend* backend_;
   void* memory_;
   std::size_t bytes_;
+  bool is_own_ = true;
 };
 
 // What the pool holds. Blocks are kept by size for reuse, so that a loop that makes the same

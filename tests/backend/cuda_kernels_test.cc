@@ -4,7 +4,9 @@
 #include <limits>
 
 #include "backend/cuda/call.h"
+#include "convolution_case.h"
 #include "cuda_device.h"
+#include "pooling_case.h"
 
 namespace sinter::backend::cuda {
 namespace {
@@ -189,108 +191,114 @@ TEST(CudaMatmul, LetsNaNAndInfinityThrough) {
   EXPECT_EQ(y.data<float>()[1], 2.0F);
 }
 
-struct Convolution {
-  std::int64_t n, h, w, c, o, kh, kw, stride_h, stride_w, padding_h, padding_w, dilation_h,
-      dilation_w;
-
-  std::int64_t ho() const { return (h + 2 * padding_h - dilation_h * (kh - 1) - 1) / stride_h + 1; }
-  std::int64_t wo() const { return (w + 2 * padding_w - dilation_w * (kw - 1) - 1) / stride_w + 1; }
-};
-
-constexpr Convolution kConvolutions[] = {
-    {2, 8, 8, 1, 8, 3, 3, 1, 1, 0, 0, 1, 1},    {2, 9, 7, 4, 5, 3, 3, 1, 1, 1, 1, 1, 1},
-    {3, 8, 8, 32, 64, 3, 3, 1, 1, 1, 1, 1, 1},  {1, 11, 9, 3, 6, 5, 3, 2, 1, 2, 0, 1, 1},
-    {2, 10, 10, 8, 12, 3, 3, 2, 2, 1, 1, 1, 1}, {1, 12, 13, 5, 7, 3, 2, 1, 2, 2, 1, 2, 3},
-    {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1},    {4, 14, 14, 16, 4, 1, 1, 1, 1, 0, 0, 1, 1},
-    {2, 6, 6, 2, 70, 6, 6, 1, 1, 0, 0, 1, 1},   {5, 13, 13, 6, 9, 4, 4, 3, 3, 3, 3, 1, 1},
+const std::vector<ConvolutionCase> kConvolutionCases = {
+    {2, {8, 8}, 1, 8, {3, 3}, {1, 1}, {0, 0}, {1, 1}},
+    {2, {9, 7}, 4, 5, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
+    {3, {8, 8}, 32, 64, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
+    {1, {11, 9}, 3, 6, {5, 3}, {2, 1}, {2, 0}, {1, 1}},
+    {2, {10, 10}, 8, 12, {3, 3}, {2, 2}, {1, 1}, {1, 1}},
+    {1, {12, 13}, 5, 7, {3, 2}, {1, 2}, {2, 1}, {2, 3}},
+    {1, {1, 1}, 1, 1, {1, 1}, {1, 1}, {0, 0}, {1, 1}},
+    {4, {14, 14}, 16, 4, {1, 1}, {1, 1}, {0, 0}, {1, 1}},
+    {2, {6, 6}, 2, 70, {6, 6}, {1, 1}, {0, 0}, {1, 1}},
+    {5, {13, 13}, 6, 9, {4, 4}, {3, 3}, {3, 3}, {1, 1}},
+    {1, {6, 5}, 4, 6, {3, 2}, {1, 1}, {2, 0, 0, 1}, {1, 1}},  // other padding behind
+    {2, {7, 6}, 6, 9, {3, 3}, {2, 1}, {1, 1}, {1, 2}, 3},     // groups
+    {1, {6, 6}, 16, 8, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 2},    // of whole vectors
+    {3, {12, 12}, 8, 12, {2, 2}, {1, 1}, {0, 0}, {1, 1}, 4},  // whose gradients are cut into slices
+    {2, {7, 5}, 9, 9, {3, 3}, {1, 1}, {1, 1}, {1, 1}, 9},     // depthwise
+    {2, {9}, 3, 5, {3}, {2}, {1}, {1}},                       // one axis
+    {2, {16}, 16, 8, {4}, {1}, {6, 0}, {2}, 2},
+    {1, {4, 5, 6}, 3, 4, {3, 2, 3}, {1, 1, 1}, {1, 0, 1}, {1, 1, 1}},  // three axes
+    {2, {5, 4, 5}, 8, 8, {2, 3, 2}, {2, 1, 2}, {0, 1, 0, 1, 1, 2}, {1, 1, 2}, 2},
 };
 
 template <class T>
 void expect_convolutions() {
-  for (const Convolution& s : kConvolutions) {
-    const Shape x{s.n, s.h, s.w, s.c}, w{s.o, s.kh, s.kw, s.c}, y{s.n, s.ho(), s.wo(), s.o};
-    SCOPED_TRACE(x.to_string() + " * " + w.to_string() + " -> " + y.to_string());
-    const ir::Attributes window{{"stride", Integers{s.stride_h, s.stride_w}},
-                                {"padding", Integers{s.padding_h, s.padding_w}},
-                                {"dilation", Integers{s.dilation_h, s.dilation_w}}};
-    const Value images = random_value<T>(x, 1), weights = random_value<T>(w, 2);
-    const Value dy = random_value<T>(y, 3);
-    expect_near_cpu<T>(ir::OpId::conv2d, window, {images, weights}, y);
-    expect_near_cpu<T>(ir::OpId::conv2d_input_gradient, window, {dy, weights}, x);
-    expect_near_cpu<T>(ir::OpId::conv2d_weight_gradient, window, {images, dy}, w);
+  for (const ConvolutionCase& s : kConvolutionCases) {
+    SCOPED_TRACE(s.to_string());
+    const Value images = random_value<T>(s.x(), 1), weights = random_value<T>(s.w(), 2);
+    const Value dy = random_value<T>(s.y(), 3);
+    const std::vector<Value> inputs[3] = {{images, weights}, {dy, weights}, {images, dy}};
+    const Shape outputs[3] = {s.y(), s.x(), s.w()};
+    for (int i = 0; i < 3; ++i) {
+      const ir::OpId op = kConvolutions[i];
+      expect_near_cpu<T>(op, s.attributes(op), inputs[i], outputs[i]);
+    }
   }
 }
 
-TEST(CudaConv2d, AndItsGradientsInF32) { expect_convolutions<float>(); }
-TEST(CudaConv2d, AndItsGradientsInF64) { expect_convolutions<double>(); }
+TEST(CudaConv, AndItsGradientsInF32) { expect_convolutions<float>(); }
+TEST(CudaConv, AndItsGradientsInF64) { expect_convolutions<double>(); }
 
 // An infinity reaches the results whose windows hold it and no others: nothing else is read, not
 // even to be multiplied by zero.
-TEST(CudaConv2d, InfinitiesStayInTheirWindows) {
+TEST(CudaConv, InfinitiesStayInTheirWindows) {
   const float infinity = std::numeric_limits<float>::infinity();
-  for (const Convolution& s : kConvolutions) {
-    const ir::Attributes window{{"stride", Integers{s.stride_h, s.stride_w}},
-                                {"padding", Integers{s.padding_h, s.padding_w}},
-                                {"dilation", Integers{s.dilation_h, s.dilation_w}}};
-    const Shape shape{s.n, s.ho(), s.wo(), s.o};
-    const std::int64_t row = s.h / 2, column = s.w / 2;
-    std::vector<float> image(static_cast<std::size_t>(s.n * s.h * s.w * s.c), 0.5F);
-    for (std::int64_t c = 0; c < s.c; ++c) {
-      image[static_cast<std::size_t>((row * s.w + column) * s.c + c)] = infinity;
-    }
-    const std::vector<float> ones(static_cast<std::size_t>(s.o * s.kh * s.kw * s.c), 1.0F);
-    const Value images = make_value<float>({s.n, s.h, s.w, s.c}, image);
-    const Value weights = make_value<float>({s.o, s.kh, s.kw, s.c}, ones);
-    const Value y =
-        run_on_cuda(ir::OpId::conv2d, window, {images, weights}, {{Dtype::f32, shape}})[0];
-    const auto covers = [](std::int64_t at, std::int64_t first, std::int64_t count,
-                           std::int64_t dilation) {
-      return at >= first && (at - first) % dilation == 0 && (at - first) / dilation < count;
-    };
-    for (std::int64_t i = 0; i < shape.elements(); ++i) {
-      const std::int64_t place = i / s.o, image_row = place / s.wo() % s.ho();
-      const bool holds =
-          place / s.wo() / s.ho() == 0 &&
-          covers(row, image_row * s.stride_h - s.padding_h, s.kh, s.dilation_h) &&
-          covers(column, place % s.wo() * s.stride_w - s.padding_w, s.kw, s.dilation_w);
-      ASSERT_EQ(std::isinf(y.data<float>()[i]), holds) << shape.to_string() << " at " << i;
-      ASSERT_FALSE(std::isnan(y.data<float>()[i])) << shape.to_string() << " at " << i;
+  for (const ConvolutionCase& s : kConvolutionCases) {
+    std::vector<float> image(static_cast<std::size_t>(s.x().elements()), 0.5F);
+    const Shape windows(s.windows());
+    std::int64_t pixel = 0;
+    for (const std::int64_t length : s.image) pixel = pixel * length + length / 2;
+    for (std::int64_t c = 0; c < s.c; ++c)
+      image[static_cast<std::size_t>(pixel * s.c + c)] = infinity;
+    const Value images = make_value<float>(s.x(), image);
+    const Value weights = make_value<float>(
+        s.w(), std::vector<float>(static_cast<std::size_t>(s.w().elements()), 1.0F));
+    const Value y = run_on_cuda(ir::OpId::conv, s.attributes(ir::OpId::conv), {images, weights},
+                                {{Dtype::f32, s.y()}})[0];
+    for (std::int64_t i = 0; i < s.y().elements(); ++i) {
+      std::int64_t place = i / s.o;
+      bool holds = true;
+      for (std::size_t axis = s.rank(); axis-- > 0;) {
+        const std::int64_t count = windows[static_cast<int>(axis)];
+        const std::int64_t from_first =
+            s.image[axis] / 2 - place % count * s.stride[axis] + s.low(axis);
+        holds = holds && from_first >= 0 && from_first % s.dilation[axis] == 0 &&
+                from_first / s.dilation[axis] < s.kernel[axis];
+        place /= count;
+      }
+      holds = holds && place == 0;
+      ASSERT_EQ(std::isinf(y.data<float>()[i]), holds) << s.to_string() << " at " << i;
+      ASSERT_FALSE(std::isnan(y.data<float>()[i])) << s.to_string() << " at " << i;
     }
   }
 }
 
-TEST(CudaConv2d, GivesZerosWhereNothingIsSummed) {
-  const ir::Attributes window{
-      {"stride", Integers{1, 1}}, {"padding", Integers{0, 0}}, {"dilation", Integers{1, 1}}};
-  const Value no_images = empty_value(Dtype::f32, {0, 5, 5, 3});
-  const Value weights = random_value<float>({4, 3, 3, 3}, 2);
-  const Value no_dy = empty_value(Dtype::f32, {0, 3, 3, 4});
-  expect_cpu_bits(ir::OpId::conv2d, window, {no_images, weights}, {{Dtype::f32, {0, 3, 3, 4}}});
-  expect_cpu_bits(ir::OpId::conv2d_input_gradient, window, {no_dy, weights},
-                  {{Dtype::f32, {0, 5, 5, 3}}});
-  expect_cpu_bits(ir::OpId::conv2d_weight_gradient, window, {no_images, no_dy},
-                  {{Dtype::f32, {4, 3, 3, 3}}});
-  expect_cpu_bits(ir::OpId::conv2d, window,
-                  {empty_value(Dtype::f32, {2, 5, 5, 0}), empty_value(Dtype::f32, {4, 3, 3, 0})},
-                  {{Dtype::f32, {2, 3, 3, 4}}});
+TEST(CudaConv, GivesZerosWhereNothingIsSummed) {
+  const ConvolutionCase no_images{0, {5, 5}, 3, 4, {3, 3}, {1, 1}, {0, 0}, {1, 1}};
+  const ConvolutionCase no_channels{2, {5, 5}, 0, 4, {3, 3}, {1, 1}, {0, 0}, {1, 1}};
+  for (const ConvolutionCase& s : {no_images, no_channels}) {
+    const Value images = random_value<float>(s.x(), 1), weights = random_value<float>(s.w(), 2);
+    const Value dy = random_value<float>(s.y(), 3);
+    const std::vector<Value> inputs[3] = {{images, weights}, {dy, weights}, {images, dy}};
+    const Shape outputs[3] = {s.y(), s.x(), s.w()};
+    for (int i = 0; i < 3; ++i) {
+      const ir::OpId op = kConvolutions[i];
+      expect_cpu_bits(op, s.attributes(op), inputs[i], {{Dtype::f32, outputs[i]}});
+    }
+  }
 }
 
 // ---- pooling ----
 
-struct Pooling {
-  std::int64_t n, h, w, c, kernel_h, kernel_w, stride_h, stride_w, padding_h, padding_w;
-
-  std::int64_t ho() const { return (h + 2 * padding_h - kernel_h) / stride_h + 1; }
-  std::int64_t wo() const { return (w + 2 * padding_w - kernel_w) / stride_w + 1; }
-};
-
-constexpr Pooling kPoolings[] = {
-    {2, 8, 8, 32, 2, 2, 2, 2, 0, 0},  {2, 9, 7, 5, 2, 2, 2, 2, 0, 0},
-    {1, 8, 9, 33, 3, 3, 2, 2, 1, 1},  {2, 6, 6, 64, 3, 3, 1, 1, 1, 1},
-    {1, 7, 9, 3, 2, 3, 3, 2, 0, 1},   {1, 1, 1, 1, 1, 1, 1, 1, 0, 0},
-    {3, 4, 4, 100, 1, 1, 2, 2, 0, 0}, {1, 15, 15, 2, 15, 15, 1, 1, 7, 7},
-    {0, 4, 4, 4, 2, 2, 2, 2, 0, 0},   {1, 3, 3, 8, 2, 2, 1, 1, 2, 2},
-    {2, 3, 4, 5, 1, 1, 1, 1, 1, 1},  // windows of padding only, one pixel outside
+const std::vector<PoolingCase> kPoolings = {
+    {2, {8, 8}, 32, {2, 2}, {2, 2}, {0, 0}},
+    {2, {9, 7}, 5, {2, 2}, {2, 2}, {0, 0}},
+    {1, {8, 9}, 33, {3, 3}, {2, 2}, {1, 1}},
+    {2, {6, 6}, 64, {3, 3}, {1, 1}, {1, 1}},
+    {1, {7, 9}, 3, {2, 3}, {3, 2}, {0, 1}},
+    {1, {1, 1}, 1, {1, 1}, {1, 1}, {0, 0}},
+    {3, {4, 4}, 100, {1, 1}, {2, 2}, {0, 0}},
+    {1, {15, 15}, 2, {15, 15}, {1, 1}, {7, 7}},
+    {0, {4, 4}, 4, {2, 2}, {2, 2}, {0, 0}},
+    {1, {3, 3}, 8, {2, 2}, {1, 1}, {1, 1}},
+    {2, {0, 4}, 5, {2, 2}, {2, 2}, {1, 1}},        // windows of padding only
+    {1, {5, 6}, 3, {2, 3}, {2, 2}, {1, 0, 0, 1}},  // other padding behind
+    {2, {9}, 5, {3}, {2}, {1}},                    // one axis
+    {1, {16}, 8, {4}, {4}, {0, 2}},
+    {1, {4, 5, 6}, 3, {2, 3, 2}, {2, 1, 2}, {0, 1, 1}},  // three axes
+    {2, {3, 4, 3}, 8, {3, 2, 1}, {1, 2, 1}, {1, 0, 0, 0, 1, 0}},
 };
 
 // Values with many ties, some NaNs and zeros of both signs.
@@ -309,24 +317,22 @@ Value images(const Shape& shape) {
 
 template <class T>
 void expect_poolings() {
-  for (const Pooling& s : kPoolings) {
-    const Shape x{s.n, s.h, s.w, s.c}, y{s.n, s.ho(), s.wo(), s.c};
+  for (const PoolingCase& s : kPoolings) {
+    const Shape x = s.x(), y = s.y();
     SCOPED_TRACE(x.to_string() + " -> " + y.to_string());
-    const ir::Attributes window{{"kernel", Integers{s.kernel_h, s.kernel_w}},
-                                {"stride", Integers{s.stride_h, s.stride_w}},
-                                {"padding", Integers{s.padding_h, s.padding_w}}};
-    const Value index = expect_cpu_bits(ir::OpId::max_pool2d, window, {images<T>(x)},
+    const Value index = expect_cpu_bits(ir::OpId::max_pool, s.attributes(), {images<T>(x)},
                                         {{dtype_of<T>, y}, {Dtype::u8, y}})[1];
     Value dy = random_value<T>(y, 3);
     if (y.elements() > 0) dy.data<T>()[0] = -T{0};
-    expect_cpu_bits(ir::OpId::max_pool2d_gradient, window, {dy, index}, {{dtype_of<T>, x}});
-    expect_cpu_bits(ir::OpId::max_pool2d_gather, window, {random_value<T>(x, 4), index},
+    expect_cpu_bits(ir::OpId::max_pool_gradient, s.sized_attributes(), {dy, index},
+                    {{dtype_of<T>, x}});
+    expect_cpu_bits(ir::OpId::max_pool_gather, s.attributes(), {random_value<T>(x, 4), index},
                     {{dtype_of<T>, y}});
   }
 }
 
-TEST(CudaMaxPool2d, HasTheBitsOfTheCpuInF32) { expect_poolings<float>(); }
-TEST(CudaMaxPool2d, HasTheBitsOfTheCpuInF64) { expect_poolings<double>(); }
+TEST(CudaMaxPool, HasTheBitsOfTheCpuInF32) { expect_poolings<float>(); }
+TEST(CudaMaxPool, HasTheBitsOfTheCpuInF64) { expect_poolings<double>(); }
 
 // ---- moves ----
 
@@ -542,7 +548,8 @@ TEST(CudaKernels, RefuseWhatTheyHaveNoCodeFor) {
   expect_refused("gather", {integers, empty_value(Dtype::f32, {2})}, {Dtype::i32, {2, 2}},
                  "gather: no kernel for f32");
   expect_refused("sort", {integers}, {Dtype::i32, {2, 2}}, "no CUDA kernel of this name");
-  expect_refused("conv2d", {integers, integers}, {Dtype::i32, {2, 2}}, "no attribute stride");
+  const Value images = empty_value(Dtype::f32, {1, 2, 2, 1});
+  expect_refused("conv", {images, images}, {Dtype::f32, {1, 1, 1, 1}}, "no attribute stride");
 }
 
 }  // namespace

@@ -2,8 +2,10 @@
 // wrong: lengths of 1, gaps between rows, few channels, strides. The kernels must
 // be right here with every oneDNN that is supported; what mends each fault is in
 // backend/cpu/vendor/onednn.cc.
+#include <algorithm>
 #include <cmath>
 
+#include "convolution_case.h"
 #include "kernel_run.h"
 
 namespace sinter::backend::cpu {
@@ -69,36 +71,15 @@ TEST(OneDnn, MultipliesMatricesOfAllShapesAndStorages) {
 
 // ---- convolutions ----
 
-struct Convolution {
-  std::int64_t n, h, w, c, o, kernel, stride, padding;
-  std::int64_t ho() const { return (h + 2 * padding - kernel) / stride + 1; }
-  std::int64_t wo() const { return (w + 2 * padding - kernel) / stride + 1; }
-  std::string to_string() const {
-    return std::to_string(n) + "x" + std::to_string(h) + "x" + std::to_string(w) + "x" +
-           std::to_string(c) + " to " + std::to_string(o) + ", kernel " + std::to_string(kernel) +
-           ", stride " + std::to_string(stride) + ", padding " + std::to_string(padding);
-  }
-};
-
 // Whether the kernel of `op` gives in f32 what the loops give in f64: numbers that f32 holds
 // exactly, few enough that their sums are exact too.
-bool agrees_with_loops(const Convolution& s, ir::OpId op) {
-  const Shape x{s.n, s.h, s.w, s.c}, y{s.n, s.ho(), s.wo(), s.o};
-  const Shape weight{s.o, s.kernel, s.kernel, s.c};
-  ir::Attributes attributes{{"stride", std::vector<std::int64_t>{s.stride, s.stride}},
-                            {"padding", std::vector<std::int64_t>{s.padding, s.padding}},
-                            {"dilation", std::vector<std::int64_t>{1, 1}}};
-  Shape inputs[2] = {x, weight};
-  Shape output = y;
-  if (op == ir::OpId::conv2d_input_gradient) {
-    inputs[0] = y;
-    output = x;
-    attributes.add("size", std::vector<std::int64_t>{s.h, s.w});
-  } else if (op == ir::OpId::conv2d_weight_gradient) {
-    inputs[1] = y;
-    output = weight;
-    attributes.add("kernel", std::vector<std::int64_t>{s.kernel, s.kernel});
-  }
+bool agrees_with_loops(const ConvolutionCase& s, ir::OpId op) {
+  const Shape inputs[2] = {op == ir::OpId::conv_input_gradient ? s.y() : s.x(),
+                           op == ir::OpId::conv_weight_gradient ? s.y() : s.w()};
+  const Shape output = op == ir::OpId::conv                  ? s.y()
+                       : op == ir::OpId::conv_input_gradient ? s.x()
+                                                             : s.w();
+  const ir::Attributes attributes = s.attributes(op);
   std::vector<Value> small, wide;
   for (unsigned i = 0; i < 2; ++i) {
     const auto count = static_cast<std::size_t>(inputs[i].elements());
@@ -119,17 +100,92 @@ bool agrees_with_loops(const Convolution& s, ir::OpId op) {
   return true;
 }
 
+void expect_agreement(const ConvolutionCase& s) {
+  for (const ir::OpId op : kConvolutions) {
+    EXPECT_TRUE(agrees_with_loops(s, op)) << s.to_string() << ", " << static_cast<int>(op);
+  }
+}
+
 TEST(OneDnn, ConvolvesImagesOfAllSizesForwardAndBackward) {
   for (const std::int64_t c : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17}) {
     for (const std::int64_t o : {1, 8, 17}) {
       for (const std::int64_t side : {9, 12, 32}) {
         for (const std::int64_t kernel : {1, 3}) {
           for (const std::int64_t stride : {1, 2, 3}) {
-            const Convolution s{2, side, 12, c, o, kernel, stride, kernel / 2};
-            for (const ir::OpId op : {ir::OpId::conv2d, ir::OpId::conv2d_input_gradient,
-                                      ir::OpId::conv2d_weight_gradient}) {
-              EXPECT_TRUE(agrees_with_loops(s, op))
-                  << s.to_string() << ", " << static_cast<int>(op);
+            const std::int64_t padding = kernel / 2;
+            expect_agreement({2,
+                              {side, 12},
+                              c,
+                              o,
+                              {kernel, kernel},
+                              {stride, stride},
+                              {padding, padding},
+                              {1, 1}});
+          }
+        }
+      }
+    }
+  }
+}
+
+// Images with one and three axes whose lengths and numbers repeat.
+ConvolutionCase of_rank(std::size_t rank, std::int64_t side, std::int64_t c, std::int64_t o,
+                        std::int64_t kernel, std::int64_t stride, const Numbers& padding,
+                        std::int64_t dilation, std::int64_t groups) {
+  const auto all = [&](std::int64_t number) { return Numbers(rank, number); };
+  ConvolutionCase s{2, all(side), c, o, all(kernel), all(stride), {}, all(dilation), groups};
+  for (const std::int64_t number : padding) s.padding.insert(s.padding.end(), rank, number);
+  return s;
+}
+
+TEST(OneDnn, ConvolvesImagesOfOneAndThreeAxes) {
+  for (const std::size_t rank : {1u, 3u}) {
+    const std::int64_t side = rank == 1 ? 33 : 7;
+    for (const std::int64_t c : {1, 3, 8, 15, 16, 17}) {
+      for (const std::int64_t o : {1, 8, 17}) {
+        for (const std::int64_t kernel : {1, 2, 3}) {
+          for (const std::int64_t stride : {1, 2, 3}) {
+            expect_agreement(of_rank(rank, side, c, o, kernel, stride, {kernel / 2}, 1, 1));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(OneDnn, ConvolvesGroups) {
+  for (const std::size_t rank : {1u, 2u, 3u}) {
+    const std::int64_t side = rank == 1 ? 33 : rank == 2 ? 11 : 6;
+    for (const std::int64_t groups : {2, 3, 16, 17}) {
+      for (const std::int64_t c : {1, 3, 8, 16}) {
+        for (const std::int64_t o : {1, 2, 8, 17}) {
+          if (groups * std::max(c, o) > 64) continue;
+          for (const std::int64_t kernel : {1, 3}) {
+            for (const std::int64_t stride : {1, 2}) {
+              expect_agreement(of_rank(rank, side, groups * c, groups * o, kernel, stride,
+                                       {kernel / 2}, 1, groups));
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(OneDnn, ConvolvesWithPaddingThatDiffersAndWithHoles) {
+  for (const std::size_t rank : {1u, 2u, 3u}) {
+    const std::int64_t side = rank == 1 ? 33 : rank == 2 ? 11 : 5;
+    for (const std::int64_t c : {1, 3, 16}) {
+      for (const std::int64_t o : {1, 8, 16}) {
+        for (const std::int64_t kernel : {1, 3}) {
+          for (const std::int64_t stride : {1, 2}) {
+            for (const std::int64_t dilation : {1, 2}) {
+              for (const Numbers& padding : {Numbers{2, 0}, Numbers{1, 3}}) {
+                expect_agreement(of_rank(rank, side, c, o, kernel, stride, padding, dilation, 1));
+                if (c == o) {  // depthwise
+                  expect_agreement(of_rank(rank, side, c, o, kernel, stride, padding, dilation, c));
+                }
+              }
             }
           }
         }

@@ -87,8 +87,10 @@ class GroupMemory {
       }
       Buffer& buffer = buffers_.emplace_back();
       buffer.dtype = operand.dtype;
-      buffer.origin = kGuard - low;
-      buffer.bytes.resize(static_cast<std::size_t>(high - low + 1 + 2 * kGuard) *
+      // At any address that an element may have.
+      const auto shift = static_cast<std::int64_t>(random() % 8);
+      buffer.origin = kGuard + shift - low;
+      buffer.bytes.resize(static_cast<std::size_t>(high - low + 1 + 2 * kGuard + shift) *
                           size_of(operand.dtype));
       fill(buffer, random);
     }
@@ -332,9 +334,9 @@ class GroupGenerator {
     using ir::ScalarOp;
     const std::int64_t loads = 1 + below(4);
     for (std::int64_t i = 0; i < loads; ++i) {
-      const Dtype dtype = pick(std::vector<Dtype>{Dtype::f32, Dtype::f32, Dtype::f32, Dtype::f32,
-                                                  Dtype::f64, Dtype::bf16, Dtype::f16, Dtype::i32,
-                                                  Dtype::i64, Dtype::u8, Dtype::boolean});
+      const Dtype dtype = pick(std::vector<Dtype>{
+          Dtype::f32, Dtype::f32, Dtype::f32, Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::bf16,
+          Dtype::f16, Dtype::f16, Dtype::i32, Dtype::i64, Dtype::u8, Dtype::boolean});
       const std::int32_t loaded = body.load(dtype, random_strides(group));
       if (dtype == Dtype::bf16 || dtype == Dtype::f16) {
         body.emit(ScalarOp::convert, Dtype::f32, loaded);

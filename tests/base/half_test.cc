@@ -77,8 +77,9 @@ TEST(Half, EveryPatternMeansWhatItsFormatSaysAndComesBack) {
 
 void check_rounding(const Format& format, float value, float up) {
   if (std::isnan(value)) {
-    EXPECT_TRUE(std::isnan(up)) << std::hex << bits_of(value);
-    EXPECT_NE(bits_of(up) & 0x00400000u, 0U) << std::hex << bits_of(value);
+    // The payload's upper bits, and quiet.
+    const std::uint32_t kept = ~std::uint32_t{0} << (23 - format.mantissa_bits);
+    EXPECT_EQ(bits_of(up), (bits_of(value) & kept) | 0x00400000u) << std::hex << bits_of(value);
   } else {
     EXPECT_EQ(static_cast<double>(up), rounded(format, static_cast<double>(value)))
         << std::hex << bits_of(value);
@@ -98,6 +99,25 @@ TEST(Half, RoundsToNearestEvenEverywhere) {
     }
     if (HasFailure()) break;
   }
+}
+
+void check_middles(float (*up)(std::uint16_t), std::uint16_t (*down)(float), int largest) {
+  for (int i = 0; i < largest; ++i) {
+    const auto half = static_cast<std::uint16_t>(i);
+    const auto next = static_cast<std::uint16_t>(i + 1);
+    const float a = up(half);
+    const float b = up(next);
+    const auto middle = static_cast<float>((static_cast<double>(a) + b) / 2);
+    ASSERT_EQ(down(middle), half + (half & 1)) << a;
+    ASSERT_EQ(down(std::nextafter(middle, a)), half) << a;
+    ASSERT_EQ(down(std::nextafter(middle, b)), next) << a;
+    ASSERT_EQ(down(-middle), (half + (half & 1)) | 0x8000) << a;
+  }
+}
+
+TEST(Half, EveryMiddleGoesToTheEvenNeighbour) {
+  check_middles(&f32_from_bf16, &bf16_from_f32, 0x7F7F);
+  check_middles(&f32_from_f16, &f16_from_f32, 0x7BFF);
 }
 
 TEST(Half, RoundsTheNamedCasesOfBf16) {

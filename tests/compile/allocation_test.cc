@@ -3,12 +3,15 @@
 
 #include <cstddef>
 #include <cstdlib>
+#include <functional>
+#include <memory>
 #include <new>
 
 #include "backend/cpu/groups/cache.h"
 #include "base/counting_malloc.h"
 #include "compile/training_steps.h"
 #include "sinter/compile.h"
+#include "sinter/ops.h"
 
 namespace sinter {
 namespace {
@@ -42,6 +45,36 @@ TEST(Allocation, TheCounterSeesEveryWayToAllocate) {
   std::free(kept);
   EXPECT_EQ(now.count(), 6);
   EXPECT_EQ(take_largest_allocation(), 30000u);
+}
+
+// Allocations of any size by `call`, which has run before.
+std::int64_t allocations_of(const std::function<void()>& call) {
+  const std::int64_t before = all_allocations();
+  count_small_allocations(true);
+  call();
+  count_small_allocations(false);
+  return all_allocations() - before;
+}
+
+TEST(Allocation, CallIntoTakesNothingFromTheHeap) {
+  const State weight(tensor(std::vector<float>(64, 0.5F), {64}));
+  CompiledFunction forward([&](const std::vector<Tensor>& x) {
+    return std::vector<Tensor>{softmax(relu(x[0] * weight + 1.0)), mean(x[0])};
+  });
+  std::vector<float> values(8 * 64, 0.25F);
+  std::vector<float> rows(8 * 64);
+  float average = 0;
+  const std::vector<std::span<std::byte>> results = {
+      std::as_writable_bytes(std::span(rows)), std::as_writable_bytes(std::span(&average, 1))};
+  const auto call = [&] {
+    const View argument = view(values, {8, 64});
+    forward.call_into({&argument, 1}, results);
+  };
+  for (int i = 0; i < 2; ++i) call();  // the second compares a second trace with the first
+  EXPECT_EQ(allocations_of(call), 0);
+  EXPECT_EQ(average, 0.25F);
+  EXPECT_GT(allocations_of([] { std::vector<int>(3).swap(*std::make_unique<std::vector<int>>()); }),
+            0);
 }
 
 void expect_no_large_allocation(const TrainingStep& model,

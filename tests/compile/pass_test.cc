@@ -64,8 +64,8 @@ std::map<std::string, std::string> dumps_of_tiny_step(const TemporaryFolder& fol
 TEST(Passes, DumpTheGraphAfterEachOfThemAndTheProgram) {
   const TemporaryFolder folder;
   const auto dumps = dumps_of_tiny_step(folder);
-  for (const char* name : {"trace.txt", "trace.dot", "expand.txt", "turn_products.txt",
-                           "simplify.txt", "materialize.txt", "program.txt"}) {
+  for (const char* name : {"trace.txt", "trace.dot", "expand.txt", "rewrite.txt", "simplify.txt",
+                           "materialize.txt", "program.txt"}) {
     EXPECT_EQ(dumps.count(name), 1u) << name;
   }
   EXPECT_EQ(dumps.at("trace.txt").rfind("sinter-graph 1\n", 0), 0u);
@@ -110,7 +110,8 @@ TEST(Passes, DisabledOnesThatDoNotExistAreAnErrorThatNamesThem) {
   {
     const SwitchScope disable("SINTER_DISABLE", "fuse,fusion");
     const std::string message = message_of([] { call_tiny_step(); });
-    EXPECT_TRUE(says(message, "SINTER_DISABLE: there is no pass of this name; got fusion"))
+    EXPECT_TRUE(
+        says(message, "SINTER_DISABLE: there is no pass or rewrite of this name; got fusion"))
         << message;
     EXPECT_TRUE(says(message, "simplify")) << message;
   }

@@ -405,11 +405,11 @@ TEST(Scan, CostsWhatItsBodyCostsInEveryStep) {
   backend::null::NullBackend backend(op_list(), &backend::default_backend());
   const auto program = std::make_shared<const ir::Program>(
       compile_detail::make_program(graph, backend, "counted", {}));
-  const auto executable = backend.prepare(program);
+  const auto session = backend.prepare(program)->new_session();
   std::vector<float> memory(128);
   void* const inputs[] = {memory.data(), memory.data(), memory.data()};
   void* const outputs[] = {memory.data()};
-  executable->run({inputs, outputs, {}});
+  session->run({inputs, outputs, {}});
   EXPECT_EQ(backend.counts().steps, 1);
   EXPECT_EQ(backend.counts().kernels[static_cast<std::size_t>(ir::OpId::scan)], 1);
   EXPECT_EQ(backend.counts().flops, 3 * (2.0 * 2 * 4 * 8 + 2 * 8));

@@ -21,7 +21,7 @@ using testing::test_ops;
 Graph pool_graph() {
   Graph graph;
   const ValueId x = graph.add_input({Dtype::f32, Shape{2, 4, 6, 3}});
-  const ValueId y = apply(graph, OpId::max_pool2d, {x});
+  const ValueId y = apply(graph, OpId::max_pool, {x});
   const ValueId part = apply(graph, OpId::slice, {y},
                              {{"start", std::vector<std::int64_t>{0, 1, 0, 0}},
                               {"length", std::vector<std::int64_t>{2, 1, 3, 3}}});

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "base/half.h"
 #include "ir/evaluate.h"
 #include "ir/internal_error.h"
 #include "ir/pointwise_table.h"
-#include "ir/storage_types.h"
 
 namespace sinter::ir {
 namespace {

@@ -10,7 +10,6 @@
 #include "ir/evaluate.h"
 #include "ir/internal_error.h"
 #include "ir/math.h"
-#include "ir/storage_types.h"
 
 namespace sinter::ir {
 namespace {
@@ -179,42 +178,6 @@ TEST(Evaluate, RejectsWhatBreaksARule) {
   rejects({load, {ScalarOp::convert, Dtype::u8, 0, -1, -1, 0}});
   rejects({load, {ScalarOp::store, Dtype::f64, 0, -1, -1, 1}});
   EXPECT_THROW(from_value<double>(one[0]), InternalError);
-}
-
-// All f16 and bf16 patterns come back, and every f32 between two of them goes to the nearer one.
-TEST(StorageTypes, RoundToNearestEven) {
-  for (std::uint32_t i = 0; i < 65536; ++i) {
-    const std::uint16_t bits = static_cast<std::uint16_t>(i);
-    const float half = f32_from_f16(bits);
-    const float brain = f32_from_bf16(bits);
-    if (std::isnan(half)) {
-      EXPECT_TRUE(std::isnan(f32_from_f16(f16_from_f32(half))));
-    } else {
-      ASSERT_EQ(f16_from_f32(half), bits);
-    }
-    if (std::isnan(brain)) {
-      EXPECT_TRUE(std::isnan(f32_from_bf16(bf16_from_f32(brain))));
-    } else {
-      ASSERT_EQ(bf16_from_f32(brain), bits);
-    }
-  }
-  const auto check = [](auto widen, auto narrow, std::uint32_t finite_top) {
-    for (std::uint32_t i = 0; i < finite_top; ++i) {
-      const float a = widen(static_cast<std::uint16_t>(i));
-      const float b = widen(static_cast<std::uint16_t>(i + 1));
-      const float middle = static_cast<float>((static_cast<double>(a) + b) / 2);
-      ASSERT_EQ(narrow(middle), i + (i & 1u)) << a;
-      ASSERT_EQ(narrow(std::nextafter(middle, a)), i) << a;
-      ASSERT_EQ(narrow(std::nextafter(middle, b)), i + 1) << a;
-      ASSERT_EQ(narrow(-middle), (i + (i & 1u)) | 0x8000u) << a;
-    }
-  };
-  check(f32_from_f16, f16_from_f32, 0x7BFF);
-  check(f32_from_bf16, bf16_from_f32, 0x7F7F);
-  EXPECT_EQ(f16_from_f32(65519.99f), 0x7BFF);
-  EXPECT_EQ(f16_from_f32(65520.0f), 0x7C00);
-  EXPECT_EQ(f16_from_f32(-1e30f), 0xFC00);
-  EXPECT_EQ(bf16_from_f32(std::numeric_limits<float>::max()), 0x7F80);
 }
 
 }  // namespace

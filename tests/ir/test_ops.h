@@ -76,8 +76,8 @@ inline std::vector<TensorType> infer_slice(const OpCall& call) {
 }
 
 // Two results: the pooled values, and where they were.
-inline std::vector<TensorType> infer_max_pool2d(const OpCall& call) {
-  need(call.inputs.size() == 1 && call.inputs[0].shape.rank() == 4, "max_pool2d", "takes NHWC");
+inline std::vector<TensorType> infer_max_pool(const OpCall& call) {
+  need(call.inputs.size() == 1 && call.inputs[0].shape.rank() == 4, "max_pool", "takes NHWC");
   const Shape& x = call.inputs[0].shape;
   const Shape y{x[0], x[1] / 2, x[2] / 2, x[3]};
   return {{call.inputs[0].dtype, y}, {Dtype::u8, y}};
@@ -126,7 +126,7 @@ inline OpList test_ops() {
     set(OpId::slice, "slice", OpKind::view, infer_slice,
         {{"start", Kind::integers}, {"length", Kind::integers}});
     set(OpId::matmul, "matmul", OpKind::contraction, infer_matmul);
-    set(OpId::max_pool2d, "max_pool2d", OpKind::opaque, infer_max_pool2d);
+    set(OpId::max_pool, "max_pool", OpKind::opaque, infer_max_pool);
     set(OpId::scan, "scan", OpKind::opaque, infer_scan,
         {{"reverse", Kind::integer}, {"saved", Kind::integer, 0}, {"kept", Kind::integers, 0}});
     list[static_cast<std::size_t>(OpId::pack)].name = "pack";

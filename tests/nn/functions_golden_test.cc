@@ -105,6 +105,34 @@ TEST(FunctionsGolden, AvgPool2d) {
   });
 }
 
+TEST(FunctionsGolden, PoolingOfOtherRanks) {
+  check("max_pool1d", [](const Tensors& x) {
+    return max_pool(x[0], {.kernel = {3}, .stride = {2}, .padding = {1}});
+  });
+  check("max_pool3d", [](const Tensors& x) { return max_pool(x[0], {.kernel = {2, 3, 1}}); });
+  check("avg_pool1d", [](const Tensors& x) { return avg_pool(x[0], {.kernel = {3}}); });
+  check("avg_pool3d", [](const Tensors& x) {
+    return avg_pool(x[0], {.stride = {1}, .padding = {1}, .count_include_pad = false});
+  });
+}
+
+TEST(FunctionsGolden, ConvTranspose) {
+  check("conv_transpose1d", [](const Tensors& x) {
+    return conv_transpose(x[0], x[1], {.stride = {3}, .padding = {1}, .output_padding = {2}});
+  });
+  check("conv_transpose2d", [](const Tensors& x) {
+    return conv_transpose(x[0], x[1],
+                          {.stride = {2, 1},
+                           .padding = {1, 0},
+                           .output_padding = {1, 0},
+                           .dilation = {1, 2},
+                           .groups = 2});
+  });
+  check("conv_transpose3d", [](const Tensors& x) {
+    return conv_transpose(x[0], x[1], {.stride = {2}, .padding = {0, 1, 0}});
+  });
+}
+
 TEST(FunctionsGolden, BatchNormFarFromZero) {
   for (const char* name : {"batch_norm_near", "batch_norm_far", "batch_norm_very_far"}) {
     check(

@@ -82,6 +82,19 @@ TEST(LayersGolden, Conv2d) {
         layers().at("conv2d_strided"), "strided");
 }
 
+TEST(LayersGolden, ConvolutionsOfOtherRanksAndInGroups) {
+  check(nn::Conv1d(3, 4, 3, {.stride = {2}, .padding = {1}}), layers().at("conv1d"), "conv1d");
+  check(nn::Conv3d(2, 3, {2, 3, 2},
+                   {.stride = {1, 2, 1}, .padding = {0, 1, 1}, .dilation = {2, 1, 1}}),
+        layers().at("conv3d"), "conv3d");
+  check(nn::Conv2d(4, 6, 3, {.padding = {1}, .groups = 2}), layers().at("conv2d_groups"), "groups");
+  check(nn::Conv2d(3, 6, {3, 2}, {.stride = {2}, .groups = 3}), layers().at("conv2d_depthwise"),
+        "depthwise");
+  check(nn::ConvTranspose2d(4, 6, {3, 2},
+                            {.stride = {2}, .padding = {1, 0}, .output_padding = {1}, .groups = 2}),
+        layers().at("conv_transpose2d"), "transposed");
+}
+
 TEST(LayersGolden, MaxPool2d) {
   check(nn::MaxPool2d(2), layers().at("max_pool2d"), "max_pool2d");
   check(nn::MaxPool2d(3, 2, 1), layers().at("max_pool2d_overlapping"), "overlapping");

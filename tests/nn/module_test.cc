@@ -187,6 +187,11 @@ TEST(Modules, RefuseArgumentsThatDoNotWork) {
               nn::Conv2d(1, 1, 1, {.stride = {0, 1}});
             }).find("stride"),
             std::string::npos);
+  EXPECT_NE(message_of([] { nn::Conv3d(1, 1, {1, 2}); }).find("1 or 3 lengths"), std::string::npos);
+  EXPECT_NE(message_of([] {
+              nn::ConvTranspose1d(4, 6, 3, {.groups = 4});
+            }).find("ConvTranspose1d: the channels do not divide into groups"),
+            std::string::npos);
   EXPECT_NE(message_of([] { nn::BatchNorm(0); }).find("channels"), std::string::npos);
   EXPECT_NE(message_of([] { nn::BatchNorm(1, {.epsilon = 0}); }).find("epsilon"),
             std::string::npos);
@@ -218,6 +223,10 @@ TEST(Modules, RefuseInputsThatDoNotFit) {
   EXPECT_NE(message_of([] {
               nn::BatchNorm(3)(zeros({1, 3}));
             }).find("more than one value"),
+            std::string::npos);
+  EXPECT_NE(message_of([] {
+              nn::Conv1d(2, 3, 3)(zeros({1, 4, 4, 2}));
+            }).find("(N, L, 2)"),
             std::string::npos);
   EXPECT_NE(message_of([] { nn::MaxPool2d(2)(zeros({4, 4})); }).find("NHWC"), std::string::npos);
   EXPECT_NE(message_of([] { nn::Embedding(3, 2)(zeros({4})); }).find("integers"),

@@ -446,29 +446,48 @@ void add_slices(Rows& rows) {
       [](const Arrays& x) { return naive_slice(x[0], 0, 1, 8, 3); });
 }
 
-Array naive_avg_pool(const Array& x, const AvgPool2dOptions& options) {
-  const Index kernel = {options.kernel.first, options.kernel.second};
-  const Index stride = {options.stride.first, options.stride.second};
-  const Index padding = {options.padding.first, options.padding.second};
-  Shape shape = x.shape;
-  for (std::size_t i = 0; i < 2; ++i) {
+// The pixel under tap `k` of window `o`, each with a batch and a channel around its place.
+Index under(const Index& o, const Index& k, const Index& stride, const Index& padding,
+            const Index& dilation) {
+  Index pixel = o;
+  for (std::size_t i = 0; i < stride.size(); ++i) {
+    pixel[i + 1] = o[i + 1] * stride[i] - padding[i] + k[i + 1] * dilation[i];
+  }
+  return pixel;
+}
+bool is_inside(const Index& pixel, const Shape& image) {
+  for (int i = 1; i < image.rank() - 1; ++i) {
+    const std::int64_t at = pixel[static_cast<std::size_t>(i)];
+    if (at < 0 || at >= image[i]) return false;
+  }
+  return true;
+}
+
+// Lists with a number for each axis; padding the same on both sides.
+Array naive_avg_pool(const Array& x, const AvgPoolOptions& options) {
+  const Index& kernel = options.kernel;
+  const Index& stride = options.stride.empty() ? kernel : options.stride;
+  Shape shape = x.shape, taps = x.shape;
+  taps.set(0, 1);
+  taps.set(-1, 1);
+  for (std::size_t i = 0; i < kernel.size(); ++i) {
     const int axis = static_cast<int>(i) + 1;
-    shape.set(axis, (x.shape[axis] + 2 * padding[i] - kernel[i]) / stride[i] + 1);
+    shape.set(axis, (x.shape[axis] + 2 * options.padding[i] - kernel[i]) / stride[i] + 1);
+    taps.set(axis, kernel[i]);
   }
   Array y = empty_array(shape);
   for (std::int64_t at = 0; at < shape.elements(); ++at) {
     const Index o = index_of(shape, at);
     double total = 0;
     double inside = 0;
-    for (std::int64_t k = 0; k < kernel[0] * kernel[1]; ++k) {
-      const std::int64_t row = o[1] * stride[0] - padding[0] + k / kernel[1];
-      const std::int64_t column = o[2] * stride[1] - padding[1] + k % kernel[1];
-      if (row < 0 || row >= x.shape[1] || column < 0 || column >= x.shape[2]) continue;
-      total += x.values[position_of(x.shape, {o[0], row, column, o[3]})];
+    for (std::int64_t k = 0; k < taps.elements(); ++k) {
+      const Index pixel =
+          under(o, index_of(taps, k), stride, options.padding, Index(kernel.size(), 1));
+      if (!is_inside(pixel, x.shape)) continue;
+      total += x.values[position_of(x.shape, pixel)];
       inside += 1;
     }
-    const double count =
-        options.count_include_pad ? static_cast<double>(kernel[0] * kernel[1]) : inside;
+    const double count = options.count_include_pad ? static_cast<double>(taps.elements()) : inside;
     y.values[static_cast<std::size_t>(at)] = total / count;
   }
   return y;
@@ -476,22 +495,86 @@ Array naive_avg_pool(const Array& x, const AvgPool2dOptions& options) {
 
 void add_pools(Rows& rows) {
   const auto pool = [&](const std::string& what, const Shape& shape,
-                        const AvgPool2dOptions& options) {
+                        const AvgPoolOptions& options) {
     rows.add_function(
-            "avg_pool2d " + what, {rows.real(shape)},
-            [=](const Tensors& x) { return avg_pool2d(x[0], options); },
+            "avg_pool " + what, {rows.real(shape)},
+            [=](const Tensors& x) { return avg_pool(x[0], options); },
             [=](const Arrays& x) { return naive_avg_pool(x[0], options); })
         .is_smooth = shape.elements() > 0;
   };
-  pool("plain", {2, 4, 6, 3}, {});
-  pool("rows left over", {1, 5, 7, 2}, {});
-  pool("overlapping", {2, 5, 6, 2}, {.kernel = {3, 2}, .stride = {2, 1}});
+  const AvgPoolOptions plain{.kernel = {2, 2}, .padding = {0, 0}};
+  pool("plain", {2, 4, 6, 3}, plain);
+  pool("rows left over", {1, 5, 7, 2}, plain);
+  pool("overlapping", {2, 5, 6, 2}, {.kernel = {3, 2}, .stride = {2, 1}, .padding = {0, 0}});
   pool("padded", {1, 5, 5, 2}, {.kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}});
   pool("padding not counted", {1, 5, 4, 2},
        {.kernel = {3, 2}, .stride = {1, 2}, .padding = {1, 1}, .count_include_pad = false});
-  pool("gaps", {1, 7, 7, 1}, {.kernel = {2, 1}, .stride = {3, 2}});
-  pool("whole images", {2, 3, 4, 3}, {.kernel = {3, 4}, .stride = {3, 4}});
-  pool("no images", {0, 4, 4, 2}, {});
+  pool("gaps", {1, 7, 7, 1}, {.kernel = {2, 1}, .stride = {3, 2}, .padding = {0, 0}});
+  pool("whole images", {2, 3, 4, 3}, {.kernel = {3, 4}, .padding = {0, 0}});
+  pool("no images", {0, 4, 4, 2}, plain);
+  pool("1d", {2, 7, 3}, {.kernel = {3}, .stride = {2}, .padding = {1}});
+  pool(
+      "3d", {1, 4, 3, 5, 2},
+      {.kernel = {2, 3, 2}, .stride = {2, 1, 2}, .padding = {0, 1, 1}, .count_include_pad = false});
+}
+
+// Every element of x times every tap of its channel's weight, added up where they meet. Lists with
+// a number for each axis, padding with two.
+Array naive_conv_transpose(const Array& x, const Array& w, const ConvTransposeOptions& options) {
+  const std::size_t rank = options.stride.size();
+  const std::int64_t of_group = w.shape.dim(-1);
+  Shape shape = x.shape;
+  shape.set(-1, of_group * options.groups);
+  for (std::size_t i = 0; i < rank; ++i) {
+    const int axis = static_cast<int>(i) + 1;
+    shape.set(axis, (x.shape[axis] - 1) * options.stride[i] - options.padding[i] -
+                        options.padding[rank + i] + options.dilation[i] * (w.shape[axis] - 1) + 1 +
+                        options.output_padding[i]);
+  }
+  Array y = empty_array(shape);
+  for (std::int64_t i = 0; i < x.shape.elements(); ++i) {
+    const Index from = index_of(x.shape, i);
+    for (std::int64_t j = 0; j < w.shape.elements(); ++j) {
+      const Index tap = index_of(w.shape, j);
+      if (tap[0] != from.back()) continue;
+      Index pixel = under(from, tap, options.stride, options.padding, options.dilation);
+      if (!is_inside(pixel, shape)) continue;
+      const std::int64_t group = from.back() / (x.shape.dim(-1) / options.groups);
+      pixel.back() = group * of_group + tap.back();
+      y.values[position_of(shape, pixel)] +=
+          x.values[static_cast<std::size_t>(i)] * w.values[static_cast<std::size_t>(j)];
+    }
+  }
+  return y;
+}
+
+void add_transposed_convolutions(Rows& rows) {
+  const auto add = [&](const std::string& what, const Shape& x, const Shape& w,
+                       const ConvTransposeOptions& options) {
+    Sample& sample = rows.add_function(
+        "conv_transpose " + what, {rows.real(x), rows.real(w)},
+        [=](const Tensors& in) { return conv_transpose(in[0], in[1], options); },
+        [=](const Arrays& in) { return naive_conv_transpose(in[0], in[1], options); });
+    sample.is_smooth = true;
+    sample.tolerance = 1e-5;
+  };
+  add("plain", {2, 3, 4, 3}, {3, 2, 2, 2},
+      {.stride = {1, 1}, .padding = {0, 0, 0, 0}, .output_padding = {0, 0}, .dilation = {1, 1}});
+  add("stride", {1, 3, 2, 2}, {2, 3, 2, 3},
+      {.stride = {2, 3}, .padding = {1, 0, 0, 1}, .output_padding = {1, 2}, .dilation = {1, 2}});
+  add("groups", {1, 3, 3, 4}, {4, 2, 2, 3},
+      {.stride = {2, 2},
+       .padding = {0, 0, 0, 0},
+       .output_padding = {0, 1},
+       .dilation = {1, 1},
+       .groups = 2});
+  add("1d", {2, 4, 2}, {2, 3, 1},
+      {.stride = {2}, .padding = {1, 1}, .output_padding = {1}, .dilation = {1}});
+  add("3d", {1, 2, 2, 1, 2}, {2, 2, 1, 2, 1},
+      {.stride = {1, 2, 1},
+       .padding = {0, 0, 0, 1, 0, 0},
+       .output_padding = {0, 1, 0},
+       .dilation = {1, 1, 2}});
 }
 
 }  // namespace
@@ -504,6 +587,7 @@ std::vector<Sample> function_samples() {
   add_joins(rows);
   add_slices(rows);
   add_pools(rows);
+  add_transposed_convolutions(rows);
   return rows.take();
 }
 

@@ -211,13 +211,13 @@ TEST(Slice, RefusesAStepBelowOne) {
   expect_says(message_of([] { slice(zeros({4}), 0, 0, 5, 2); }), {"the bounds leave the axis"});
 }
 
-TEST(AvgPool2d, RefusesWindowsThatDoNotFit) {
+TEST(AvgPool, RefusesWindowsThatDoNotFit) {
   expect_says(message_of([] { avg_pool2d(zeros({2, 3})); }), {"avg_pool2d: ", "(N, H, W, C)"});
   expect_says(message_of([] { avg_pool2d(zeros({1, 1, 4, 1})); }), {"does not fit", "NHWC"});
   expect_says(message_of([] {
                 avg_pool2d(zeros({1, 4, 4, 1}), {.padding = {2, 0}});
               }),
-              {"out of range", "kernel / 2"});
+              {"half the kernel", "at most 1"});
   expect_says(message_of([] {
                 avg_pool2d(zeros({1, 4, 4, 1}), {.stride = {0, 1}});
               }),
@@ -225,7 +225,51 @@ TEST(AvgPool2d, RefusesWindowsThatDoNotFit) {
   expect_says(message_of([] { avg_pool2d(zeros({1, 4, 4, 1}, Dtype::i32)); }), {"f32 or f64"});
 }
 
-TEST(AvgPool2d, ReadsItsImageOnceWhereWindowsTouch) {
+TEST(Windows, TakeOneNumberForAllAxesOrOneForEach) {
+  const auto expect_equal = [](const Tensor& a, const Tensor& b) {
+    EXPECT_EQ(a.shape(), b.shape());
+    EXPECT_EQ(a.to_vector<float>(), b.to_vector<float>());
+  };
+  const Tensor x = cast(iota({2, 6, 6, 2}, 1), Dtype::f32) * cast(iota({2}, 0), Dtype::f32);
+  const Tensor w = ones({2, 3, 3, 2});
+  expect_equal(conv(x, w, {.stride = {2}, .padding = {1}, .dilation = {2}}),
+               conv2d(x, w, {.stride = {2, 2}, .padding = {1, 1, 1, 1}, .dilation = {2, 2}}));
+  expect_equal(conv_transpose(x, w, {.stride = {2}, .output_padding = {1}}),
+               conv_transpose(x, w, {.stride = {2, 2}, .output_padding = {1, 1}}));
+  expect_equal(max_pool(x, {.kernel = {3}}),
+               max_pool2d(x, {.kernel = {3, 3}, .stride = {3, 3}, .padding = {0, 0}}));
+  expect_equal(avg_pool(x, {.kernel = {3}}), avg_pool2d(x, {.kernel = {3, 3}, .stride = {3, 3}}));
+}
+
+TEST(Windows, RefuseOtherNumbersOfThemAndOtherImages) {
+  const Tensor image = zeros({1, 4, 4, 2}), w = zeros({2, 3, 3, 2});
+  expect_says(message_of([&] {
+                conv(image, w, {.stride = {1, 1, 1}});
+              }),
+              {"conv", "stride", "got 3 numbers", "1 or 2", "NHWC", "functions_test.cc"});
+  expect_says(message_of([&] {
+                max_pool(image, {.padding = {0, 0, 0}});
+              }),
+              {"max_pool", "padding", "got 3 numbers"});
+  expect_says(message_of([&] { conv(zeros({4, 2}), w); }), {"conv", "3 to 5 axes", "(4, 2)"});
+  expect_says(message_of([&] {
+                conv2d(zeros({1, 4, 2}), zeros({2, 3, 2}));
+              }),
+              {"conv2d", "4 axes (N, H, W, C)", "functions_test.cc"});
+  expect_says(message_of([&] { max_pool2d(zeros({1, 4, 2})); }), {"max_pool2d", "(N, H, W, C)"});
+}
+
+TEST(ConvTranspose, RefusesWhatNoImageHas) {
+  const Tensor x = zeros({1, 4, 4, 2}), w = zeros({2, 3, 3, 2});
+  expect_says(message_of([&] { conv_transpose(x, w, {.output_padding = {1}}); }),
+              {"conv_transpose", "output padding 1", "functions_test.cc"});
+  expect_says(message_of([&] { conv_transpose(x, w, {.padding = {3}}); }),
+              {"no image has these windows", "padding 3"});
+  expect_says(message_of([&] { conv_transpose(zeros({1, 4, 4, 3}), w); }), {"channels"});
+  expect_says(message_of([&] { conv_transpose(x, zeros({2, 3, 2})); }), {"the weight", "4 axes"});
+}
+
+TEST(AvgPool, ReadsItsImageOnceWhereWindowsTouch) {
   CompiledFunction pool(
       [](const std::vector<Tensor>& in) { return std::vector<Tensor>{avg_pool2d(in[0])}; });
   EXPECT_EQ(pool.report({ones({2, 8, 8, 4})}).kernels, 2);  // one for each axis

@@ -205,42 +205,59 @@ ir::Attributes window(Numbers stride = {1, 1}, Numbers padding = {0, 0},
           {"dilation", std::move(dilation)}};
 }
 
-TEST(Conv2d, SaysThatImagesAreNhwc) {
-  refuses(OpId::conv2d, {f32({1, 3, 8, 8}), f32({4, 3, 3, 3})}, window(),
+TEST(Conv, SaysThatImagesAreNhwc) {
+  refuses(OpId::conv, {f32({1, 3, 8, 8}), f32({4, 3, 3, 3})}, window(),
           {"channels", "(1, 3, 8, 8)", "3 channels", "images are NHWC"});
-  refuses(OpId::conv2d, {f32({8, 8, 3}), f32({4, 3, 3, 3})}, window(),
-          {"4 axes (N, H, W, C)", "images are NHWC"});
-  refuses(OpId::conv2d, {f32({1, 8, 8, 3}), f32({4, 3})}, window(), {"weights are OHWI"});
+  refuses(OpId::conv, {f32({8, 3}), f32({4, 3, 3, 3})}, window(),
+          {"3 to 5 axes (N, spatial..., C)", "images are channels last"});
+  refuses(OpId::conv, {f32({1, 8, 8, 3}), f32({4, 3})}, window(),
+          {"4 axes (O, kernel..., C / groups)", "OHWI"});
 }
 
-TEST(Conv2d, RefusesWindowsOutOfRange) {
+TEST(Conv, RefusesWindowsOutOfRange) {
   const std::vector<TensorType> types = {f32({1, 4, 4, 1}), f32({1, 3, 3, 1})};
-  refuses(OpId::conv2d, types, window({0, 1}), {"stride 0"});
-  refuses(OpId::conv2d, types, window({1, 1}, {0, -1}), {"padding -1"});
-  refuses(OpId::conv2d, types, window({1, 1}, {0, 0}, {1, 0}), {"dilation 0"});
-  refuses(OpId::conv2d, types, window({1, 1}, {0, 0}, {2, 1}), {"does not fit", "on length 4"});
-  refuses(OpId::conv2d, types, window({1, 1}, {0, 0}, {std::int64_t{1} << 62, 1}),
-          {"does not fit"});
-  refuses(OpId::conv2d, {f32({1, 4, 4, 1}), f32({1, 0, 3, 1})}, window(), {"kernel 0"});
-  refuses(OpId::conv2d, {f32({1, 4, 4, 1}), f64({1, 3, 3, 1})}, window(), {"the dtypes differ"});
-  refuses(OpId::conv2d, {u8({1, 4, 4, 1}), u8({1, 3, 3, 1})}, window(), {"u8(1, 4, 4, 1)"});
-  EXPECT_THROW(infer(OpId::conv2d, types, window({1})), ir::InternalError);
+  refuses(OpId::conv, types, window({0, 1}), {"stride 0"});
+  refuses(OpId::conv, types, window({1, 1}, {0, -1}), {"padding -1"});
+  refuses(OpId::conv, types, window({1, 1}, {0, 0}, {1, 0}), {"dilation 0"});
+  refuses(OpId::conv, types, window({1, 1}, {0, 0}, {2, 1}), {"does not fit", "on length 4"});
+  refuses(OpId::conv, types, window({1, 1}, {0, 0}, {std::int64_t{1} << 62, 1}), {"does not fit"});
+  refuses(OpId::conv, types, window({1, 1}, {0, 0, 0, -1}), {"padding 0 and -1"});
+  refuses(OpId::conv, types, window({1, 1}, {0, std::int64_t{1} << 62}), {"does not fit"});
+  refuses(OpId::conv, {f32({1, 4, 4, 1}), f32({1, 0, 3, 1})}, window(), {"kernel 0"});
+  refuses(OpId::conv, {f32({1, 4, 4, 1}), f64({1, 3, 3, 1})}, window(), {"the dtypes differ"});
+  refuses(OpId::conv, {u8({1, 4, 4, 1}), u8({1, 3, 3, 1})}, window(), {"u8(1, 4, 4, 1)"});
+  EXPECT_THROW(infer(OpId::conv, types, window({1})), ir::InternalError);
 }
 
-TEST(Conv2d, GradientsWantTheShapeOfTheResult) {
+TEST(Conv, RefusesGroupsThatDoNotDivideTheChannels) {
+  const auto groups = [](std::int64_t count) {
+    ir::Attributes attributes = window();
+    attributes.add("groups", count);
+    return attributes;
+  };
+  refuses(OpId::conv, {f32({1, 4, 4, 4}), f32({3, 3, 3, 2})}, groups(2),
+          {"groups", "4 input and 3 output channels", "2 groups"});
+  refuses(OpId::conv, {f32({1, 4, 4, 4}), f32({4, 3, 3, 4})}, groups(2), {"8 channels in x"});
+  refuses(OpId::conv, {f32({1, 4, 4, 4}), f32({4, 3, 3, 4})}, groups(0), {"groups", "at least 1"});
+  refuses(OpId::conv, {f32({1, 4, 4, 4}), f32({4, 3, 3, 4})}, groups(std::int64_t{1} << 62),
+          {"too many channels"});
+  EXPECT_EQ(infer(OpId::conv, {f32({1, 4, 4, 4}), f32({6, 3, 3, 2})}, groups(2)).at(0),
+            f32({1, 2, 2, 6}));
+}
+
+TEST(Conv, GradientsWantTheShapeOfTheResult) {
   ir::Attributes sized = window();
   sized.add("size", Numbers{4, 4});
-  refuses(OpId::conv2d_input_gradient, {f32({1, 3, 2, 5}), f32({5, 3, 3, 2})}, sized,
+  refuses(OpId::conv_input_gradient, {f32({1, 3, 2, 5}), f32({5, 3, 3, 2})}, sized,
           {"dy", "(1, 3, 2, 5)", "(1, 2, 2, 5)"});
-  EXPECT_EQ(infer(OpId::conv2d_input_gradient, {f32({1, 2, 2, 5}), f32({5, 3, 3, 2})}, sized).at(0),
+  EXPECT_EQ(infer(OpId::conv_input_gradient, {f32({1, 2, 2, 5}), f32({5, 3, 3, 2})}, sized).at(0),
             f32({1, 4, 4, 2}));
   ir::Attributes kernel = window();
   kernel.add("kernel", Numbers{3, 3});
-  refuses(OpId::conv2d_weight_gradient, {f32({1, 4, 4, 2}), f32({2, 2, 2, 5})}, kernel,
+  refuses(OpId::conv_weight_gradient, {f32({1, 4, 4, 2}), f32({2, 2, 2, 5})}, kernel,
           {"dy", "(2, 2, 2, 5)", "(1, 2, 2, 5)"});
-  EXPECT_EQ(
-      infer(OpId::conv2d_weight_gradient, {f32({1, 4, 4, 2}), f32({1, 2, 2, 5})}, kernel).at(0),
-      f32({5, 3, 3, 2}));
+  EXPECT_EQ(infer(OpId::conv_weight_gradient, {f32({1, 4, 4, 2}), f32({1, 2, 2, 5})}, kernel).at(0),
+            f32({5, 3, 3, 2}));
 }
 
 ir::Attributes pool(Numbers kernel, Numbers stride = {1, 1}, Numbers padding = {0, 0}) {
@@ -249,27 +266,33 @@ ir::Attributes pool(Numbers kernel, Numbers stride = {1, 1}, Numbers padding = {
           {"padding", std::move(padding)}};
 }
 
-TEST(MaxPool2d, RefusesWindowsOutOfRange) {
-  refuses(OpId::max_pool2d, {f32({4, 4, 1})}, pool({2, 2}), {"images are NHWC"});
-  refuses(OpId::max_pool2d, {i32({1, 4, 4, 1})}, pool({2, 2}), {"i32(1, 4, 4, 1)"});
-  refuses(OpId::max_pool2d, {f32({1, 40, 40, 1})}, pool({16, 16}), {"255 elements"});
-  refuses(OpId::max_pool2d, {f32({1, 4, 4, 1})}, pool({2, 0}), {"kernel 0"});
-  refuses(OpId::max_pool2d, {f32({1, 4, 4, 1})}, pool({2, 2}, {1, 0}), {"stride 0"});
-  refuses(OpId::max_pool2d, {f32({1, 4, 4, 1})}, pool({2, 2}, {1, 1}, {0, 2}), {"half the kernel"});
-  refuses(OpId::max_pool2d, {f32({1, 4, 4, 1})}, pool({2, 5}), {"does not fit", "length 4"});
+TEST(MaxPool, RefusesWindowsOutOfRange) {
+  refuses(OpId::max_pool, {f32({4, 1})}, pool({2, 2}), {"images are channels last"});
+  refuses(OpId::max_pool, {i32({1, 4, 4, 1})}, pool({2, 2}), {"i32(1, 4, 4, 1)"});
+  refuses(OpId::max_pool, {f32({1, 40, 40, 1})}, pool({16, 16}), {"255 elements"});
+  refuses(OpId::max_pool, {f32({1, 4, 4, 1})}, pool({2, 0}), {"kernel 0"});
+  refuses(OpId::max_pool, {f32({1, 4, 4, 1})}, pool({2, 2}, {1, 0}), {"stride 0"});
+  refuses(OpId::max_pool, {f32({1, 4, 4, 1})}, pool({2, 2}, {1, 1}, {0, 2}), {"half the kernel"});
+  refuses(OpId::max_pool, {f32({1, 4, 4, 1})}, pool({2, 5}), {"does not fit", "length 4"});
 }
 
-TEST(MaxPool2d, GradientsWantTheShapeOfTheResult) {
+TEST(MaxPool, CountsTheWindowsOfPaddingThatDiffers) {
+  EXPECT_EQ(infer(OpId::max_pool, {f32({1, 4, 5, 2})}, pool({2, 2}, {2, 2}, {0, 0, 0, 1})).at(0),
+            f32({1, 2, 3, 2}));
+  refuses(OpId::max_pool, {f32({1, 4, 4, 1})}, pool({2, 2}, {1, 1}, {0, 0, 0, 2}),
+          {"half the kernel", "padding 0 and 2"});
+}
+
+TEST(MaxPool, GradientsWantTheShapeOfTheResult) {
   ir::Attributes sized = pool({2, 2});
   sized.add("size", Numbers{3, 4});
-  refuses(OpId::max_pool2d_gradient, {f32({1, 2, 2, 1}), u8({1, 2, 3, 1})}, sized,
+  refuses(OpId::max_pool_gradient, {f32({1, 2, 2, 1}), u8({1, 2, 3, 1})}, sized,
           {"dy", "(1, 2, 2, 1)", "(1, 2, 3, 1)"});
-  refuses(OpId::max_pool2d_gradient, {f32({1, 2, 3, 1}), u8({1, 2, 2, 1})}, sized, {"the index"});
-  refuses(OpId::max_pool2d_gradient, {f32({1, 2, 3, 1}), i32({1, 2, 3, 1})}, sized,
-          {"expected u8"});
-  refuses(OpId::max_pool2d_gather, {f32({1, 3, 4, 1}), u8({1, 3, 4, 1})}, pool({2, 2}),
+  refuses(OpId::max_pool_gradient, {f32({1, 2, 3, 1}), u8({1, 2, 2, 1})}, sized, {"the index"});
+  refuses(OpId::max_pool_gradient, {f32({1, 2, 3, 1}), i32({1, 2, 3, 1})}, sized, {"expected u8"});
+  refuses(OpId::max_pool_gather, {f32({1, 3, 4, 1}), u8({1, 3, 4, 1})}, pool({2, 2}),
           {"the index", "(1, 2, 3, 1)"});
-  refuses(OpId::max_pool2d_gather, {f32({1, 3, 4, 1}), i32({1, 2, 3, 1})}, pool({2, 2}),
+  refuses(OpId::max_pool_gather, {f32({1, 3, 4, 1}), i32({1, 2, 3, 1})}, pool({2, 2}),
           {"expected u8"});
 }
 

@@ -317,74 +317,121 @@ Array matmul(const Array& a, const Array& b) {
   return y;
 }
 
+// The numbers of a window; where an attribute is left out, what that means.
+struct Windows {
+  explicit Windows(const Attributes& attributes)
+      : stride(attributes.integers("stride")), low(attributes.integers("padding")) {
+    const std::size_t rank = stride.size();
+    high = Index(low.end() - static_cast<std::ptrdiff_t>(rank), low.end());
+    low.resize(rank);
+    dilation = attributes.has("dilation") ? attributes.integers("dilation") : Index(rank, 1);
+    groups = attributes.has("groups") ? attributes.integer("groups") : 1;
+  }
+
+  std::size_t rank() const { return stride.size(); }
+  // How many windows there are along an axis.
+  std::int64_t count(std::size_t axis, std::int64_t image, std::int64_t kernel) const {
+    const std::int64_t reach = dilation[axis] * (kernel - 1) + 1;
+    return (image + low[axis] + high[axis] - reach) / stride[axis] + 1;
+  }
+  // The pixel under tap `k` of window `o`; both have the batch or a channel around the places.
+  Index pixel(const Index& o, const Index& k) const {
+    Index pixel = o;
+    for (std::size_t i = 0; i < rank(); ++i) {
+      pixel[i + 1] = o[i + 1] * stride[i] - low[i] + k[i + 1] * dilation[i];
+    }
+    return pixel;
+  }
+
+  Index stride, low, high, dilation;
+  std::int64_t groups = 1;
+};
+
+bool is_inside(const Index& pixel, const Shape& image) {
+  for (int i = 1; i < image.rank() - 1; ++i) {
+    const std::int64_t at = pixel[static_cast<std::size_t>(i)];
+    if (at < 0 || at >= image[i]) return false;
+  }
+  return true;
+}
+
+// (first, the inner axes' lengths, last).
+Shape around(std::int64_t first, const Index& inner, std::int64_t last) {
+  Index lengths{first};
+  lengths.insert(lengths.end(), inner.begin(), inner.end());
+  lengths.push_back(last);
+  return Shape(lengths);
+}
+
 // Calls visit(image index, weight index, result index) for every product of a convolution.
 template <class F>
-void for_each_tap(const Shape& x, const Shape& w, const Shape& y, const Attributes& attributes,
-                  F visit) {
-  const Index& stride = attributes.integers("stride");
-  const Index& padding = attributes.integers("padding");
-  const Index& dilation = attributes.integers("dilation");
+void for_each_tap(const Shape& x, const Shape& w, const Shape& y, const Windows& windows, F visit) {
+  Shape taps = w;
+  taps.set(0, 1);
   for_each(y, [&](const Index& o) {
-    for_each(Shape({w[1], w[2], w[3]}), [&](const Index& k) {
-      const std::int64_t row = o[1] * stride[0] - padding[0] + k[0] * dilation[0];
-      const std::int64_t column = o[2] * stride[1] - padding[1] + k[1] * dilation[1];
-      if (row < 0 || row >= x[1] || column < 0 || column >= x[2]) return;
-      visit(Index{o[0], row, column, k[2]}, Index{o[3], k[0], k[1], k[2]}, o);
+    for_each(taps, [&](Index k) {
+      Index pixel = windows.pixel(o, k);
+      if (!is_inside(pixel, x)) return;
+      const std::int64_t group = o.back() / (y.dim(-1) / windows.groups);
+      pixel.back() = group * w.dim(-1) + k.back();
+      k.front() = o.back();
+      visit(pixel, k, o);
     });
   });
 }
 
 Array convolution(OpId op, const Arrays& in, const Attributes& attributes) {
-  const auto length = [&](std::size_t axis, std::int64_t image, std::int64_t kernel) {
-    return (image + 2 * attributes.integers("padding")[axis] -
-            attributes.integers("dilation")[axis] * (kernel - 1) - 1) /
-               attributes.integers("stride")[axis] +
-           1;
-  };
+  const Windows windows(attributes);
   const Shape& first = in[0].shape;
   const Shape& second = in[1].shape;
-  if (op == OpId::conv2d) {
-    Array y = array_of(Shape(
-        {first[0], length(0, first[1], second[1]), length(1, first[2], second[2]), second[0]}));
-    for_each_tap(first, second, y.shape, attributes,
+  if (op == OpId::conv) {
+    Index counts;
+    for (std::size_t i = 0; i < windows.rank(); ++i) {
+      const auto axis = static_cast<int>(i) + 1;
+      counts.push_back(windows.count(i, first[axis], second[axis]));
+    }
+    Array y = array_of(around(first[0], counts, second[0]));
+    for_each_tap(first, second, y.shape, windows,
                  [&](Index i, Index w, Index o) { at(y, o) += at(in[0], i) * at(in[1], w); });
     return y;
   }
-  if (op == OpId::conv2d_input_gradient) {
-    const Index& size = attributes.integers("size");
-    Array dx = array_of(Shape({first[0], size[0], size[1], second[3]}));
-    for_each_tap(dx.shape, second, first, attributes,
+  if (op == OpId::conv_input_gradient) {
+    Array dx =
+        array_of(around(first[0], attributes.integers("size"), second.dim(-1) * windows.groups));
+    for_each_tap(dx.shape, second, first, windows,
                  [&](Index i, Index w, Index o) { at(dx, i) += at(in[0], o) * at(in[1], w); });
     return dx;
   }
-  const Index& kernel = attributes.integers("kernel");
-  Array dw = array_of(Shape({second[3], kernel[0], kernel[1], first[3]}));
-  for_each_tap(first, dw.shape, second, attributes,
+  Array dw = array_of(
+      around(second.dim(-1), attributes.integers("kernel"), first.dim(-1) / windows.groups));
+  for_each_tap(first, dw.shape, second, windows,
                [&](Index i, Index w, Index o) { at(dw, w) += at(in[0], i) * at(in[1], o); });
   return dw;
 }
 
+// The pixel at a recorded position of window `o`.
 Index pooled_from(const Index& o, std::int64_t position, const Attributes& attributes) {
-  const std::int64_t width = attributes.integers("kernel")[1];
-  const Index& stride = attributes.integers("stride");
-  const Index& padding = attributes.integers("padding");
-  return {o[0], o[1] * stride[0] - padding[0] + position / width,
-          o[2] * stride[1] - padding[1] + position % width, o[3]};
+  const Index& kernel = attributes.integers("kernel");
+  Index tap = o;
+  for (std::size_t i = kernel.size(); i-- > 0;) {
+    tap[i + 1] = position % kernel[i];
+    position /= kernel[i];
+  }
+  return Windows(attributes).pixel(o, tap);
 }
 
 Arrays pooling(OpId op, const Arrays& in, const Attributes& attributes) {
   const Index& kernel = attributes.integers("kernel");
   const Shape& x = in[0].shape;
-  if (op == OpId::max_pool2d_gradient) {
-    const Index& size = attributes.integers("size");
-    Array dx = array_of(Shape({x[0], size[0], size[1], x[3]}));
+  if (op == OpId::max_pool_gradient) {
+    Array dx = array_of(around(x[0], attributes.integers("size"), x.dim(-1)));
     for_each(x, [&](const Index& o) {
       const auto position = static_cast<std::int64_t>(at(in[1], o));
       at(dx, pooled_from(o, position, attributes)) += at(in[0], o);
     });
     return {dx};
   }
-  if (op == OpId::max_pool2d_gather) {
+  if (op == OpId::max_pool_gather) {
     Array y = array_of(in[1].shape);
     for_each(y.shape, [&](const Index& o) {
       const auto position = static_cast<std::int64_t>(at(in[1], o));
@@ -392,18 +439,20 @@ Arrays pooling(OpId op, const Arrays& in, const Attributes& attributes) {
     });
     return {y};
   }
-  const auto length = [&](std::size_t axis) {
-    const std::int64_t padded =
-        x[static_cast<int>(axis) + 1] + 2 * attributes.integers("padding")[axis];
-    return (padded - kernel[axis]) / attributes.integers("stride")[axis] + 1;
-  };
-  Array y = array_of(Shape({x[0], length(0), length(1), x[3]}));
+  const Windows windows(attributes);
+  Index counts;
+  std::int64_t taps = 1;
+  for (std::size_t i = 0; i < kernel.size(); ++i) {
+    counts.push_back(windows.count(i, x[static_cast<int>(i) + 1], kernel[i]));
+    taps *= kernel[i];
+  }
+  Array y = array_of(around(x[0], counts, x.dim(-1)));
   Array best = y;
   for_each(y.shape, [&](const Index& o) {
     bool found = false;
-    for (std::int64_t position = 0; position < kernel[0] * kernel[1]; ++position) {
+    for (std::int64_t position = 0; position < taps; ++position) {
       const Index i = pooled_from(o, position, attributes);
-      if (i[1] < 0 || i[1] >= x[1] || i[2] < 0 || i[2] >= x[2]) continue;
+      if (!is_inside(i, x)) continue;
       const double value = at(in[0], i);
       const bool wins =
           !found || (!std::isnan(at(y, o)) && (std::isnan(value) || value > at(y, o)));
@@ -597,13 +646,13 @@ std::vector<Array> reference(OpId op, const Arrays& in, const Attributes& attrib
       return {packed(in, attributes)};
     case OpId::matmul:
       return {matmul(in[0], in[1])};
-    case OpId::conv2d:
-    case OpId::conv2d_input_gradient:
-    case OpId::conv2d_weight_gradient:
+    case OpId::conv:
+    case OpId::conv_input_gradient:
+    case OpId::conv_weight_gradient:
       return {convolution(op, in, attributes)};
-    case OpId::max_pool2d:
-    case OpId::max_pool2d_gradient:
-    case OpId::max_pool2d_gather:
+    case OpId::max_pool:
+    case OpId::max_pool_gradient:
+    case OpId::max_pool_gather:
       return pooling(op, in, attributes);
     case OpId::gather:
       return {gathered(in[0], in[1])};

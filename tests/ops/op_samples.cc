@@ -151,64 +151,113 @@ void add_contractions(Rows& rows) {
   rows.add(OpId::matmul, "wider", {rows.real({33, 65}), rows.real({65, 17})}).tolerance = 1e-5;
   rows.add(OpId::matmul, "nothing contracted", {rows.real({2, 0}), rows.real({0, 3})});
   rows.add(OpId::matmul, "no rows", {rows.real({0, 2}), rows.real({2, 3})});
-  const auto window = [](Numbers stride, Numbers padding, Numbers dilation) {
-    return ir::Attributes{{"stride", stride}, {"padding", padding}, {"dilation", dilation}};
-  };
-  const auto with = [](ir::Attributes attributes, const char* name, Numbers values) {
-    attributes.add(name, std::move(values));
-    return attributes;
-  };
-  struct Case {
-    const char* what;
-    Shape x;
-    Shape w;
-    Shape y;
-    Numbers stride, padding, dilation;
-  };
-  const std::vector<Case> cases = {
+}
+
+struct ConvolutionCase {
+  const char* what;
+  Shape x;
+  Shape w;
+  Shape y;
+  Numbers stride, padding, dilation;
+  std::int64_t groups = 1;
+};
+
+// With one to three spatial axes. Depthwise: as many groups as channels.
+const std::vector<ConvolutionCase>& convolution_cases() {
+  static const std::vector<ConvolutionCase> cases = {
       {"plain", {2, 4, 5, 2}, {3, 3, 2, 2}, {2, 2, 4, 3}, {1, 1}, {0, 0}, {1, 1}},
       {"stride and padding", {1, 5, 6, 2}, {2, 3, 3, 2}, {1, 3, 3, 2}, {2, 2}, {1, 1}, {1, 1}},
       {"dilation", {1, 5, 5, 1}, {2, 2, 2, 1}, {1, 3, 5, 2}, {1, 1}, {0, 1}, {2, 2}},
       {"uneven stride", {1, 6, 7, 1}, {1, 2, 3, 1}, {1, 2, 3, 1}, {3, 2}, {0, 0}, {1, 1}},
       {"one pixel", {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1}, {0, 0}, {1, 1}},
+      {"other padding behind",
+       {1, 4, 5, 2},
+       {3, 3, 2, 2},
+       {1, 4, 6, 3},
+       {1, 1},
+       {2, 0, 0, 2},
+       {1, 1}},
+      {"groups", {2, 3, 4, 4}, {6, 2, 2, 2}, {2, 2, 3, 6}, {1, 1}, {0, 0}, {1, 1}, 2},
+      {"groups, stride", {1, 5, 5, 6}, {3, 3, 2, 2}, {1, 3, 2, 3}, {2, 2}, {1, 0}, {1, 1}, 3},
+      {"depthwise", {1, 4, 4, 3}, {3, 3, 3, 1}, {1, 4, 4, 3}, {1, 1}, {1, 1}, {1, 1}, 3},
+      {"depthwise, two each", {1, 3, 5, 2}, {4, 2, 2, 1}, {1, 2, 3, 4}, {1, 2}, {0, 1}, {1, 1}, 2},
+      {"1d", {2, 5, 2}, {3, 3, 2}, {2, 3, 3}, {1}, {0}, {1}},
+      {"1d, last pixels not reached", {1, 8, 1}, {2, 3, 1}, {1, 2, 2}, {3}, {0}, {1}},
+      {"1d, causal", {1, 5, 2}, {2, 3, 2}, {1, 5, 2}, {1}, {4, 0}, {2}},
+      {"1d, groups", {1, 6, 4}, {4, 2, 2}, {1, 4, 4}, {2}, {1}, {1}, 2},
+      {"3d", {1, 3, 4, 3, 2}, {2, 2, 3, 2, 2}, {1, 2, 2, 2, 2}, {1, 1, 1}, {0, 0, 0}, {1, 1, 1}},
+      {"3d, stride, padding and dilation",
+       {1, 4, 5, 3, 1},
+       {2, 2, 2, 3, 1},
+       {1, 3, 2, 3, 2},
+       {2, 2, 1},
+       {1, 0, 1, 1, 0, 1},
+       {1, 2, 1}},
+      {"3d, groups",
+       {1, 2, 3, 2, 4},
+       {2, 1, 2, 2, 2},
+       {1, 2, 2, 1, 2},
+       {1, 1, 1},
+       {0, 0, 0},
+       {1, 1, 1},
+       2},
   };
-  for (const Case& each : cases) {
-    const ir::Attributes attributes = window(each.stride, each.padding, each.dilation);
-    rows.add_smooth(OpId::conv2d, each.what, {rows.real(each.x), rows.real(each.w)}, attributes)
+  return cases;
+}
+
+Numbers inner_lengths(const Shape& shape) { return {shape.begin() + 1, shape.end() - 1}; }
+
+void add_convolutions(Rows& rows) {
+  const auto with = [](ir::Attributes attributes, const char* name, Numbers values) {
+    attributes.add(name, std::move(values));
+    return attributes;
+  };
+  for (const ConvolutionCase& each : convolution_cases()) {
+    ir::Attributes attributes{
+        {"stride", each.stride}, {"padding", each.padding}, {"dilation", each.dilation}};
+    if (each.groups != 1) attributes.add("groups", each.groups);
+    rows.add_smooth(OpId::conv, each.what, {rows.real(each.x), rows.real(each.w)}, attributes)
         .tolerance = 1e-5;
-    rows.add_smooth(OpId::conv2d_input_gradient, each.what, {rows.real(each.y), rows.real(each.w)},
-                    with(attributes, "size", {each.x[1], each.x[2]}))
+    rows.add_smooth(OpId::conv_input_gradient, each.what, {rows.real(each.y), rows.real(each.w)},
+                    with(attributes, "size", inner_lengths(each.x)))
         .tolerance = 1e-5;
-    rows.add_smooth(OpId::conv2d_weight_gradient, each.what, {rows.real(each.x), rows.real(each.y)},
-                    with(attributes, "kernel", {each.w[1], each.w[2]}))
+    rows.add_smooth(OpId::conv_weight_gradient, each.what, {rows.real(each.x), rows.real(each.y)},
+                    with(attributes, "kernel", inner_lengths(each.w)))
         .tolerance = 1e-5;
   }
-  rows.add(OpId::conv2d, "no images", {rows.real({0, 4, 4, 2}), rows.real({3, 2, 2, 2})},
-           window({1, 1}, {0, 0}, {1, 1}));
+  rows.add(OpId::conv, "no images", {rows.real({0, 4, 4, 2}), rows.real({3, 2, 2, 2})},
+           {{"stride", Numbers{1, 1}}, {"padding", Numbers{0, 0}}, {"dilation", Numbers{1, 1}}});
 }
 
 void add_pooling(Rows& rows) {
   const auto window = [](Numbers kernel, Numbers stride, Numbers padding) {
     return ir::Attributes{{"kernel", kernel}, {"stride", stride}, {"padding", padding}};
   };
-  rows.add_smooth(OpId::max_pool2d, "plain", {rows.real({2, 4, 6, 2})},
+  rows.add_smooth(OpId::max_pool, "plain", {rows.real({2, 4, 6, 2})},
                   window({2, 2}, {2, 2}, {0, 0}));
-  rows.add_smooth(OpId::max_pool2d, "overlapping, padded", {rows.real({1, 5, 5, 3})},
+  rows.add_smooth(OpId::max_pool, "overlapping, padded", {rows.real({1, 5, 5, 3})},
                   window({3, 3}, {2, 2}, {1, 1}));
-  rows.add(OpId::max_pool2d, "all negative, padded", {rows.real({1, 3, 3, 1}, -2, -1)},
+  rows.add(OpId::max_pool, "all negative, padded", {rows.real({1, 3, 3, 1}, -2, -1)},
            window({2, 2}, {1, 1}, {1, 1}));
-  rows.add(OpId::max_pool2d, "ties and NaN",
+  rows.add(OpId::max_pool, "ties and NaN",
            {rows.given(Dtype::f64, {1, 2, 6, 1}, {1, 1, NAN, 3, 5, 4, 1, 1, NAN, 9, 5, 5})},
            window({2, 2}, {2, 2}, {0, 0}));
-  rows.add(OpId::max_pool2d, "no images", {rows.real({0, 4, 4, 1})},
-           window({2, 2}, {2, 2}, {0, 0}));
+  rows.add(OpId::max_pool, "no images", {rows.real({0, 4, 4, 1})}, window({2, 2}, {2, 2}, {0, 0}));
+  rows.add_smooth(OpId::max_pool, "1d, other padding behind", {rows.real({2, 5, 3})},
+                  window({3}, {2}, {0, 1}));
+  rows.add_smooth(OpId::max_pool, "3d", {rows.real({1, 4, 3, 5, 2})},
+                  window({2, 3, 2}, {1, 2, 2}, {0, 1, 1}));
   ir::Attributes sized = window({2, 2}, {1, 1}, {0, 0});
   sized.add("size", Numbers{3, 4});
   const SampleInput index = rows.whole({2, 2, 3, 2}, 0, 4, Dtype::u8);
-  rows.add_smooth(OpId::max_pool2d_gradient, "overlapping", {rows.real({2, 2, 3, 2}), index},
-                  sized);
-  rows.add_smooth(OpId::max_pool2d_gather, "overlapping", {rows.real({2, 3, 4, 2}), index},
+  rows.add_smooth(OpId::max_pool_gradient, "overlapping", {rows.real({2, 2, 3, 2}), index}, sized);
+  rows.add_smooth(OpId::max_pool_gather, "overlapping", {rows.real({2, 3, 4, 2}), index},
                   window({2, 2}, {1, 1}, {0, 0}));
+  ir::Attributes volume = window({2, 1, 2}, {1, 1, 1}, {0, 0, 0});
+  const SampleInput places = rows.whole({1, 2, 2, 2, 3}, 0, 4, Dtype::u8);
+  rows.add_smooth(OpId::max_pool_gather, "3d", {rows.real({1, 3, 2, 3, 3}), places}, volume);
+  volume.add("size", Numbers{3, 2, 3});
+  rows.add_smooth(OpId::max_pool_gradient, "3d", {rows.real({1, 2, 2, 2, 3}), places}, volume);
 }
 
 void add_indices(Rows& rows) {
@@ -424,6 +473,7 @@ std::vector<Sample> make_samples() {
   add_views(rows);
   add_moves(rows);
   add_contractions(rows);
+  add_convolutions(rows);
   add_pooling(rows);
   add_indices(rows);
   add_cumsums(rows);

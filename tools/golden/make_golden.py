@@ -29,7 +29,12 @@ def pack(tensor):
 
 
 def nhwc(tensor):
-    return tensor.permute(0, 2, 3, 1)
+    """Channels last; of images with any number of spatial axes."""
+    return tensor.movedim(1, -1)
+
+
+def nchw(tensor):
+    return tensor.movedim(-1, 1)
 
 
 def write(name, content):
@@ -45,7 +50,7 @@ def module_case(module, x, image):
     parameters = dict(module.named_parameters())
     gradients = torch.autograd.grad((y * dy).sum(), [x, *parameters.values()])
     shown = nhwc if image else (lambda t: t)
-    shown_y = shown if y.dim() == 4 else (lambda t: t)
+    shown_y = shown if y.dim() > 2 else (lambda t: t)
     case = {"x": pack(shown(x)), "y": pack(shown_y(y)), "dy": pack(shown_y(dy)), "dx": pack(shown(gradients[0]))}
     for (name, value), gradient in zip(parameters.items(), gradients[1:]):
         case[name] = pack(value)
@@ -93,6 +98,18 @@ def layers():
     labels = torch.tensor([0, 3, 1, 1, 2])
     loss = F.cross_entropy(logits, labels)
     loss.backward()
+    cases |= {
+        "conv1d": module_case(nn.Conv1d(3, 4, 3, stride=2, padding=1), torch.randn(2, 3, 8), True),
+        "conv3d": module_case(
+            nn.Conv3d(2, 3, (2, 3, 2), stride=(1, 2, 1), padding=(0, 1, 1), dilation=(2, 1, 1)),
+            torch.randn(2, 2, 4, 5, 3), True),
+        "conv2d_groups": module_case(nn.Conv2d(4, 6, 3, padding=1, groups=2), torch.randn(2, 4, 5, 4), True),
+        "conv2d_depthwise": module_case(
+            nn.Conv2d(3, 6, (3, 2), stride=2, groups=3), torch.randn(1, 3, 6, 5), True),
+        "conv_transpose2d": module_case(
+            nn.ConvTranspose2d(4, 6, (3, 2), stride=2, padding=(1, 0), output_padding=1, groups=2),
+            torch.randn(2, 4, 3, 4), True),
+    }
     cases["cross_entropy"] = {"logits": pack(logits), "labels": pack(labels), "loss": pack(loss),
                               "dlogits": pack(logits.grad)}
     write("layers", cases)
@@ -155,6 +172,22 @@ def functions():
     shown = [[None if math.isnan(v) else str(v) for v in row] for row in mixed.tolist()]
     cases["extremes"] = {"x": shown, "argmax": mixed.argmax(1).tolist(),
                          "argmin": mixed.argmin(1).tolist()}
+    for rank, options in ((1, {"stride": 3, "padding": 1, "output_padding": 2}),
+                          (2, {"stride": (2, 1), "padding": (1, 0), "output_padding": (1, 0), "groups": 2,
+                               "dilation": (1, 2)}),
+                          (3, {"stride": 2, "padding": (0, 1, 0)})):
+        transpose = getattr(F, f"conv_transpose{rank}d")
+        lengths, taps = (4, 3, 2)[:rank], (3, 2, 3)[:rank]
+        cases[f"conv_transpose{rank}d"] = function_case(
+            lambda a, w: nhwc(transpose(nchw(a), nchw(w), **options)),
+            torch.randn(2, *lengths, 4), torch.randn(4, *taps, 3))
+    line, volume = torch.randn(2, 7, 3), torch.randn(1, 4, 5, 3, 2)
+    cases["max_pool1d"] = function_case(
+        lambda a: nhwc(F.max_pool1d(nchw(a), 3, stride=2, padding=1)), line)
+    cases["max_pool3d"] = function_case(lambda a: nhwc(F.max_pool3d(nchw(a), (2, 3, 1))), volume)
+    cases["avg_pool1d"] = function_case(lambda a: nhwc(F.avg_pool1d(nchw(a), 3)), line)
+    cases["avg_pool3d"] = function_case(
+        lambda a: nhwc(F.avg_pool3d(nchw(a), 2, stride=1, padding=1, count_include_pad=False)), volume)
     for name, offset, shape in (("row", 0, (7,)), ("far", 1e5, (7,)), ("image", 3, (4, 7))):
         cases[f"layer_norm_{name}"] = function_case(
             lambda a, w, b: F.layer_norm(a, shape, w, b),

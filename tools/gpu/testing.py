@@ -112,8 +112,8 @@ def find_sanitizer():
 
 # What a tool is run on: the slow ones on the kernels that share memory or sort.
 SANITIZED = [("memcheck", "cuda_kernels_test", "*"),
-             ("racecheck", "cuda_kernels_test", "CudaMatmul.*F32*:CudaMaxPool2d.*F32:CudaSegmentSum.*:CudaConv2d.*F32"),
-             ("synccheck", "cuda_kernels_test", "CudaMatmul.*F32*:CudaSegmentSum.*:CudaConv2d.*F32"),
+             ("racecheck", "cuda_kernels_test", "CudaMatmul.*F32*:CudaMaxPool.*F32:CudaSegmentSum.*:CudaConv.*F32"),
+             ("synccheck", "cuda_kernels_test", "CudaMatmul.*F32*:CudaSegmentSum.*:CudaConv.*F32"),
              ("initcheck", "cuda_kernels_test", "CudaMatmul.*F32*:CudaGather.*:CudaSegmentSum.*"),
              ("memcheck", "device_parity_test", "*TrainingParity.TwoRuns*mlp"),
              ("racecheck", "device_parity_test", "*TrainingParity.TwoRuns*mlp")]

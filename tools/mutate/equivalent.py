@@ -6,15 +6,15 @@ NOTHING_LEFT = "one more round, for which nothing is left"
 
 # (a pattern of "file: kind: old -> new", why it is equivalent)
 REASONS = [
-    (r"conv2d\.cu: index: if \(place < -1\)", "the line behind it gives -1 for the place -1 too"),
+    (r"conv\.cu: index: if \(place < -1\)", "the line behind it gives -1 for the place -1 too"),
     (r"contraction\.h: index: .*begin \+ p\.slice_depth <= p\.k", SAME),
     (r"contraction\.h: index: .*k \+ kStep <= end", "fetches a step of zeros that is not multiplied"),
     (r"index\.h: index: .*i >= 0; --i", "the outermost axis is divided too, by which its number stays"),
     (r"index\.h: index: .*walk\.count >= 0", "a walk without axes has strides of zero"),
-    (r"max_pool2d\.cu: index: .*kernel <= length - start", SAME),
-    (r"max_pool2d\.cu: index: .*stride_[hw] \+ 1 <= p\.[hw]o", SAME),
-    (r"max_pool2d\.cu: index: .*h <= p\.kernel_h", "one more row of windows, whose index is never that large"),
-    (r"max_pool2d\.cu: index: .*kh <= p\.kernel_h", "the index of a forward pass is never that large"),
+    (r"max_pool\.cu: index: .*axis\.kernel <= room", SAME),
+    (r"max_pool\.cu: index: .*last <= axis\.windows", SAME),
+    (r"max_pool\.cu: index: .*pixel\[i\] <= axis\.kernel", "one more row of windows, whose index is never that large"),
+    (r"max_pool\.cu: index: .*rest <= p\.axes\[0\]\.kernel", "the index of a forward pass is never that large"),
     (r"random\.cu: index: .*if \(begin > p\.elements\)", "a thread that then finds no element to write"),
     (r"random\.cu: index: for \(int k = 0; k <= [48]", "short ends only come here: the guard behind it stops"),
     (r"segment_sum\.cu: index: .*begin \+ k <= p\.count", NOTHING_LEFT),

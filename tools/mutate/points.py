@@ -1,5 +1,5 @@
 """Where CUDA code can be broken: finds the mutants of our own .cu files (with the headers that hold
-kernels) and of the text of fused groups, as tests/golden/cuda has it.
+kernels) and of the text of fused groups, as groups/fused.cuh and tests/golden/cuda have it.
 
 A mutant is a dict: name, kind (barrier, index, mask, race), file, line, what (old -> new), and how it is
 made: `start`, `end`, `new` in the file's text, or for fused text `rule`, which compiler.py applies."""
@@ -39,14 +39,15 @@ FUSED = {
     "softmax_warp.cu": "*RowsOfEveryLength*:*RowValuesMay*",
     "softmax_block.cu": "*RowsOfSeveral*:*RowValuesMay*",
     "softmax_blocks.cu": "*RowsOfSeveral*:*RowValuesMay*",
-    "prelude.cu": "*RowsOfEvery*:*RowsOfSeveral*:*ColumnsOf*:*ReductionsOf*:*Halves*:*Trees*",
+    "groups/fused.cuh": "*RowsOfEvery*:*RowsOfSeveral*:*ColumnsOf*:*ReductionsOf*:*Halves*:*Trees*",
 }
 # The hash in a kernel's name is that of its text.
 KERNEL = re.compile(r"fused_([a-z]+)_[0-9a-f]+\(")
 
 # Planted races: file, old, new. Between blocks, but for the last of segment_sum.cu, between threads.
 OWN_RACES = [
-    ("device/contraction.h", "p.y + rows.quotient * (", "p.y + rows.quotient / 2 * ("),
+    ("device/contraction.h", "p.y + product.quotient * p.slice", "p.y + product.quotient / 2 * p.slice"),
+    ("device/contraction.h", "product.remainder * p.product_stride;", "product.remainder / 2 * p.product_stride;"),
     ("device/contraction.h", "if (slices.count == 1) return;", "return;"),
     ("device/contraction.h", "static_cast<int>(product.quotient) * p.slice_depth;",
      "static_cast<int>(product.quotient / 2) * p.slice_depth;"),
@@ -191,7 +192,8 @@ def changed_line(text, a, b, new):
 def fused_mutants():
     known = set()
     for name in FUSED:
-        text = (ROOT / GOLDEN / name).read_text()
+        file = (CUDA if "/" in name else GOLDEN) + name
+        text = (ROOT / file).read_text()
         kinds = [(m.start(), m.group(1)) for m in KERNEL.finditer(text)]
         starts = [0] + [text.rfind("\n", 0, at) + 1 for at, _ in kinds]
         for kind, a, b, new in sorted(set(points_in(text)), key=lambda point: point[1:]):
@@ -209,14 +211,14 @@ def fused_mutants():
             if key in known:
                 continue
             known.add(key)
-            yield {"kind": kind, "file": GOLDEN + name, "line": text.count("\n", 0, a) + 1,
+            yield {"kind": kind, "file": file, "line": text.count("\n", 0, a) + 1,
                    "what": changed_line(text, a, b, new),
                    "rule": {"kernel": kernel, "shape": shape, "skip": earlier, "place": place}}
-        for file, kernel, old, new in FUSED_RACES:
-            if file == name:
+        for raced, kernel, old, new in FUSED_RACES:
+            if raced == name:
                 at = next(m for m in re.finditer(old, text, re.M)
                           if next((k for s, k in reversed(kinds) if s < m.start()), "") == kernel)
-                yield {"kind": "race", "file": GOLDEN + name, "line": text.count("\n", 0, at.start()) + 1,
+                yield {"kind": "race", "file": file, "line": text.count("\n", 0, at.start()) + 1,
                        "what": changed_line(text, at.start(), at.end(), at.expand(new)),
                        "rule": {"kernel": kernel, "old": old, "new": new}}
 

@@ -8,8 +8,10 @@
 #include <new>
 #include <string>
 
-#include "backend/cpu/executor.h"
+#include "backend/cpu/code.h"
 #include "backend/cpu/groups/cache.h"
+#include "backend/cpu/groups/lowered_body.h"
+#include "backend/cpu/groups/space_walk.h"
 #include "backend/cpu/kernels/kernel.h"
 #include "ir/internal_error.h"
 #include "sinter/error.h"
@@ -88,6 +90,12 @@ bool CpuBackend::group_accepts(const ir::Layout& layout) {
   return true;
 }
 
+// kMaxArgs places of a kernel's arguments hold two addresses for each operand and for each value
+// that is kept from pass to pass: half of them for operands is what every body may have.
+FusionLimits CpuBackend::fusion_limits() const {
+  return {.operands = kMaxArgs / 4, .emits = emitted_conversions(group_target().isa)};
+}
+
 std::int64_t CpuBackend::workspace_bytes(const KernelCall& call) {
   return kernel_of(call).prepare(call)->workspace_bytes();
 }
@@ -96,8 +104,8 @@ std::int64_t CpuBackend::workspace_bytes(const ir::Group& group) {
   return static_cast<std::int64_t>(group_kernel(group)->scratch_bytes());
 }
 
-std::unique_ptr<Executable> CpuBackend::prepare(std::shared_ptr<const ir::Program> program) {
-  return std::make_unique<CpuExecutable>(*this, std::move(program));
+std::shared_ptr<const Code> CpuBackend::prepare(std::shared_ptr<const ir::Program> program) {
+  return std::make_shared<const CpuCode>(*this, std::move(program));
 }
 
 }  // namespace sinter::backend::cpu

@@ -21,9 +21,10 @@ class CpuBackend : public Backend {
   void synchronize() override {}
   bool accepts(const KernelCall& call, int input) override;
   bool group_accepts(const ir::Layout& layout) override;
+  FusionLimits fusion_limits() const override;
   std::int64_t workspace_bytes(const KernelCall& call) override;
   std::int64_t workspace_bytes(const ir::Group& group) override;
-  std::unique_ptr<Executable> prepare(std::shared_ptr<const ir::Program> program) override;
+  std::shared_ptr<const Code> prepare(std::shared_ptr<const ir::Program> program) override;
 };
 
 }  // namespace sinter::backend::cpu

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "backend/cuda/call.h"
-#include "backend/cuda/executor.h"
+#include "backend/cuda/code.h"
 #include "backend/cuda/groups/groups.h"
 #include "backend/cuda/status.h"
 #include "ir/internal_error.h"
@@ -112,6 +112,17 @@ bool CudaBackend::accepts(const KernelCall& call, int input) {
 
 bool CudaBackend::group_accepts(const ir::Layout& layout) { return takes_operand(layout); }
 
+// Every thread computes what it needs; a launch takes as long as some ten million instructions; and
+// fewer rows than this go to several blocks each, which a pass over the points does better.
+FusionLimits CudaBackend::fusion_limits() const {
+  return {.operands = 128,
+          .min_rows = 64,
+          .kernel_instructions = std::int64_t{1} << 23,
+          .hoists = false,
+          .stores_rows_of_maps = false,
+          .folds_one_axis = false};
+}
+
 std::int64_t CudaBackend::workspace_bytes(const KernelCall& call) {
   const CudaCall made(call);
   std::int64_t bytes = 0;
@@ -124,8 +135,8 @@ std::int64_t CudaBackend::workspace_bytes(const ir::Group& group) {
   return group_workspace_bytes(group);
 }
 
-std::unique_ptr<Executable> CudaBackend::prepare(std::shared_ptr<const ir::Program> program) {
-  return std::make_unique<CudaExecutable>(*this, std::move(program));
+std::shared_ptr<const Code> CudaBackend::prepare(std::shared_ptr<const ir::Program> program) {
+  return std::make_shared<const CudaCode>(*this, std::move(program));
 }
 
 std::int32_t CudaBackend::add_steps(std::vector<StepName> names) {

@@ -41,9 +41,10 @@ class CudaBackend : public Backend {
   void synchronize() override;
   bool accepts(const KernelCall& call, int input) override;
   bool group_accepts(const ir::Layout& layout) override;
+  FusionLimits fusion_limits() const override;
   std::int64_t workspace_bytes(const KernelCall& call) override;
   std::int64_t workspace_bytes(const ir::Group& group) override;
-  std::unique_ptr<Executable> prepare(std::shared_ptr<const ir::Program> program) override;
+  std::shared_ptr<const Code> prepare(std::shared_ptr<const ir::Program> program) override;
 
   // The device as it was described at the start.
   const SinterCudaDevice& device() const { return device_; }
@@ -51,7 +52,7 @@ class CudaBackend : public Backend {
   int architecture() const { return 100 * device_.major + 10 * device_.minor; }
   bool is_emulated() const { return device_.is_emulated != 0; }
 
-  // For executables, which hold the mutex while they use the context.
+  // For Code and Sessions, which hold the mutex while they use the context.
   std::recursive_mutex& mutex() { return mutex_; }
   const SinterCudaApi& api() const { return *api_; }
   SinterCudaContext* context() const { return context_; }

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/addresses.h"
 #include "ir/internal_error.h"
 #include "sinter/error.h"
 
@@ -44,19 +45,29 @@ void count(const ir::Step& step, NullCounts& counts) {
   counts.bytes += step.cost.bytes;
 }
 
-class NullExecutable : public Executable {
- public:
-  NullExecutable(NullBackend& backend, std::shared_ptr<const ir::Program> program)
-      : backend_(backend), program_(std::move(program)) {
-    for (const auto& slot : program_->states) states_.push_back(slot.type);
-  }
+namespace {
 
-  ~NullExecutable() override {
-    if (arena_ != nullptr) backend_.release(arena_, arena_bytes());
+void check_bindings(const ir::Program& program, const Bindings& bindings) {
+  std::vector<ir::TensorType> states;
+  for (const auto& slot : program.states) states.push_back(slot.type);
+  check("input", bindings.inputs, program.inputs);
+  check("output", bindings.outputs, program.outputs);
+  check("state", bindings.states, states);
+}
+
+}  // namespace
+
+class NullSession : public Session {
+ public:
+  NullSession(NullBackend& backend, std::shared_ptr<const ir::Program> program, std::byte* arena)
+      : backend_(backend), program_(std::move(program)), addresses_(*program_), arena_(arena) {}
+
+  ~NullSession() override {
+    if (own_arena_ != nullptr) backend_.release(own_arena_, arena_bytes());
   }
 
   void run(const Bindings& bindings) override {
-    check_bindings(bindings);
+    check_bindings(*program_, bindings);
     ++backend_.counts_.runs;
     for (const ir::Step& step : program_->steps) count(step, backend_.counts_);
   }
@@ -64,22 +75,22 @@ class NullExecutable : public Executable {
   // Only a watcher looks into the arena, so only this makes one.
   void run_watched(const Bindings& bindings,
                    const std::function<void(int, std::span<void* const>)>& after) override {
-    check_bindings(bindings);
-    if (arena_ == nullptr) arena_ = static_cast<std::byte*>(backend_.allocate(arena_bytes()));
+    check_bindings(*program_, bindings);
+    if (arena_ == nullptr) {
+      arena_ = own_arena_ = static_cast<std::byte*>(backend_.allocate(arena_bytes()));
+    }
     ++backend_.counts_.runs;
-    std::vector<void*> addresses;
+    std::vector<void*> table(addresses_.size());
+    addresses_.bind_arena(arena_, table.data());
+    addresses_.bind(bindings, table.data());
     for (std::size_t i = 0; i < program_->steps.size(); ++i) {
       count(program_->steps[i], backend_.counts_);
-      addresses.clear();
-      for (const ir::Argument& output : program_->steps[i].outputs) {
-        addresses.push_back(address(output, bindings));
-      }
-      after(static_cast<int>(i), addresses);
+      after(static_cast<int>(i), addresses_.outputs(i, table.data()));
     }
   }
 
   void run_some(const Bindings& bindings, std::span<const std::uint8_t> chosen) override {
-    check_bindings(bindings);
+    check_bindings(*program_, bindings);
     if (chosen.size() != program_->steps.size()) {
       throw ir::InternalError("null: the choice is not one of " +
                               std::to_string(program_->steps.size()) + " steps");
@@ -93,26 +104,34 @@ class NullExecutable : public Executable {
  private:
   std::size_t arena_bytes() const { return static_cast<std::size_t>(program_->arena_bytes); }
 
-  void check_bindings(const Bindings& bindings) const {
-    check("input", bindings.inputs, program_->inputs);
-    check("output", bindings.outputs, program_->outputs);
-    check("state", bindings.states, states_);
-  }
-
-  void* address(const ir::Argument& argument, const Bindings& bindings) const {
-    const auto index = static_cast<std::size_t>(argument.buffer.index);
-    void* base = arena_;
-    if (argument.buffer.kind == ir::BufferKind::output) base = bindings.outputs[index];
-    if (argument.buffer.kind == ir::BufferKind::state) base = bindings.states[index];
-    return static_cast<std::byte*>(base) + argument.buffer.offset +
-           argument.layout.offset * static_cast<std::int64_t>(size_of(argument.dtype));
-  }
-
   NullBackend& backend_;
   std::shared_ptr<const ir::Program> program_;
-  std::vector<ir::TensorType> states_;
-  std::byte* arena_ = nullptr;
+  AddressPlan addresses_;
+  std::byte* arena_;
+  std::byte* own_arena_ = nullptr;
 };
+
+namespace {
+
+class NullCode : public Code {
+ public:
+  NullCode(NullBackend& backend, std::shared_ptr<const ir::Program> program)
+      : backend_(backend), program_(std::move(program)) {}
+
+  std::int64_t arena_bytes() const override { return program_->arena_bytes; }
+  std::unique_ptr<Session> new_session(std::byte* arena) const override {
+    return std::make_unique<NullSession>(backend_, program_, arena);
+  }
+  void run_once(const Bindings& bindings, std::byte* arena) const override {
+    NullSession(backend_, program_, arena).run(bindings);
+  }
+
+ private:
+  NullBackend& backend_;
+  std::shared_ptr<const ir::Program> program_;
+};
+
+}  // namespace
 
 void* NullBackend::allocate(std::size_t bytes) {
   void* memory = bytes > kMostBytes ? nullptr : ::operator new(bytes, kAlignment, std::nothrow);
@@ -150,6 +169,10 @@ bool NullBackend::accepts(const KernelCall& call, int input) {
          (layout.strides[rank - 1] == 1 || layout.strides[rank - 2] == 1);
 }
 
+FusionLimits NullBackend::fusion_limits() const {
+  return like_ != nullptr ? like_->fusion_limits() : FusionLimits();
+}
+
 // A vector runs along the innermost axis, or holds one element of it many times.
 bool NullBackend::group_accepts(const ir::Layout& layout) {
   if (like_ != nullptr) return like_->group_accepts(layout);
@@ -169,9 +192,9 @@ std::int64_t NullBackend::workspace_bytes(const ir::Group& group) {
   return like_ == nullptr ? 0 : like_->workspace_bytes(group);
 }
 
-std::unique_ptr<Executable> NullBackend::prepare(std::shared_ptr<const ir::Program> program) {
+std::shared_ptr<const Code> NullBackend::prepare(std::shared_ptr<const ir::Program> program) {
   ir::verify(*program, ops_);
-  return std::make_unique<NullExecutable>(*this, std::move(program));
+  return std::make_shared<const NullCode>(*this, std::move(program));
 }
 
 }  // namespace sinter::backend::null

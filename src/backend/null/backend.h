@@ -48,19 +48,20 @@ class NullBackend : public Backend {
 
   bool accepts(const KernelCall& call, int input) override;
   bool group_accepts(const ir::Layout& layout) override;
+  FusionLimits fusion_limits() const override;
   std::int64_t workspace_bytes(const KernelCall& call) override;
   std::int64_t workspace_bytes(const ir::Group& group) override;
 
-  // Verifies the program (InternalError when it breaks a rule). The executable allocates no arena;
-  // its runs throw InternalError when the bindings do not fit. It uses this back end, which
-  // outlives it.
-  std::unique_ptr<Executable> prepare(std::shared_ptr<const ir::Program> program) override;
+  // Verifies the program (InternalError when it breaks a rule). Its Sessions allocate no arena;
+  // their runs throw InternalError when the bindings do not fit. All use this back end, which
+  // outlives them. One run at a time: they count.
+  std::shared_ptr<const Code> prepare(std::shared_ptr<const ir::Program> program) override;
 
   const NullCounts& counts() const { return counts_; }
   void reset_counts() { counts_ = {}; }
 
  private:
-  friend class NullExecutable;
+  friend class NullSession;
 
   ir::OpList ops_;
   Backend* like_;

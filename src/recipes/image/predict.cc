@@ -7,6 +7,7 @@
 #include "data/idx.h"
 #include "io/safetensors.h"
 #include "recipes/image/image.h"
+#include "sinter/ops.h"
 
 namespace sinter::recipes::image {
 namespace {
@@ -97,6 +98,13 @@ Batch read_pixels(const ImageSpec& spec, const std::string& text, const std::str
   return to_batch(spec, pixels.data(), 1);
 }
 
+// As ImageDataset normalises, with the same bits.
+Tensor normalized(const ImageSpec& spec, const Tensor& pixels) {
+  const data::PixelScale scale(spec.normalization);
+  return cast(pixels, Dtype::f32) * static_cast<double>(scale.factor) +
+         static_cast<double>(scale.offset);
+}
+
 std::string answer(const Batch& outputs, std::int64_t row) {
   const Tensor& all = outputs["probabilities"];
   const std::int64_t classes = all.dim(1);
@@ -120,6 +128,12 @@ void add_image_prediction(const ImageSpec& spec, train::Task* task) {
     return read_pixels(spec, text, where);
   };
   task->answer = answer;
+  task->raw = {.shape = {spec.height, spec.width, spec.channels},
+               .batch =
+                   [spec](const Tensor& pixels) {
+                     return Batch{{"images", normalized(spec, pixels)}};
+                   },
+               .result = [](const Batch& outputs) { return outputs["probabilities"]; }};
 }
 
 }  // namespace sinter::recipes::image

@@ -31,7 +31,7 @@ Batch synthetic(const Shape& shape, Generator& generator) {
 
 // Images lie in files as PyTorch has them: the same change as for a weight (O, KH, KW, I).
 FileLayout image_layout(const std::string& name, const Tensor& tensor) {
-  return name == "inputs" ? FileLayout::conv2d_weight(tensor.shape()) : FileLayout();
+  return name == "inputs" ? FileLayout::conv_weight(tensor.shape()) : FileLayout();
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "recipes/tabular/tabular.h"
 #include "sinter/error.h"
+#include "sinter/ops.h"
 
 namespace sinter::recipes::tabular {
 namespace {
@@ -91,6 +92,28 @@ std::string answer(const TabularSpec& spec, const Batch& outputs, std::int64_t r
   return text.substr(1, text.size() - 2);
 }
 
+// Rows of numbers, in the order of the columns, as encode() has them; NaN is a missing cell.
+Batch encode_rows(const TabularSpec& spec, const Tensor& rows) {
+  const Tensor cells = cast(rows, Dtype::f64);
+  std::vector<Tensor> parts;
+  for (std::size_t i = 0; i < spec.numbers.size(); ++i) {
+    const NumberColumn& column = spec.numbers[i];
+    const auto at = static_cast<std::int64_t>(i);
+    const Tensor values = slice(cells, 1, at, at + 1);
+    const Tensor missing = isnan(values);
+    parts.push_back(
+        cast(where(missing, 0.0, (values - column.mean) / column.deviation), Dtype::f32));
+    if (column.has_missing) parts.push_back(cast(missing, Dtype::f32));
+  }
+  return {{"numbers", concatenate(parts, 1)}};
+}
+
+Tensor result_of(const TabularSpec& spec, const Batch& outputs) {
+  if (spec.target.is_class()) return outputs["probabilities"];
+  const Tensor values = cast(outputs["predictions"], Dtype::f64);
+  return cast(values * spec.target.deviation + spec.target.mean, Dtype::f32);
+}
+
 }  // namespace
 
 void add_tabular_prediction(const TabularSpec& spec, train::Task* task) {
@@ -103,6 +126,10 @@ void add_tabular_prediction(const TabularSpec& spec, train::Task* task) {
   task->answer = [spec](const Batch& outputs, std::int64_t row) {
     return answer(spec, outputs, row);
   };
+  if (!spec.words.empty()) return;  // words are no numbers
+  task->raw = {.shape = {static_cast<std::int64_t>(spec.numbers.size())},
+               .batch = [spec](const Tensor& rows) { return encode_rows(spec, rows); },
+               .result = [spec](const Batch& outputs) { return result_of(spec, outputs); }};
 }
 
 }  // namespace sinter::recipes::tabular

@@ -73,7 +73,9 @@ KernelCache& kernel_cache() {
 bool supports(Isa isa) {
   using X86 = asmjit::CpuFeatures::X86;
   const auto& features = asmjit::CpuInfo::host().features().x86();
-  if (isa == Isa::avx2) return features.has(X86::kAVX2) && features.has(X86::kFMA);
+  if (isa == Isa::avx2) {
+    return features.has(X86::kAVX2) && features.has(X86::kFMA) && features.has(X86::kF16C);
+  }
   return features.has(X86::kAVX512_F) && features.has(X86::kAVX512_BW) &&
          features.has(X86::kAVX512_DQ) && features.has(X86::kAVX512_VL) && supports(Isa::avx2);
 }

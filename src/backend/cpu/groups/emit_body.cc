@@ -391,7 +391,8 @@ int BodyEmitter::in_register(std::int32_t value) {
 // A load that its only use may read from memory itself.
 bool BodyEmitter::is_foldable(std::int32_t value) const {
   const LoweredInst& it = inst(value);
-  if (it.op != ScalarOp::load || place_.masked || size_of(it.type) < 4) return false;
+  const bool as_held = size_of(it.type) == bytes_in(it.lane);
+  if (it.op != ScalarOp::load || place_.masked || !as_held) return false;
   const auto index = static_cast<std::size_t>(value);
   return level(value) == plan_->level && home_[index] < 0 &&
          plan_->use_begin[index + 1] - plan_->use_begin[index] == 1 &&

@@ -66,7 +66,7 @@ class BodyEmitter {
   int lanes() const { return body_.lanes; }
   bool is_avx512() const { return body_.isa == Isa::avx512; }
   int usable_registers() const { return is_avx512() ? 29 : 13; }
-  int bytes_of(Lane lane) const { return lanes() * (is_wide(lane) ? 8 : 4); }
+  int bytes_of(Lane lane) const { return lanes() * static_cast<int>(bytes_in(lane)); }
 
   // The layout of args: an address per operand, as much space for working copies, then what the
   // kernel adds, from first_own_arg() on.
@@ -210,6 +210,12 @@ class BodyEmitter {
   void emit_convert(std::int32_t value);
   void emit_to_mask(std::int32_t value);
   void emit_from_mask(std::int32_t value);
+  // emit_half.cc
+  void emit_load_half(int id, std::int32_t value);
+  void emit_store_half(std::int32_t value, const Mem& to);
+  void emit_store_half_avx2(std::int32_t value, const Mem& to);
+  void emit_convert_half(std::int32_t value);
+  void emit_round_bf16(std::int32_t value);
   // emit_memory.cc
   void emit_load(int id, std::int32_t value);
   void emit_load_byte(int id, std::int32_t value);

@@ -1,4 +1,4 @@
-// Conversions between element types. See scalar.h for what is defined.
+// Conversions between element types but those of emit_half.cc. See scalar.h for what is defined.
 #include "backend/cpu/groups/emit_body.h"
 #include "ir/internal_error.h"
 
@@ -29,6 +29,7 @@ InstId convert_inst(Lane from, Lane to) {
 void BodyEmitter::emit_convert(std::int32_t value) {
   const LoweredInst& it = inst(value);
   const std::int32_t a = resolve(it.a);
+  if (it.half != HalfStep::none) return emit_convert_half(value);
   // A cast that changes no bits was replaced by its operand.
   if (it.from == it.lane && it.type != Dtype::u8) return;
   if (it.from == Lane::mask) return emit_from_mask(value);

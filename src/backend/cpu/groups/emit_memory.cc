@@ -1,4 +1,5 @@
-// Loads and stores of operands: whole vectors, tails, one element for all lanes; bytes.
+// Loads and stores of operands: whole vectors, tails, one element for all lanes; bytes. Those of 16
+// bits are in emit_half.cc.
 #include "backend/cpu/groups/emit_body.h"
 #include "ir/internal_error.h"
 
@@ -10,12 +11,14 @@ namespace Inst = x86::Inst;
 namespace {
 
 bool is_byte(Dtype type) { return size_of(type) == 1; }
+bool is_half(Dtype type) { return size_of(type) == 2; }
 
 }  // namespace
 
 void BodyEmitter::emit_load(int id, std::int32_t value) {
   const LoweredInst& it = inst(value);
   if (is_byte(it.type)) return emit_load_byte(id, value);
+  if (is_half(it.type)) return emit_load_half(id, value);
   const int operand = static_cast<int>(it.imm);
   const bool wide = is_wide(it.lane);
   const Vec to = vec(id, it.lane);
@@ -99,9 +102,10 @@ void BodyEmitter::emit_store(std::int32_t value) {
   const int operand = static_cast<int>(it.imm);
   const bool wide = is_wide(it.lane);
   const bool whole = body_.operands[static_cast<std::size_t>(operand)].inner == 1;
-  if (is_byte(it.type)) {
+  if (is_byte(it.type) || is_half(it.type)) {
     in_register(a);
-    emit_store_byte(value, address(operand, place_of(it)));
+    const Mem to = address(operand, place_of(it));
+    is_byte(it.type) ? emit_store_byte(value, to) : emit_store_half(value, to);
     consume(a);
     return;
   }

@@ -15,16 +15,68 @@ Lane lane_of(Dtype type) {
       return Lane::i64;
     case Dtype::boolean:
       return Lane::mask;
+    case Dtype::f16:
+      return Lane::half;
     default:
       return Lane::f32;
   }
 }
 
-bool emits_type(Dtype type) { return type != Dtype::bf16 && type != Dtype::f16; }
-
 bool emits_convert(Lane from, Lane to, Isa isa) {
   if (isa == Isa::avx512) return true;
   return !(from == Lane::i64 && is_float(to)) && !(is_float(from) && to == Lane::i64);
+}
+
+HalfStep half_step(Dtype to, const ir::ScalarInst& from) {
+  if (to == Dtype::bf16) return HalfStep::round_bf16;
+  if (to == Dtype::f16) return HalfStep::round_f16;
+  if (from.type == Dtype::f16) return HalfStep::widen_f16;
+  if (from.type != Dtype::bf16) return HalfStep::none;
+  return from.op == ir::ScalarOp::load ? HalfStep::quiet_bf16 : HalfStep::widen_bf16;
+}
+
+// Whether the instruction makes a NaN quiet by itself, or does not give one.
+bool quiets(const ir::ScalarInst& inst) {
+  switch (inst.op) {
+    case ir::ScalarOp::add:
+    case ir::ScalarOp::sub:
+    case ir::ScalarOp::mul:
+    case ir::ScalarOp::div:
+    case ir::ScalarOp::fma:
+    case ir::ScalarOp::sqrt:
+    case ir::ScalarOp::round_even:
+    case ir::ScalarOp::floor:
+    case ir::ScalarOp::ceil:
+    case ir::ScalarOp::trunc:
+    case ir::ScalarOp::eq:
+    case ir::ScalarOp::ne:
+    case ir::ScalarOp::lt:
+    case ir::ScalarOp::le:
+    case ir::ScalarOp::reduce_sum:
+    case ir::ScalarOp::reduce_product:
+      return true;
+    case ir::ScalarOp::convert:
+      return inst.type != Dtype::f32;
+    default:
+      return false;
+  }
+}
+
+// Per value: whether all that reads it quiets NaNs, so that it need not be quiet itself.
+std::vector<bool> read_by_quieting(const ir::ScalarBody& body) {
+  std::vector<bool> result(body.size(), true);
+  for (const ir::ScalarInst& inst : body) {
+    const std::int32_t sources[] = {inst.a, inst.b, inst.c};
+    for (int i = 0; i < ir::operand_count(inst.op); ++i) {
+      if (!quiets(inst)) result[static_cast<std::size_t>(sources[i])] = false;
+    }
+  }
+  return result;
+}
+
+template <Isa isa>
+bool emits_conversion(Dtype from, Dtype to) {
+  return emits_convert(lane_of(from), lane_of(to), isa);
 }
 
 // Turns a choice between what its mask compared into a minimum or maximum.
@@ -51,11 +103,11 @@ std::optional<LoweredBody> lower_body(const ir::Group& group, Isa isa) {
   LoweredBody result;
   result.isa = isa;
   bool wide = false;
+  const std::vector<bool> may_signal = read_by_quieting(group.body);
   // What an operand is after casts that change nothing.
   std::vector<std::int32_t> same;
   same.reserve(group.body.size());
   for (const ir::ScalarInst& inst : group.body) {
-    if (!emits_type(inst.type)) return std::nullopt;
     const auto source = [&](std::int32_t at) {
       return at < 0 ? at : same[static_cast<std::size_t>(at)];
     };
@@ -70,12 +122,18 @@ std::optional<LoweredBody> lower_body(const ir::Group& group, Isa isa) {
     const auto position = static_cast<std::int32_t>(result.code.size());
     std::int32_t alias = position;
     if (inst.a >= 0) {
-      const Dtype from = group.body[static_cast<std::size_t>(inst.a)].type;
+      const ir::ScalarInst& operand = group.body[static_cast<std::size_t>(inst.a)];
+      const Dtype from = operand.type;
       lowered.from = lane_of(from);
       const bool widening = from == Dtype::u8 && inst.type == Dtype::i32;
       if (inst.op == ir::ScalarOp::bitcast ||
           (inst.op == ir::ScalarOp::convert && (from == inst.type || widening))) {
         alias = lowered.a;
+      } else if (inst.op == ir::ScalarOp::convert &&
+                 half_step(inst.type, operand) != HalfStep::none) {
+        lowered.half = half_step(inst.type, operand);
+        const bool signals = may_signal[result.code.size()];
+        if (lowered.half == HalfStep::quiet_bf16 && signals) alias = lowered.a;
       } else if (inst.op == ir::ScalarOp::convert &&
                  !emits_convert(lowered.from, lowered.lane, isa)) {
         return std::nullopt;
@@ -92,6 +150,11 @@ std::optional<LoweredBody> lower_body(const ir::Group& group, Isa isa) {
     result.operands.push_back({.dtype = operand.dtype, .output = operand.output});
   }
   return result;
+}
+
+bool (*emitted_conversions(Isa isa))(Dtype, Dtype) {
+  if (isa == Isa::avx512) return emits_conversion<Isa::avx512>;
+  return emits_conversion<Isa::avx2>;
 }
 
 }  // namespace sinter::backend::cpu

@@ -13,7 +13,7 @@ namespace sinter::backend::cpu {
 std::unique_ptr<OuterStage> OuterStage::make(const ir::Group& group, Isa isa,
                                              std::string* listing) {
   std::optional<LoweredBody> body = lower_body(group, isa);
-  if (!body) throw NotEmitted{"it holds a type or a conversion that is not emitted"};
+  if (!body) throw NotEmitted{"it holds a conversion that is not emitted"};
   const int rank = group.space.rank();
   const auto last = static_cast<std::size_t>(rank - 1);
   std::unique_ptr<OuterStage> stage(new OuterStage());

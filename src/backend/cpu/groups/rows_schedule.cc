@@ -25,6 +25,8 @@ Dtype stored_type(Lane lane) {
       return Dtype::i32;
     case Lane::i64:
       return Dtype::i64;
+    case Lane::half:
+      return Dtype::f16;
     default:
       return Dtype::f32;
   }

@@ -38,7 +38,7 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
     group = with_unit_axis(group);
   }
   std::optional<LoweredBody> body = lower_body(group, isa);
-  if (!body) throw NotEmitted{"it holds a type or a conversion that is not emitted"};
+  if (!body) throw NotEmitted{"it holds a conversion that is not emitted"};
   const int rank = group.space.rank();
   const auto inner_axis = static_cast<std::size_t>(rank - 1);
   std::unique_ptr<RowsStage> stage(new RowsStage());

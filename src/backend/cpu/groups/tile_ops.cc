@@ -7,6 +7,7 @@
 #include <string>
 #include <type_traits>
 
+#include "base/half.h"
 #include "ir/internal_error.h"
 #include "ir/scalar_ops.h"
 
@@ -267,47 +268,6 @@ struct ShiftRightLogical {
   }
 };
 
-std::uint16_t bf16_bits(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  if (value != value) return static_cast<std::uint16_t>((bits >> 16) | 0x40u);
-  return static_cast<std::uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
-
-std::uint16_t f16_bits(float value) {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  const std::uint32_t sign = (bits >> 16) & 0x8000u;
-  const std::uint32_t magnitude = bits & 0x7fffffffu;
-  if (magnitude > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7e00u);
-  // From 65520, half way between the largest f16 and 2^16, on: infinity.
-  if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);
-  if (magnitude >= 0x38800000u) {  // 2^-14, the smallest normal f16
-    const std::uint32_t rebased = magnitude - (112u << 23);
-    const std::uint32_t rounded = rebased + 0xfffu + ((rebased >> 13) & 1u);
-    return static_cast<std::uint16_t>(sign | (rounded >> 13));
-  }
-  // Denormal: count in units of 2^-24.
-  const std::uint32_t shift = 126u - (magnitude >> 23);
-  if (shift > 24u) return static_cast<std::uint16_t>(sign);
-  const std::uint32_t mantissa = (magnitude & 0x7fffffu) | 0x800000u;
-  const std::uint32_t rest = mantissa & ((1u << shift) - 1u);
-  const std::uint32_t half = 1u << (shift - 1u);
-  std::uint32_t units = mantissa >> shift;
-  if (rest > half || (rest == half && (units & 1u) != 0u)) ++units;
-  return static_cast<std::uint16_t>(sign | units);
-}
-
-float f16_value(std::uint16_t bits) {
-  const std::uint32_t sign = (bits & 0x8000u) << 16;
-  const std::uint32_t exponent = (bits >> 10) & 31u;
-  const std::uint32_t mantissa = bits & 0x3ffu;
-  std::uint32_t magnitude = ((exponent + 112u) << 23) | (mantissa << 13);
-  if (exponent == 31u) magnitude = 0x7f800000u | (mantissa << 13);
-  if (exponent == 0u) {
-    magnitude = std::bit_cast<std::uint32_t>(static_cast<float>(mantissa) * 0x1p-24f);
-  }
-  return std::bit_cast<float>(sign | magnitude);
-}
-
 // Truncation. Outside the integer's range the result is undefined by scalar.h; here it is the most
 // negative integer, as x86 gives, because the C++ conversion would be undefined behaviour.
 template <class To, class From>
@@ -324,17 +284,17 @@ struct Convert {
   template <class From>
   static To apply(From value) {
     if constexpr (std::is_same_v<From, Bf16>) {
-      return Convert<To>::apply(std::bit_cast<float>(static_cast<std::uint32_t>(value.bits) << 16));
+      return Convert<To>::apply(f32_from_bf16(value.bits));
     } else if constexpr (std::is_same_v<From, F16>) {
-      return Convert<To>::apply(f16_value(value.bits));
+      return Convert<To>::apply(f32_from_f16(value.bits));
     } else if constexpr (std::is_same_v<From, Boolean>) {
       return Convert<To>::apply(value.byte);
     } else if constexpr (std::is_same_v<To, Boolean>) {
       return {static_cast<std::uint8_t>(value != From(0) ? 1 : 0)};
     } else if constexpr (std::is_same_v<To, Bf16>) {
-      return {bf16_bits(static_cast<float>(value))};
+      return {bf16_from_f32(static_cast<float>(value))};
     } else if constexpr (std::is_same_v<To, F16>) {
-      return {f16_bits(static_cast<float>(value))};
+      return {f16_from_f32(static_cast<float>(value))};
     } else if constexpr (std::is_floating_point_v<From> && std::is_same_v<To, std::uint8_t>) {
       return static_cast<To>(truncated<std::int32_t>(value));
     } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {

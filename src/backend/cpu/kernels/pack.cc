@@ -47,8 +47,10 @@ class Pack final : public PreparedKernel {
         at = part->begin;
       }
       const std::int64_t stop = std::min(end, part->end);
-      const auto* from = static_cast<const char*>(inputs[part - parts_.begin()]);
-      std::memcpy(to + at, from + (at - part->begin), static_cast<std::size_t>(stop - at));
+      const auto* from =
+          static_cast<const char*>(inputs[part - parts_.begin()]) + (at - part->begin);
+      // What was made in its place stays there.
+      if (from != to + at) std::memcpy(to + at, from, static_cast<std::size_t>(stop - at));
       at = stop;
     }
     std::memset(to + at, 0, static_cast<std::size_t>(end - at));

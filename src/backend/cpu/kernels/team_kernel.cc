@@ -5,7 +5,6 @@
 #include <map>
 #include <mutex>
 #include <new>
-#include <vector>
 
 #include "backend/cpu/small_work.h"
 #include "base/parallel.h"
@@ -15,30 +14,6 @@ namespace sinter::backend::cpu {
 namespace {
 
 using Prepare = std::unique_ptr<PreparedKernel> (*)(const KernelCall&);
-
-// A KernelCall that lives on its own.
-class OwnedCall {
- public:
-  explicit OwnedCall(const KernelCall& call)
-      : op_(call.op),
-        attributes_(call.attributes),
-        input_dtypes_(call.input_dtypes.begin(), call.input_dtypes.end()),
-        inputs_(call.inputs.begin(), call.inputs.end()),
-        output_dtypes_(call.output_dtypes.begin(), call.output_dtypes.end()),
-        outputs_(call.outputs.begin(), call.outputs.end()) {}
-
-  KernelCall get() const {
-    return {op_, attributes_, input_dtypes_, inputs_, output_dtypes_, outputs_};
-  }
-
- private:
-  ir::OpId op_;
-  ir::Attributes attributes_;
-  std::vector<Dtype> input_dtypes_;
-  std::vector<ir::Layout> inputs_;
-  std::vector<Dtype> output_dtypes_;
-  std::vector<ir::Layout> outputs_;
-};
 
 struct Free {
   void operator()(void* memory) const { std::free(memory); }

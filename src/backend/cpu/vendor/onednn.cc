@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/cache_limits.h"
+#include "base/free_list.h"
 #include "base/lru_cache.h"
 #include "base/parallel.h"
 #include "sinter/error.h"
@@ -115,27 +116,28 @@ LruCache<const Recipe>& cache() {
   return *instance;
 }
 
+// Memory objects for all arguments of a recipe's stages, in order.
+using Memories = std::vector<dnnl::memory>;
+
 class RecipeKernel final : public PreparedKernel {
  public:
   RecipeKernel(const char* where, std::shared_ptr<const Recipe> recipe)
       : where_(where), recipe_(std::move(recipe)) {
-    for (const Stage& stage : recipe_->stages) {
-      assert(stage.arguments.size() <= kMaxArguments);
-      for (const Argument& argument : stage.arguments) {
-        memories_.emplace_back(argument.desc, engine(), nullptr);
-      }
-    }
+    free_.give(make_memories());
   }
 
-  // The memory objects were made beforehand, so that a run only sets their addresses.
+  // A run only sets the addresses of memory objects that were made before; runs at the same time
+  // each have a set of them.
   void run(void* const* inputs, void* const* outputs, void* workspace) const override {
     const dnnl_stream_t stream = this_threads_stream();
+    std::unique_ptr<Memories> memories = free_.take();
+    if (memories == nullptr) memories = make_memories();
     std::size_t next = 0;
     for (const Stage& stage : recipe_->stages) {
       std::array<dnnl_exec_arg_t, kMaxArguments> arguments;
       std::size_t count = 0;
       for (const Argument& argument : stage.arguments) {
-        const dnnl_memory_t memory = memories_[next++].get();
+        const dnnl_memory_t memory = (*memories)[next++].get();
         check(set_address(memory, address(argument, inputs, outputs, workspace), stream),
               "setting an address");
         arguments[count++] = {argument.id, memory};
@@ -145,6 +147,7 @@ class RecipeKernel final : public PreparedKernel {
             "running a primitive");
     }
     check(dnnl_stream_wait(stream), "waiting");
+    free_.give(std::move(memories));
   }
 
   std::int64_t workspace_bytes() const override { return recipe_->workspace_bytes; }
@@ -168,9 +171,20 @@ class RecipeKernel final : public PreparedKernel {
     if (status != dnnl_success) raise_status(where_, what, status);
   }
 
+  std::unique_ptr<Memories> make_memories() const {
+    auto memories = std::make_unique<Memories>();
+    for (const Stage& stage : recipe_->stages) {
+      assert(stage.arguments.size() <= kMaxArguments);
+      for (const Argument& argument : stage.arguments) {
+        memories->emplace_back(argument.desc, engine(), nullptr);
+      }
+    }
+    return memories;
+  }
+
   const char* where_;
   std::shared_ptr<const Recipe> recipe_;
-  std::vector<dnnl::memory> memories_;  // of all stages' arguments, in order
+  mutable FreeList<Memories> free_{limits::kIdleSessions};
 };
 
 }  // namespace
@@ -189,6 +203,11 @@ const dnnl::primitive_attr& user_scratchpad() {
   return instance;
 }
 
+dnnl::memory::data_type data_type_of([[maybe_unused]] Dtype dtype) {
+  assert(dtype == Dtype::f32);
+  return dnnl::memory::data_type::f32;
+}
+
 dnnl::memory::desc plain(const dnnl::memory::dims& lengths, const dnnl::memory::dims& strides) {
   return {lengths, dnnl::memory::data_type::f32, strides};
 }
@@ -200,18 +219,18 @@ dnnl::matmul::primitive_desc matmul(const dnnl::memory::desc& a, const dnnl::mem
 
 dnnl::convolution_forward::primitive_desc forward(const Convolution& c) {
   return Maker<dnnl::convolution_forward>::make(dnnl::prop_kind::forward_training, c.algorithm, c.x,
-                                                c.w, c.y, c.stride, c.dilation, c.padding,
-                                                c.padding);
+                                                c.w, c.y, c.stride, c.dilation, c.padding_low,
+                                                c.padding_high);
 }
 
 dnnl::convolution_backward_data::primitive_desc input_gradient(const Convolution& c) {
   return Maker<dnnl::convolution_backward_data, dnnl::convolution_forward::primitive_desc>::make(
-      forward(c), c.algorithm, c.x, c.w, c.y, c.stride, c.dilation, c.padding, c.padding);
+      forward(c), c.algorithm, c.x, c.w, c.y, c.stride, c.dilation, c.padding_low, c.padding_high);
 }
 
 dnnl::convolution_backward_weights::primitive_desc weight_gradient(const Convolution& c) {
   return Maker<dnnl::convolution_backward_weights, dnnl::convolution_forward::primitive_desc>::make(
-      forward(c), c.algorithm, c.x, c.w, c.y, c.stride, c.dilation, c.padding, c.padding);
+      forward(c), c.algorithm, c.x, c.w, c.y, c.stride, c.dilation, c.padding_low, c.padding_high);
 }
 
 std::int64_t Recipe::reserve(const dnnl::memory::desc& desc) {

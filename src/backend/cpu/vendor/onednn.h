@@ -1,6 +1,6 @@
 // oneDNN behind one small interface: primitives' descriptors, recipes (primitives with the places
 // of their arguments), which are cached, and the prepared kernel that runs one. Only matmul.cc and
-// conv2d.cc include this. oneDNN 2.6 to 3.7 serve; what differs between them, onednn.cc alone
+// conv.cc include this. oneDNN 2.6 to 3.7 serve; what differs between them, onednn.cc alone
 // knows.
 //
 // oneDNN's own cache keeps primitives but not their descriptors, whose making costs a tenth of a
@@ -23,6 +23,9 @@ const dnnl::engine& engine();
 // Attributes with which a primitive takes its scratchpad from us: it then lies in the arena.
 const dnnl::primitive_attr& user_scratchpad();
 
+// oneDNN's name of a type. REQUIRES: f32.
+dnnl::memory::data_type data_type_of(Dtype dtype);
+
 // An f32 memory of these lengths and strides (in elements).
 dnnl::memory::desc plain(const dnnl::memory::dims& lengths, const dnnl::memory::dims& strides);
 
@@ -36,12 +39,12 @@ inline constexpr bool kMisreadsRowsWithGaps = DNNL_VERSION_MAJOR >= 3;
 
 // oneDNN 2.6 and 3.7 without AVX-512 (its issue 6035, open in 2026, says all releases): the
 // gradient of a 1x1 kernel with stride, from NHWC images with fewer channels than a vector, writes
-// past its workspace: wrong, endless, or the end of the process. conv2d.cc gives it NCHW images,
-// for which another of its kernels runs. The bound is AVX-512's vector, where the same code is
-// present.
+// past its workspace: wrong, endless, or the end of the process. conv.cc gives it NCHW images, for
+// which another of its kernels runs. The bound is AVX-512's vector, where the same code is present.
+// conv.cc counts the channels of a group, and does so for images with one and three axes too.
 inline constexpr std::int64_t kChannelsOfStrided1x1 = 16;
 
-// oneDNN 3.x has no Winograd for f32 on x86-64 any more; 2.6 has it with AVX-512. conv2d.cc asks
+// oneDNN 3.x has no Winograd for f32 on x86-64 any more; 2.6 has it with AVX-512. conv.cc asks
 // for it first; without it the direct algorithm runs, and the program's report says so.
 
 // ---- Primitives ----
@@ -51,14 +54,14 @@ inline constexpr std::int64_t kChannelsOfStrided1x1 = 16;
 dnnl::matmul::primitive_desc matmul(const dnnl::memory::desc& a, const dnnl::memory::desc& b,
                                     const dnnl::memory::desc& y);
 
-// A convolution as oneDNN sees it: x (N, C, H, W), w (O, C, KH, KW), y (N, O, HO, WO); a layout
-// that is `any` is oneDNN's choice.
+// A convolution as oneDNN sees it: x (N, C, spatial...), w (O, C, kernel...) or of groups
+// (G, O / G, C / G, kernel...), y (N, O, windows...); a layout that is `any` is oneDNN's choice.
 struct Convolution {
   dnnl::algorithm algorithm = dnnl::algorithm::undef;
   dnnl::memory::desc x, w, y;
   dnnl::memory::dims stride;
   dnnl::memory::dims dilation;  // the holes between two taps: 0 for a dense kernel
-  dnnl::memory::dims padding;   // before and behind
+  dnnl::memory::dims padding_low, padding_high;
 };
 // Descriptors of its primitives, as above; an algorithm that this oneDNN does not have is such a
 // failure.

@@ -120,11 +120,13 @@ template <class T, class A, class B>
 struct Params {
   typename A::Params a;
   typename B::Params b;
-  T* y;  // (slices, products, M, N)
+  T* y;  // of one slice after the other
   int m, n, k;
+  std::int64_t row_stride, product_stride;  // from a row of y to the next, from a product's y
   int slices;
   int slice_depth;        // of K, a multiple of kStep
   std::int64_t products;  // independent ones of this size
+  std::int64_t slice_elements;
   std::int64_t row_tiles, column_tiles;
   bool aligned;                 // rows of y begin at multiples of 16 bytes
   Walk a_products, b_products;  // where their operands begin
@@ -172,12 +174,13 @@ __device__ __forceinline__ void multiply_tiles(const T (&a)[kStep][kTile + kVect
 }
 
 template <class T>
-__device__ __forceinline__ void store_sums(const T (&sums)[kRows][kVector], T* y, int row,
-                                           int column, int m, int n, bool aligned) {
+__device__ __forceinline__ void store_sums(const T (&sums)[kRows][kVector], T* y,
+                                           std::int64_t stride, int row, int column, int m, int n,
+                                           bool aligned) {
 #pragma unroll
   for (int i = 0; i < kRows; ++i) {
     if (row + i >= m) return;
-    T* to = y + static_cast<std::int64_t>(row + i) * n + column;
+    T* to = y + (row + i) * stride + column;
     if (aligned && column + kVector <= n) {
       Vector<T> vector;
       for (int j = 0; j < kVector; ++j) vector.at[j] = sums[i][j];
@@ -235,8 +238,8 @@ __global__ void __launch_bounds__(kThreads) multiply(Params<T, A, B> p) {
       __syncthreads();
     }
   }
-  T* y = p.y + rows.quotient * (static_cast<std::int64_t>(p.m) * p.n);
-  store_sums(sums, y, row + thread_row, column + thread_column, p.m, p.n, p.aligned);
+  T* y = p.y + product.quotient * p.slice_elements + product.remainder * p.product_stride;
+  store_sums(sums, y, p.row_stride, row + thread_row, column + thread_column, p.m, p.n, p.aligned);
 }
 
 template <class T>
@@ -261,6 +264,14 @@ __global__ void fold_slices(FoldParams<T> p) {
 struct Size {
   std::int64_t m, n, k, products;
 };
+
+// How the products' results lie: each dense and one behind the other, or in strips side by side, as
+// the channels of groups are.
+struct Result {
+  std::int64_t row_stride, product_stride;
+};
+inline Result one_by_one(const Size& size) { return {size.n, size.m * size.n}; }
+inline Result side_by_side(const Size& size) { return {size.n * size.products, size.n}; }
 
 // Slices of K: as many as give 256 blocks, two for each multiprocessor of the larger GPUs, but none
 // shorter than 128.
@@ -290,9 +301,9 @@ std::int64_t workspace_bytes(const Size& s) {
 
 // Enqueues Y = A B with the loaders' parameters given.
 template <class T, class A, class B>
-void launch_product(const char* where, const Size& s, const typename A::Params& a,
-                    const typename B::Params& b, const Walk& a_products, const Walk& b_products,
-                    const LaunchCall& call) {
+void launch_product(const char* where, const Size& s, const Result& result,
+                    const typename A::Params& a, const typename B::Params& b,
+                    const Walk& a_products, const Walk& b_products, const LaunchCall& call) {
   const std::int64_t elements = s.products * s.m * s.n;
   if (elements == 0) return;
   const Slices slices = slices_of(s);
@@ -307,10 +318,13 @@ void launch_product(const char* where, const Size& s, const typename A::Params& 
   params.k = static_cast<int>(s.k);
   params.slices = static_cast<int>(slices.count);
   params.slice_depth = static_cast<int>(slices.depth);
+  params.row_stride = result.row_stride;
+  params.product_stride = result.product_stride;
   params.products = s.products;
+  params.slice_elements = elements;
   params.row_tiles = (s.m + kTile - 1) / kTile;
   params.column_tiles = (s.n + kTile - 1) / kTile;
-  params.aligned = is_aligned<T>(to, s.n);
+  params.aligned = is_aligned<T>(to, result.row_stride | result.product_stride);
   params.a_products = a_products;
   params.b_products = b_products;
   const std::int64_t blocks = slices.count * s.products * params.row_tiles * params.column_tiles;

@@ -111,10 +111,10 @@ std::string FusedBody::conversion(const ScalarInst& it) const {
   const Dtype from = inst(static_cast<std::size_t>(it.a)).type;
   const std::string value = "v" + std::to_string(it.a);
   if (from == it.type) return value;
-  if (it.type == Dtype::bf16) return "sinter_to_bf16(" + value + ")";
-  if (it.type == Dtype::f16) return "sinter_to_f16(" + value + ")";
-  if (from == Dtype::bf16) return "sinter_from_bf16(" + value + ")";
-  if (from == Dtype::f16) return "sinter_from_f16(" + value + ")";
+  if (it.type == Dtype::bf16) return "sinter::bf16_from_f32(" + value + ")";
+  if (it.type == Dtype::f16) return "sinter::f16_from_f32(" + value + ")";
+  if (from == Dtype::bf16) return "sinter::f32_from_bf16(" + value + ")";
+  if (from == Dtype::f16) return "sinter::f32_from_f16(" + value + ")";
   if (it.type == Dtype::boolean) return fmt::format("{} != ({})0", value, value_type(from));
   const bool through_int = it.type == Dtype::u8 && is_floating(from);
   return fmt::format("({}){}{}", value_type(it.type), through_int ? "(int)" : "", value);

@@ -62,7 +62,7 @@ void Groups::load(const std::string& source) {
 }
 
 void Groups::launch(std::size_t group, std::span<void* const> operands, void* workspace,
-                    const std::string& place) {
+                    const std::string& place) const {
   arguments_.assign(1, workspace);
   arguments_.insert(arguments_.end(), operands.begin(), operands.end());
   for (const GroupLaunch& launch : launches_[group]) {

@@ -31,7 +31,7 @@ class Groups {
   // Enqueues group `group`, the position in what the constructor was given, on these operands.
   // `place` names the step in errors. REQUIRES: the back end's mutex is held.
   void launch(std::size_t group, std::span<void* const> operands, void* workspace,
-              const std::string& place);
+              const std::string& place) const;
 
  private:
   struct ModuleDeleter {
@@ -44,7 +44,8 @@ class Groups {
   CudaBackend& backend_;
   std::vector<std::vector<GroupLaunch>> launches_;  // of each group
   std::unique_ptr<SinterCudaModule, ModuleDeleter> module_;
-  std::vector<void*> arguments_;  // of one launch: the workspace, then the operands
+  // Of one launch: the workspace, then the operands. Guarded by the back end's mutex.
+  mutable std::vector<void*> arguments_;
 };
 
 }  // namespace sinter::backend::cuda

@@ -87,8 +87,8 @@ class Matmul final : public PreparedKernel {
 
   void launch(const LaunchCall& call) const override {
     contraction::launch_product<T, Matrix<T>, Matrix<T>>(
-        "matmul", size_, matrix_of<T>(a_, call.inputs[0]), matrix_of<T>(b_, call.inputs[1]),
-        a_products_, b_products_, call);
+        "matmul", size_, contraction::one_by_one(size_), matrix_of<T>(a_, call.inputs[0]),
+        matrix_of<T>(b_, call.inputs[1]), a_products_, b_products_, call);
   }
 
  private:
