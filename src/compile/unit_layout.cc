@@ -127,6 +127,7 @@ void UnitLayout::count_instructions(std::int32_t node, Facts& facts) const {
   for (const ir::ScalarInst& inst : builder.body()) {
     if (inst.op != ir::ScalarOp::load && inst.op != ir::ScalarOp::constant) ++facts.instructions;
     if (inst.op == ir::ScalarOp::index) facts.uses_index = true;
+    if (size_of(inst.type) == 8) facts.is_wide = true;
     if (limits_.emits == nullptr) continue;
     const Dtype from = inst.op == ir::ScalarOp::convert ? builder.type_of(inst.a) : inst.type;
     if (!limits_.emits(from, inst.type)) facts.is_emitted = false;
@@ -153,6 +154,7 @@ std::optional<FittedUnit> UnitLayout::fit(const std::vector<std::int32_t>& nodes
     result.pass = 0;
   }
   if (!choose_space(unit) || !choose_kind(unit) || !place_values(unit)) return std::nullopt;
+  if (widens_loop(unit)) return std::nullopt;
   double extra = 0;
   for (const std::int32_t node : nodes) {
     if (!check_node(node, unit)) return std::nullopt;
@@ -313,6 +315,20 @@ bool UnitLayout::may_loop_again(const Fusion::Unit& unit) const {
   for (int axis = 0; axis < unit.space.rank() - unit.reduced_axes; ++axis) rows *= unit.space[axis];
   const std::int64_t length = rows == 0 ? 0 : unit.space.elements() / rows;
   return rows >= limits_.min_rows || length <= ir::kInnerChunk;
+}
+
+// Whether a value that only comes along would halve the vectors of all others: where one is the
+// same for a whole loop, vectors have as many elements as the widest type allows.
+bool UnitLayout::widens_loop(const Fusion::Unit& unit) {
+  if (!limits_.hoists) return false;
+  bool has_wide_small = false;
+  for (const std::int32_t node : unit.nodes) {
+    const ir::ValueId result = result_of(node);
+    const bool loops = facts(node).is_reduction || mark(result).is_behind || is_whole(result, unit);
+    if (facts(node).is_wide && loops) return false;
+    has_wide_small = has_wide_small || facts(node).is_wide;
+  }
+  return has_wide_small;
 }
 
 // What it costs to compute a smaller value in every turn of the loop that needs it, instead of

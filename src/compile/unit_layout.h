@@ -47,6 +47,7 @@ class UnitLayout {
     bool is_reduction = false;
     bool is_emitted = true;
     bool uses_index = false;
+    bool is_wide = false;  // computes in a type of eight bytes
   };
   // What one attempt knows of a value of its unit.
   struct Mark {
@@ -86,6 +87,7 @@ class UnitLayout {
   bool may_loop_again(const Fusion::Unit& unit) const;
   double extra_instructions(std::int32_t node, const Fusion::Unit& unit);
   int set_pass(std::int32_t node);
+  bool widens_loop(const Fusion::Unit& unit);
   bool collect_memory(FittedUnit& fitted);
   bool store_rows_of_map(FittedUnit& fitted);
   bool folds_one_axis(const Fusion::Unit& unit);
