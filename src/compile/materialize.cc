@@ -80,11 +80,12 @@ class Materializer {
     step.op = node.op;
     step.attributes = node.attributes;
     for (const Tensor& tensor : inputs) {
-      step.inputs.push_back({.dtype = tensor.dtype(), .layout = layout(tensor)});
+      step.inputs.push_back({.buffer = {}, .dtype = tensor.dtype(), .layout = layout(tensor)});
     }
     for (const ir::ValueId result : node.results) {
       const ir::TensorType& type = graph_.type_of(result);
-      step.outputs.push_back({.dtype = type.dtype, .layout = ir::dense_layout(type.shape)});
+      step.outputs.push_back(
+          {.buffer = {}, .dtype = type.dtype, .layout = ir::dense_layout(type.shape)});
     }
     return backend_.accepts(backend::OwnedCall(step).get(), input);
   }
