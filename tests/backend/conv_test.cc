@@ -2,6 +2,7 @@
 
 #include "backend/cpu/vendor/onednn.h"
 #include "convolution_case.h"
+#include "ir/internal_error.h"
 #include "kernel_run.h"
 #include "sinter/error.h"
 
@@ -154,7 +155,7 @@ TEST(Conv, OfBytesIsAnError) {
   const Call call(ir::OpId::conv, s.attributes(ir::OpId::conv),
                   {empty_value(Dtype::u8, s.x()), empty_value(Dtype::u8, s.w())},
                   {{Dtype::u8, s.y()}});
-  EXPECT_THROW(call.prepare(), Error);
+  EXPECT_THROW(call.prepare(), ir::InternalError);
 }
 
 TEST(OneDnn, FailuresBecomeErrorsThatNameTheOp) {

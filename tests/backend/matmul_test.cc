@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ir/internal_error.h"
 #include "kernel_run.h"
 #include "sinter/error.h"
 
@@ -165,7 +166,7 @@ TEST(Matmul, LetsNaNAndInfinityThrough) {
 TEST(Matmul, OfIntegersIsAnError) {
   const Value a = empty_value(Dtype::i32, {2, 2});
   const Call call(ir::OpId::matmul, {}, {a, a}, {{Dtype::i32, {2, 2}}});
-  EXPECT_THROW(call.prepare(), Error);
+  EXPECT_THROW(call.prepare(), ir::InternalError);
 }
 
 }  // namespace

@@ -193,7 +193,7 @@ TEST(Matmul, RefusesMatricesThatDoNotFit) {
   refuses(OpId::matmul, {f32({2, 2, 3}), f32({3, 4})}, {}, {"batch axes"});
   refuses(OpId::matmul, {f32({3}), f32({3})}, {}, {"batch axes"});
   refuses(OpId::matmul, {f32({2, 3}), f64({3, 4})}, {}, {"the dtypes differ"});
-  refuses(OpId::matmul, {i32({2, 3}), i32({3, 4})}, {}, {"i32(2, 3)", "f32 or f64"});
+  refuses(OpId::matmul, {i32({2, 3}), i32({3, 4})}, {}, {"i32(2, 3)", "f32, f64, bf16 or f16"});
   throws("linear", {"f32(2, 3) and f32(4, 5)"}, [] { linear(make({2, 3}), make({4, 5})); });
   throws("linear", {"bias", "(4,)"}, [] { linear(make({2, 3}), make({4, 3}), make({3})); });
 }

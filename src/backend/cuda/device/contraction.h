@@ -27,7 +27,7 @@
 #include "backend/cuda/device/index.h"
 #include "backend/cuda/kernels/kernel.h"
 #include "base/half.h"
-#include "sinter/error.h"
+#include "ir/internal_error.h"
 
 namespace sinter::backend::cuda::contraction {
 
@@ -408,8 +408,8 @@ void launch_product(const char* where, const Size& s, const Result& result,
                FoldParams<T, O>{parts, y, elements, static_cast<int>(slices.count)});
 }
 
-// What calls `body` with an element type of the operands and one of the result that go with these
-// dtypes: body(E(), O()).
+// Calls `body` with an element type of the operands and one of the result that go with these
+// dtypes: body(E(), O()). As for_dtype() in backend/kernel_dtype.h.
 template <class Body>
 auto for_dtypes(const char* where, Dtype operands, Dtype result, const Body& body) {
   const bool widens = result == Dtype::f32;
@@ -423,11 +423,8 @@ auto for_dtypes(const char* where, Dtype operands, Dtype result, const Body& bod
     case Dtype::f16:
       return widens ? body(F16(), float()) : body(F16(), F16());
     default:
-      raise({.where = where,
-             .what = "this type is not multiplied on CUDA",
-             .got = std::string(name_of(operands)),
-             .expected = "f32, f64, bf16 or f16",
-             .hint = "cast the operands"});
+      throw ir::InternalError(std::string(where) + ": no kernel for " +
+                              std::string(name_of(operands)));
   }
 }
 
