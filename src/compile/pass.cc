@@ -31,9 +31,8 @@ bool verifies() {
 // What SINTER_DISABLE may name: the passes; each rewrite; "strides", which materialize asks for;
 // and "emit" and "onednn", which the CPU's back end does.
 constexpr std::array<std::string_view, 11> kNames = {
-    "expand",      "rewrite", "trim_scans", "simplify", "lower_precision",
-    "materialize", "strides", "fuse",       "plan",     "emit",
-    "onednn"};
+    "expand",  "rewrite", "trim_scans", "simplify", "lower_precision", "materialize",
+    "strides", "fuse",    "plan",       "emit",     "onednn"};
 
 std::vector<std::string_view> all_names() {
   std::vector<std::string_view> names(kNames.begin(), kNames.end());

@@ -118,6 +118,41 @@ TEST(HalfContractions, WithoutProductsTheResultIsZero) {
   });
 }
 
+struct Convolution {
+  std::int64_t channels, outputs, groups, stride;
+};
+
+// Of many channels and of few, which oneDNN's bf16 is slow for; gradients may stay in f32.
+TEST(HalfContractions, ConvolutionsAndTheirGradients) {
+  using Numbers = std::vector<std::int64_t>;
+  for (const Convolution& c : {Convolution{16, 24, 1, 1}, Convolution{3, 5, 1, 2},
+                               Convolution{16, 16, 4, 1}, Convolution{32, 32, 1, 2}}) {
+    const std::int64_t n = 2, length = 9, kernel = 3;
+    const std::int64_t windows = (length + 2 - kernel) / c.stride + 1;
+    const Shape x({n, length, length, c.channels}), y({n, windows, windows, c.outputs});
+    const Shape w({c.outputs, kernel, kernel, c.channels / c.groups});
+    const ir::Attributes window{{"stride", Numbers{c.stride, c.stride}},
+                                {"padding", Numbers{1, 1}},
+                                {"dilation", Numbers{1, 1}},
+                                {"groups", c.groups}};
+    ir::Attributes sized = window, kernels = window;
+    sized.add("size", Numbers{length, length});
+    kernels.add("kernel", Numbers{kernel, kernel});
+    for_each_type([&](Dtype operands, Dtype result) {
+      SCOPED_TRACE(std::string(name_of(operands)) + " to " + std::string(name_of(result)) + ", " +
+                   std::to_string(c.channels) + " channels in " + std::to_string(c.groups));
+      const Value images = random_halves(operands, x, 1), weight = random_halves(operands, w, 2);
+      const Value dy = random_halves(operands, y, 3);
+      expect_like_f64(ir::OpId::conv, window, {images, weight}, y, result,
+                      9.0 * static_cast<double>(c.channels));
+      expect_like_f64(ir::OpId::conv_input_gradient, sized, {dy, weight}, x, result,
+                      9.0 * static_cast<double>(c.outputs));
+      expect_like_f64(ir::OpId::conv_weight_gradient, kernels, {images, dy}, w, result,
+                      static_cast<double>(n * windows * windows));
+    });
+  }
+}
+
 // f16 sums go beyond f16's numbers on the way; the result does not.
 TEST(HalfContractions, SumsAreWiderThanTheirElements) {
   const std::int64_t k = 3000;

@@ -233,14 +233,28 @@ dnnl::convolution_forward::primitive_desc forward(const Convolution& c) {
                                                 c.padding_high);
 }
 
+// The convolution that a gradient belongs to, of which oneDNN wants a description: all in the type
+// of the operands, in which the gradient itself need not be.
+static dnnl::convolution_forward::primitive_desc forward_of(Convolution c) {
+  const auto retyped = [](const dnnl::memory::desc& desc, dnnl::memory::data_type type) {
+    return dnnl::memory::desc(desc.dims(), type, dnnl::memory::format_tag::any);
+  };
+  const dnnl::memory::data_type type = c.y.data_type();
+  if (c.w.data_type() != type) c.w = retyped(c.w, type);
+  if (c.x.data_type() != type) c.x = retyped(c.x, type);
+  return forward(c);
+}
+
 dnnl::convolution_backward_data::primitive_desc input_gradient(const Convolution& c) {
   return Maker<dnnl::convolution_backward_data, dnnl::convolution_forward::primitive_desc>::make(
-      forward(c), c.algorithm, c.x, c.w, c.y, c.stride, c.dilation, c.padding_low, c.padding_high);
+      forward_of(c), c.algorithm, c.x, c.w, c.y, c.stride, c.dilation, c.padding_low,
+      c.padding_high);
 }
 
 dnnl::convolution_backward_weights::primitive_desc weight_gradient(const Convolution& c) {
   return Maker<dnnl::convolution_backward_weights, dnnl::convolution_forward::primitive_desc>::make(
-      forward(c), c.algorithm, c.x, c.w, c.y, c.stride, c.dilation, c.padding_low, c.padding_high);
+      forward_of(c), c.algorithm, c.x, c.w, c.y, c.stride, c.dilation, c.padding_low,
+      c.padding_high);
 }
 
 std::int64_t Recipe::reserve(const dnnl::memory::desc& desc) {
