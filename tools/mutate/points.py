@@ -48,7 +48,7 @@ KERNEL = re.compile(r"fused_([a-z]+)_[0-9a-f]+\(")
 OWN_RACES = [
     ("device/contraction.h", "p.y + product.quotient * p.slice", "p.y + product.quotient / 2 * p.slice"),
     ("device/contraction.h", "product.remainder * p.product_stride;", "product.remainder / 2 * p.product_stride;"),
-    ("device/contraction.h", "if (slices.count == 1) return;", "return;"),
+    ("device/contraction.h", "parts, y, elements, static_cast<int>(slices.count)}", "parts, y, elements, 1}"),
     ("device/contraction.h", "static_cast<int>(product.quotient) * p.slice_depth;",
      "static_cast<int>(product.quotient / 2) * p.slice_depth;"),
     ("device/contraction.h", "static_cast<int>(columns.remainder) * kTile;",
