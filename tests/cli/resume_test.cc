@@ -55,6 +55,32 @@ void expect_same_end(const TemporaryFolder& folder, const std::string& run) {
   EXPECT_FALSE(content_of(folder / (run + "/model.safetensors")).empty());
 }
 
+// The 16-bit copies of weights are no part of a checkpoint, the loss scale is.
+TEST(Resume, runs_in_16_bits_go_on_as_others_do) {
+  for (const char* precision : {"bf16", "f16"}) {
+    SCOPED_TRACE(precision);
+    const TemporaryFolder folder;
+    const auto job = [&](const std::string& out) {
+      return with(with(short_job(out), "--precision"), precision);
+    };
+    ASSERT_EQ(run_command(folder.path(), job("whole")).status, 0);
+    {
+      RunningCommand command(folder.path(), job("killed"), {});
+      wait_for_lines(command, folder / "killed/timing.jsonl", 3);
+      command.send(SIGKILL);
+      command.wait();
+    }
+    const CommandResult resumed = run_command(folder.path(), with(job("killed"), "--resume"));
+    ASSERT_EQ(resumed.status, 0) << resumed.err;
+    expect_same_end(folder, "killed");
+    const std::string summary = content_of(folder / "killed/summary.json");
+    EXPECT_NE(summary.find(precision), std::string::npos) << summary;
+    const CommandResult other = run_command(
+        folder.path(), with(with(with(short_job("killed"), "--resume"), "--precision"), "f32"));
+    EXPECT_EQ(other.status, 2) << other.out;
+  }
+}
+
 TEST(Resume, a_run_killed_at_any_moment_ends_with_the_bytes_of_one_that_was_not) {
   const TemporaryFolder folder;
   ASSERT_EQ(run_command(folder.path(), short_job("whole")).status, 0);

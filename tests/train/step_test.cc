@@ -66,6 +66,24 @@ std::int32_t fault_of(const TrainingStep::Outcome& outcome) {
   return outcome.fault.item<std::int32_t>();
 }
 
+TEST(TrainingStep, SixteenBitsLearnAsFullPrecisionDoes) {
+  const auto loss_after = [](Trial& trial, int steps) {
+    float loss = 0;
+    for (int i = 0; i < steps; ++i) loss = trial.step(make_batch(i % 4)).loss.item<float>();
+    return loss;
+  };
+  Trial full({});
+  const float expected = loss_after(full, 200);
+  for (const Dtype precision : {Dtype::bf16, Dtype::f16}) {
+    StepOptions options{.precision = precision};
+    if (precision == Dtype::f16) options.loss_scale = LossScale();
+    Trial trial(options);
+    EXPECT_NEAR(loss_after(trial, 200), expected, 0.05 * expected + 1e-3) << name_of(precision);
+    EXPECT_NE(trial.weights(), full.weights()) << "products were rounded";
+    expect_near(trial.weights(), full.weights(), 0.05F);
+  }
+}
+
 TEST(TrainingStep, CompiledAndDirectlyItGivesTheSameBits) {
   const StepOptions options{.clip_norm = 0.3, .clip_value = 0.2, .accumulate = 2, .average = 0.9};
   Trial compiled(options, {.lr = 0.1, .momentum = 0.9});
