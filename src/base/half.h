@@ -14,19 +14,18 @@
 namespace sinter {
 
 SINTER_ANYWHERE constexpr float f32_from_bf16(unsigned short half) {
-  unsigned bits = static_cast<unsigned>(half) << 16;
-  if ((bits & 0x7FFFFFFFu) > 0x7F800000u) bits |= 0x00400000u;
-  return same_bits<float>(bits);
+  const unsigned bits = static_cast<unsigned>(half) << 16;
+  const unsigned quiet = (bits & 0x7FFFFFFFu) > 0x7F800000u ? 0x00400000u : 0u;
+  return same_bits<float>(bits | quiet);
 }
 
 SINTER_ANYWHERE constexpr unsigned short bf16_from_f32(float value) {
   const auto bits = same_bits<unsigned>(value);
-  if ((bits & 0x7FFFFFFFu) > 0x7F800000u) {
-    return static_cast<unsigned short>((bits >> 16) | 0x0040u);
-  }
   // A carry out of the mantissa runs into the exponent, and out of the largest exponent into
-  // infinity.
-  return static_cast<unsigned short>((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+  // infinity. (Both are computed, so that loops over this become vector code.)
+  const unsigned rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
+  const unsigned quiet = (bits >> 16) | 0x0040u;
+  return static_cast<unsigned short>((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded);
 }
 
 SINTER_ANYWHERE constexpr float f32_from_f16(unsigned short half) {

@@ -122,10 +122,11 @@ constinit const ir::Op kMaxPool = {
     .doc =
         "The largest element of each window of x (N, spatial..., C), one to three spatial axes, "
         "and its position in the window (row-major, u8): the first of equal ones, the first NaN "
-        "before all; padding never wins. f32 or f64. Errors: another rank, more padding than half "
+        "before all; padding never wins. Floating types. Errors: another rank, more padding than "
+        "half "
         "the kernel, a window larger than the padded image or of more than 255 elements.",
     .kind = ir::OpKind::opaque,
-    .inputs = {{"x", ir::kFullFloats}},
+    .inputs = {{"x", ir::kFloats}},
     .schema = {{"kernel", Kind::integers}, {"stride", Kind::integers}, {"padding", Kind::integers}},
     .infer = infer_pool,
     .gradient = pool_gradient,
@@ -137,9 +138,9 @@ constinit const ir::Op kMaxPoolGradient = {
     .name = "max_pool_gradient",
     .doc =
         "dy summed to where each window's maximum was, in ascending order of the windows. dy (N, "
-        "windows..., C) f32 or f64, the index u8 -> (N, spatial..., C).",
+        "windows..., C), floating, the index u8 -> (N, spatial..., C).",
     .kind = ir::OpKind::opaque,
-    .inputs = {{"dy", ir::kFullFloats}, {"the index", {Dtype::u8}}},
+    .inputs = {{"dy", ir::kFloats}, {"the index", {Dtype::u8}}},
     .schema = {{"kernel", Kind::integers},
                {"stride", Kind::integers},
                {"padding", Kind::integers},
@@ -153,10 +154,10 @@ constinit const ir::Op kMaxPoolGather = {
     .id = ir::OpId::max_pool_gather,
     .name = "max_pool_gather",
     .doc =
-        "x (N, spatial..., C) at each window's recorded position. f32 or f64, the index (N, "
+        "x (N, spatial..., C) at each window's recorded position. Floating, the index (N, "
         "windows..., C) u8 -> (N, windows..., C).",
     .kind = ir::OpKind::opaque,
-    .inputs = {{"x", ir::kFullFloats}, {"the index", {Dtype::u8}}},
+    .inputs = {{"x", ir::kFloats}, {"the index", {Dtype::u8}}},
     .schema = {{"kernel", Kind::integers}, {"stride", Kind::integers}, {"padding", Kind::integers}},
     .infer = infer_gather,
     .gradient = gather_gradient,
@@ -171,12 +172,7 @@ Tensor pooled(const char* where, const Tensor& x, const PoolOptions& options,
     const int rank = ir::rank_of_images(where, x.shape());
     return ir::pooling_attributes(pooling_window(where, options, rank));
   });
-  if (x.dtype() != Dtype::bf16 && x.dtype() != Dtype::f16) {
-    return apply_one(kMaxPool, {&x, 1}, attributes, location);
-  }
-  // In f32: nothing rounds but, once, what the gradient sums.
-  const Tensor wide = cast(Operand(x, location), Dtype::f32);
-  return cast(Operand(apply_one(kMaxPool, {&wide, 1}, attributes, location), location), x.dtype());
+  return apply_one(kMaxPool, {&x, 1}, attributes, location);
 }
 
 }  // namespace

@@ -94,7 +94,8 @@ bool takes_halves(const Sample& sample) {
   const ir::Op& op = ir::find(op_list(), sample.op);
   return op.kind == ir::OpKind::pointwise || op.kind == ir::OpKind::reduce ||
          op.kind == ir::OpKind::view || op.id == ir::OpId::copy || op.id == ir::OpId::pad ||
-         op.id == ir::OpId::pack || op.id == ir::OpId::gather;
+         op.id == ir::OpId::pack || op.id == ir::OpId::gather || op.id == ir::OpId::max_pool ||
+         op.id == ir::OpId::max_pool_gradient || op.id == ir::OpId::max_pool_gather;
 }
 
 class OpSample : public testing::TestWithParam<Sample> {

@@ -9,9 +9,10 @@
 
 #include "backend/cpu/isa.h"
 #include "backend/cpu/kernels/kernel.h"
+#include "backend/half_element.h"
 #include "base/parallel.h"
+#include "ir/internal_error.h"
 #include "ir/window.h"
-#include "sinter/error.h"
 
 namespace sinter::backend::cpu {
 namespace {
@@ -143,17 +144,19 @@ template <class T>
   return -static_cast<PositionOf<T>>(value <= best) | -static_cast<PositionOf<T>>(best != best);
 }
 
-template <class T>
+template <class E>
 struct ForwardRow {
-  [[gnu::always_inline]] static inline void call(const WindowSizes& s, const T* x, T* y,
+  using T = Computed<E>;
+
+  [[gnu::always_inline]] static inline void call(const WindowSizes& s, const E* x, E* y,
                                                  std::uint8_t* index, std::int64_t row) {
     const WindowAxis& columns = s.window.axes[2];
-    const Lines<T> lines(s, x, row);
+    const Lines<E> lines(s, x, row);
     for (std::int64_t column = 0; column < s.windows[2]; ++column) {
-      const Pixels<T> pixels(s, lines, column * columns.stride - columns.low);
+      const Pixels<E> pixels(s, lines, column * columns.stride - columns.low);
       const std::int64_t at = (row * s.windows[2] + column) * s.c;
       if (pixels.count == 0) {  // a window of padding only
-        std::fill_n(y + at, s.c, -std::numeric_limits<T>::infinity());
+        std::fill_n(y + at, s.c, rounded_to<E>(-std::numeric_limits<T>::infinity()));
         std::fill_n(index + at, s.c, std::uint8_t{0});
         continue;
       }
@@ -165,73 +168,101 @@ struct ForwardRow {
   }
 
   template <bool first>
-  [[gnu::always_inline]] static inline void pass(const Pixels<T>& pixels, int k,
-                                                 std::int64_t channels, T* y, std::uint8_t* index) {
-    const T* const a = pixels.from[k];
-    const T* const b = pixels.from[k + 1];
-    const T* const c = pixels.from[k + 2];
-    const T* const d = pixels.from[k + 3];
+  [[gnu::always_inline]] static inline void pass(const Pixels<E>& pixels, int k,
+                                                 std::int64_t channels, E* y, std::uint8_t* index) {
+    const E* const a = pixels.from[k];
+    const E* const b = pixels.from[k + 1];
+    const E* const c = pixels.from[k + 2];
+    const E* const d = pixels.from[k + 3];
     const PositionOf<T> at_a = pixels.position[k], at_b = pixels.position[k + 1];
     const PositionOf<T> at_c = pixels.position[k + 2], at_d = pixels.position[k + 3];
 #pragma omp simd
     for (std::int64_t i = 0; i < channels; ++i) {
-      T best = first ? a[i] : y[i];
+      T best = widened(first ? a[i] : y[i]);
       PositionOf<T> where = first ? at_a : static_cast<PositionOf<T>>(index[i]);
       if constexpr (!first) {
-        const PositionOf<T> stays_a = stays<T>(best, a[i]);
-        best = choose<T>(stays_a, best, a[i]);
+        const PositionOf<T> stays_a = stays<T>(best, widened(a[i]));
+        best = choose<T>(stays_a, best, widened(a[i]));
         where = (where & stays_a) | (at_a & ~stays_a);
       }
-      const PositionOf<T> stays_b = stays<T>(best, b[i]);
-      best = choose<T>(stays_b, best, b[i]);
+      const PositionOf<T> stays_b = stays<T>(best, widened(b[i]));
+      best = choose<T>(stays_b, best, widened(b[i]));
       where = (where & stays_b) | (at_b & ~stays_b);
-      const PositionOf<T> stays_c = stays<T>(best, c[i]);
-      best = choose<T>(stays_c, best, c[i]);
+      const PositionOf<T> stays_c = stays<T>(best, widened(c[i]));
+      best = choose<T>(stays_c, best, widened(c[i]));
       where = (where & stays_c) | (at_c & ~stays_c);
-      const PositionOf<T> stays_d = stays<T>(best, d[i]);
-      best = choose<T>(stays_d, best, d[i]);
+      const PositionOf<T> stays_d = stays<T>(best, widened(d[i]));
+      best = choose<T>(stays_d, best, widened(d[i]));
       where = (where & stays_d) | (at_d & ~stays_d);
-      y[i] = best;
+      y[i] = rounded_to<E>(best);
       index[i] = static_cast<std::uint8_t>(where);
     }
   }
 };
 
 // dx of one row: every pixel asks the windows that contain it, in ascending order.
-template <class T>
+template <class E>
 struct GradientRow {
-  [[gnu::always_inline]] static inline void call(const WindowSizes& s, const T* dy,
-                                                 const std::uint8_t* index, T* dx,
+  using T = Computed<E>;
+  // Sums of so many 16-bit elements are kept in f32 at a time.
+  static constexpr std::int64_t kSums = 256;
+
+  [[gnu::always_inline]] static inline void call(const WindowSizes& s, const E* dy,
+                                                 const std::uint8_t* index, E* dx,
                                                  std::int64_t row) {
-    const WindowAxis& axis = s.window.axes[2];
     const WindowLines lines(s, row);
     for (std::int64_t column = 0; column < s.image[2]; ++column) {
-      T* to = dx + (row * s.image[2] + column) * s.c;
-      const std::int64_t w = column + axis.low;
-      const Range windows = windows_on(axis, w, s.windows[2]);
-      bool first = true;
-      for (int i = 0; i < lines.count; ++i) {
-        for (std::int64_t k = windows.begin; k < windows.end; ++k) {
-          const auto tap = static_cast<PositionOf<T>>(lines.first_tap[i] + w - k * axis.stride);
-          const std::int64_t at = (lines.line[i] * s.windows[2] + k) * s.c;
-          add(dy + at, index + at, tap, s.c, first, to);
-          first = false;
+      E* to = dx + (row * s.image[2] + column) * s.c;
+      if constexpr (std::is_same_v<E, T>) {
+        add_pixel(s, lines, column, dy, index, s.c, to);
+      } else {
+        for (std::int64_t begin = 0; begin < s.c; begin += kSums) {
+          T sums[kSums];
+          const std::int64_t count = std::min(kSums, s.c - begin);
+          add_pixel(s, lines, column, dy + begin, index + begin, count, sums);
+          round(sums, count, to + begin);
         }
       }
-      if (first) std::fill(to, to + s.c, T{0});
     }
   }
 
+  // `count` channels of one pixel of the row.
+  [[gnu::always_inline]] static inline void add_pixel(const WindowSizes& s,
+                                                      const WindowLines& lines, std::int64_t column,
+                                                      const E* dy, const std::uint8_t* index,
+                                                      std::int64_t count, T* to) {
+    const WindowAxis& axis = s.window.axes[2];
+    const std::int64_t w = column + axis.low;
+    const Range windows = windows_on(axis, w, s.windows[2]);
+    bool first = true;
+    for (int i = 0; i < lines.count; ++i) {
+      for (std::int64_t k = windows.begin; k < windows.end; ++k) {
+        const auto tap = static_cast<PositionOf<T>>(lines.first_tap[i] + w - k * axis.stride);
+        const std::int64_t at = (lines.line[i] * s.windows[2] + k) * s.c;
+        add(dy + at, index + at, tap, count, first, to);
+        first = false;
+      }
+    }
+    if (first) std::fill(to, to + count, T{0});
+  }
+
+  [[gnu::always_inline]] static inline void round(const T* sums, std::int64_t count, E* to) {
+#pragma omp simd
+    for (std::int64_t c = 0; c < count; ++c) to[c] = rounded_to<E>(sums[c]);
+  }
+
   // The fold starts from +0, so that a single -0 gives +0 however many windows there are.
-  [[gnu::always_inline]] static inline void add(const T* dy, const std::uint8_t* index,
+  [[gnu::always_inline]] static inline void add(const E* dy, const std::uint8_t* index,
                                                 PositionOf<T> position, std::int64_t count,
                                                 bool first, T* to) {
     if (first) {
 #pragma omp simd
-      for (std::int64_t c = 0; c < count; ++c) to[c] = T{0} + where(dy[c], index[c], position);
+      for (std::int64_t c = 0; c < count; ++c) {
+        to[c] = T{0} + where(widened(dy[c]), index[c], position);
+      }
     } else {
 #pragma omp simd
-      for (std::int64_t c = 0; c < count; ++c) to[c] += where(dy[c], index[c], position);
+      for (std::int64_t c = 0; c < count; ++c) to[c] += where(widened(dy[c]), index[c], position);
     }
   }
 
@@ -244,17 +275,19 @@ struct GradientRow {
 };
 
 // x at the recorded positions of one row of windows.
-template <class T>
+template <class E>
 struct GatherRow {
-  [[gnu::always_inline]] static inline void call(const WindowSizes& s, const T* x,
-                                                 const std::uint8_t* index, T* y,
+  using T = Computed<E>;
+
+  [[gnu::always_inline]] static inline void call(const WindowSizes& s, const E* x,
+                                                 const std::uint8_t* index, E* y,
                                                  std::int64_t row) {
     const WindowAxis& columns = s.window.axes[2];
-    const Lines<T> lines(s, x, row);
+    const Lines<E> lines(s, x, row);
     for (std::int64_t column = 0; column < s.windows[2]; ++column) {
-      const Pixels<T> pixels(s, lines, column * columns.stride - columns.low);
+      const Pixels<E> pixels(s, lines, column * columns.stride - columns.low);
       const std::int64_t at = (row * s.windows[2] + column) * s.c;
-      if (pixels.count == 0) std::fill_n(y + at, s.c, T{0});
+      if (pixels.count == 0) std::fill_n(y + at, s.c, E{});
       if (pixels.count > 0) pass<true>(pixels, 0, s.c, index + at, y + at);
       for (int k = kPass; k < pixels.count; k += kPass) {
         pass<false>(pixels, k, s.c, index + at, y + at);
@@ -263,24 +296,24 @@ struct GatherRow {
   }
 
   template <bool first>
-  [[gnu::always_inline]] static inline void pass(const Pixels<T>& pixels, int k,
+  [[gnu::always_inline]] static inline void pass(const Pixels<E>& pixels, int k,
                                                  std::int64_t channels, const std::uint8_t* index,
-                                                 T* y) {
-    const T* const a = pixels.from[k];
-    const T* const b = pixels.from[k + 1];
-    const T* const c = pixels.from[k + 2];
-    const T* const d = pixels.from[k + 3];
+                                                 E* y) {
+    const E* const a = pixels.from[k];
+    const E* const b = pixels.from[k + 1];
+    const E* const c = pixels.from[k + 2];
+    const E* const d = pixels.from[k + 3];
     const PositionOf<T> at_a = pixels.position[k], at_b = pixels.position[k + 1];
     const PositionOf<T> at_c = pixels.position[k + 2], at_d = pixels.position[k + 3];
 #pragma omp simd
     for (std::int64_t i = 0; i < channels; ++i) {
       const PositionOf<T> where = index[i];
-      T value = first ? T{0} : y[i];
-      value = choose<T>(-static_cast<PositionOf<T>>(where == at_a), a[i], value);
-      value = choose<T>(-static_cast<PositionOf<T>>(where == at_b), b[i], value);
-      value = choose<T>(-static_cast<PositionOf<T>>(where == at_c), c[i], value);
-      value = choose<T>(-static_cast<PositionOf<T>>(where == at_d), d[i], value);
-      y[i] = value;
+      T value = first ? T{0} : widened(y[i]);
+      value = choose<T>(-static_cast<PositionOf<T>>(where == at_a), widened(a[i]), value);
+      value = choose<T>(-static_cast<PositionOf<T>>(where == at_b), widened(b[i]), value);
+      value = choose<T>(-static_cast<PositionOf<T>>(where == at_c), widened(c[i]), value);
+      value = choose<T>(-static_cast<PositionOf<T>>(where == at_d), widened(d[i]), value);
+      y[i] = rounded_to<E>(value);
     }
   }
 };
@@ -335,12 +368,13 @@ std::unique_ptr<PreparedKernel> prepare_pooling(const KernelCall& call) {
       return std::make_unique<MaxPool<float>>(call.op, sizes);
     case Dtype::f64:
       return std::make_unique<MaxPool<double>>(call.op, sizes);
+    case Dtype::bf16:
+      return std::make_unique<MaxPool<Bf16>>(call.op, sizes);
+    case Dtype::f16:
+      return std::make_unique<MaxPool<F16>>(call.op, sizes);
     default:
-      raise({.where = where,
-             .what = "there is no max pooling in this type on the CPU",
-             .got = std::string(name_of(call.output_dtypes[0])),
-             .expected = "f32 or f64",
-             .hint = "cast the images"});
+      throw ir::InternalError(std::string(where) + ": no kernel for " +
+                              std::string(name_of(call.output_dtypes[0])));
   }
 }
 

@@ -26,7 +26,7 @@
 
 #include "backend/cuda/device/index.h"
 #include "backend/cuda/kernels/kernel.h"
-#include "base/half.h"
+#include "backend/half_element.h"
 #include "ir/internal_error.h"
 
 namespace sinter::backend::cuda::contraction {
@@ -38,48 +38,6 @@ inline constexpr int kRows = 8;    // of Y that a thread makes
 inline constexpr int kVector = 4;  // elements fetched at once; columns of Y that a thread makes
 inline constexpr int kPasses =
     kTile * kStep / kVector / kThreads;  // vectors of a tile for a thread
-
-// Elements that are stored in 16 bits.
-struct Bf16 {
-  std::uint16_t bits;
-};
-struct F16 {
-  std::uint16_t bits;
-};
-
-// What an element E is computed in.
-template <class E>
-struct ComputedIn {
-  using type = E;
-};
-template <>
-struct ComputedIn<Bf16> {
-  using type = float;
-};
-template <>
-struct ComputedIn<F16> {
-  using type = float;
-};
-template <class E>
-using Computed = typename ComputedIn<E>::type;
-
-__device__ __forceinline__ float widened(float x) { return x; }
-__device__ __forceinline__ double widened(double x) { return x; }
-__device__ __forceinline__ float widened(Bf16 x) { return f32_from_bf16(x.bits); }
-__device__ __forceinline__ float widened(F16 x) { return f32_from_f16(x.bits); }
-
-template <class E>
-__device__ __forceinline__ E rounded_to(Computed<E> x) {
-  return x;
-}
-template <>
-__device__ __forceinline__ Bf16 rounded_to<Bf16>(float x) {
-  return {bf16_from_f32(x)};
-}
-template <>
-__device__ __forceinline__ F16 rounded_to<F16>(float x) {
-  return {f16_from_f32(x)};
-}
 
 template <class T>
 struct alignas(sizeof(T) < 4 ? kVector * sizeof(T) : 16) Vector {

@@ -22,7 +22,6 @@
 namespace sinter::backend::cuda {
 namespace {
 
-using contraction::Computed;
 using contraction::kPasses;
 using contraction::kVector;
 using contraction::Matrix;
@@ -140,7 +139,7 @@ __device__ __forceinline__ Vector<Computed<E>> fetch_channels(const WindowParams
   for (int i = 0; i < kVector; ++i) {
     if (tap_channel + i < end) {
       const E* address = element_at(p, from, window, tap_at(p, tap_channel + i));
-      if (address != nullptr) result.at[i] = contraction::widened(*address);
+      if (address != nullptr) result.at[i] = widened(*address);
     }
   }
   return result;
@@ -221,7 +220,7 @@ class TurnedWeights {
     if (p_.aligned) return contraction::fetch_vector(from);
 #pragma unroll
     for (int i = 0; i < kVector; ++i) {
-      if (i < room) result.at[i] = contraction::widened(from[i]);
+      if (i < room) result.at[i] = widened(from[i]);
     }
     return result;
   }

@@ -60,7 +60,7 @@ MatrixParams<E> matrix_of(const OperandAxes& axes, const void* from) {
 
 template <class E, class O>
 class Matmul final : public PreparedKernel {
-  using T = contraction::Computed<E>;
+  using T = Computed<E>;
 
  public:
   explicit Matmul(const KernelCall& call) {

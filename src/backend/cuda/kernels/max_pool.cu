@@ -15,6 +15,8 @@
 
 #include "backend/cuda/device/index.h"
 #include "backend/cuda/kernels/kernel.h"
+#include "backend/half_element.h"
+#include "ir/internal_error.h"
 #include "ir/window.h"
 #include "sinter/error.h"
 
@@ -48,6 +50,21 @@ __device__ Lanes<T, kLanes> load(const T* from) {
 template <class T, int kLanes>
 __device__ void store(T* to, const Lanes<T, kLanes>& value) {
   *reinterpret_cast<Lanes<T, kLanes>*>(to) = value;
+}
+
+// The same of elements that are computed with in another type.
+template <class E, int kLanes>
+__device__ Lanes<Computed<E>, kLanes> load_widened(const E* from) {
+  const auto elements = load<E, kLanes>(from);
+  Lanes<Computed<E>, kLanes> value;
+  for (int i = 0; i < kLanes; ++i) value.at[i] = widened(elements.at[i]);
+  return value;
+}
+template <class E, int kLanes>
+__device__ void store_rounded(E* to, const Lanes<Computed<E>, kLanes>& value) {
+  Lanes<E, kLanes> elements;
+  for (int i = 0; i < kLanes; ++i) elements.at[i] = rounded_to<E>(value.at[i]);
+  store<E, kLanes>(to, elements);
 }
 
 // A thread's place in an image or among its windows (`length` says which), and its first channel.
@@ -100,8 +117,9 @@ __device__ __forceinline__ void for_each(const Box<3>& box, Visit&& visit) {
 }
 
 // A NaN wins over all numbers and keeps its place against later NaNs; equal numbers keep the first.
-template <class T, int kLanes, int kRank>
+template <class E, int kLanes, int kRank>
 __global__ void pool_forward(PoolParams<kRank> p) {
+  using T = Computed<E>;
   const std::int64_t thread = thread_number();
   if (thread >= p.count) return;
   const Place<kRank> place = place_of<kLanes, &Axis::windows>(p, thread);
@@ -115,7 +133,7 @@ __global__ void pool_forward(PoolParams<kRank> p) {
     taps.begin[i] = start[i] < 0 ? -start[i] : 0;
     taps.end[i] = axis.kernel < room ? axis.kernel : room;
   }
-  const auto* x = static_cast<const T*>(p.from);
+  const auto* x = static_cast<const E*>(p.from);
   Lanes<T, kLanes> best;
   Lanes<std::uint8_t, kLanes> index;
   for (int i = 0; i < kLanes; ++i) {
@@ -131,7 +149,7 @@ __global__ void pool_forward(PoolParams<kRank> p) {
       pixel = pixel * p.axes[i].image + start[i] + tap[i];
       number = number * p.axes[i].kernel + tap[i];
     }
-    const auto value = load<T, kLanes>(x + pixel * p.channels + place.channel);
+    const auto value = load_widened<E, kLanes>(x + pixel * p.channels + place.channel);
     for (int i = 0; i < kLanes; ++i) {
       const bool stays = !first && (value.at[i] <= best.at[i] || best.at[i] != best.at[i]);
       best.at[i] = stays ? best.at[i] : value.at[i];
@@ -139,13 +157,14 @@ __global__ void pool_forward(PoolParams<kRank> p) {
     }
     first = false;
   });
-  store<T, kLanes>(static_cast<T*>(p.to) + thread * kLanes, best);
+  store_rounded<E, kLanes>(static_cast<E*>(p.to) + thread * kLanes, best);
   store<std::uint8_t, kLanes>(p.index_to + thread * kLanes, index);
 }
 
 // The fold starts from +0, so that a single -0 gives +0 however many windows there are.
-template <class T, int kLanes, int kRank>
+template <class E, int kLanes, int kRank>
 __global__ void pool_gradient(PoolParams<kRank> p) {
+  using T = Computed<E>;
   const std::int64_t thread = thread_number();
   if (thread >= p.count) return;
   const Place<kRank> place = place_of<kLanes, &Axis::image>(p, thread);
@@ -160,7 +179,7 @@ __global__ void pool_gradient(PoolParams<kRank> p) {
     windows.begin[i] = pixel[i] < axis.kernel ? 0 : (pixel[i] - axis.kernel) / axis.stride + 1;
     windows.end[i] = last < axis.windows ? last : axis.windows;
   }
-  const auto* dy = static_cast<const T*>(p.from);
+  const auto* dy = static_cast<const E*>(p.from);
   Lanes<T, kLanes> sum{};
   for_each(windows, [&](const auto& window) {
     std::int64_t from = place.n;
@@ -171,20 +190,21 @@ __global__ void pool_gradient(PoolParams<kRank> p) {
       number = number * p.axes[i].kernel + pixel[i] - window[i] * p.axes[i].stride;
     }
     from = from * p.channels + place.channel;
-    const auto value = load<T, kLanes>(dy + from);
+    const auto value = load_widened<E, kLanes>(dy + from);
     const auto index = load<std::uint8_t, kLanes>(p.index_from + from);
     for (int i = 0; i < kLanes; ++i) sum.at[i] += index.at[i] == number ? value.at[i] : T{0};
   });
-  store<T, kLanes>(static_cast<T*>(p.to) + thread * kLanes, sum);
+  store_rounded<E, kLanes>(static_cast<E*>(p.to) + thread * kLanes, sum);
 }
 
-template <class T, int kLanes, int kRank>
+template <class E, int kLanes, int kRank>
 __global__ void pool_gather(PoolParams<kRank> p) {
+  using T = Computed<E>;
   const std::int64_t thread = thread_number();
   if (thread >= p.count) return;
   const Place<kRank> place = place_of<kLanes, &Axis::windows>(p, thread);
   const auto index = load<std::uint8_t, kLanes>(p.index_from + thread * kLanes);
-  const auto* x = static_cast<const T*>(p.from);
+  const auto* x = static_cast<const E*>(p.from);
   Lanes<T, kLanes> result{};
   for (int lane = 0; lane < kLanes; ++lane) {
     int tap[kRank];
@@ -204,9 +224,9 @@ __global__ void pool_gather(PoolParams<kRank> p) {
       inside = inside && at >= 0 && at < axis.image;
       pixel = pixel * axis.image + at;
     }
-    if (inside) result.at[lane] = x[pixel * p.channels + place.channel + lane];
+    if (inside) result.at[lane] = widened(x[pixel * p.channels + place.channel + lane]);
   }
-  store<T, kLanes>(static_cast<T*>(p.to) + thread * kLanes, result);
+  store_rounded<E, kLanes>(static_cast<E*>(p.to) + thread * kLanes, result);
 }
 
 // ---- kernels ----
@@ -221,7 +241,7 @@ int small(const char* where, std::int64_t length) {
          .hint = {}});
 }
 
-template <class T, int kRank>
+template <class E, int kRank>
 class MaxPool final : public PreparedKernel {
  public:
   MaxPool(ir::OpId op, const char* where, const ir::WindowSizes& sizes) : op_(op), n_(sizes.n) {
@@ -245,7 +265,7 @@ class MaxPool final : public PreparedKernel {
     } else {
       params.index_from = static_cast<const std::uint8_t*>(call.inputs[1]);
     }
-    constexpr int kLanes = 16 / static_cast<int>(sizeof(T));
+    constexpr int kLanes = 16 / static_cast<int>(sizeof(E));
     const std::int64_t index_address =
         forward ? address_of(call.outputs[1]) : address_of(call.inputs[1]);
     const bool whole = params.channels % kLanes == 0 && index_address % kLanes == 0 &&
@@ -260,12 +280,12 @@ class MaxPool final : public PreparedKernel {
     params.count = n_ * (params.channels / kLanes);
     for (const Axis& axis : params.axes) params.count *= gradient ? axis.image : axis.windows;
     if (op_ == ir::OpId::max_pool) {
-      launch_items("max_pool", pool_forward<T, kLanes, kRank>, params.count, call.stream, params);
+      launch_items("max_pool", pool_forward<E, kLanes, kRank>, params.count, call.stream, params);
     } else if (gradient) {
-      launch_items("max_pool_gradient", pool_gradient<T, kLanes, kRank>, params.count, call.stream,
+      launch_items("max_pool_gradient", pool_gradient<E, kLanes, kRank>, params.count, call.stream,
                    params);
     } else {
-      launch_items("max_pool_gather", pool_gather<T, kLanes, kRank>, params.count, call.stream,
+      launch_items("max_pool_gather", pool_gather<E, kLanes, kRank>, params.count, call.stream,
                    params);
     }
   }
@@ -275,11 +295,11 @@ class MaxPool final : public PreparedKernel {
   PoolParams<kRank> params_{};
 };
 
-template <class T>
+template <class E>
 std::unique_ptr<PreparedKernel> pooling(ir::OpId op, const char* where,
                                         const ir::WindowSizes& sizes) {
-  if (sizes.window.rank == 3) return std::make_unique<MaxPool<T, 3>>(op, where, sizes);
-  return std::make_unique<MaxPool<T, 2>>(op, where, sizes);
+  if (sizes.window.rank == 3) return std::make_unique<MaxPool<E, 3>>(op, where, sizes);
+  return std::make_unique<MaxPool<E, 2>>(op, where, sizes);
 }
 
 std::unique_ptr<PreparedKernel> prepare_pooling(const KernelCall& call) {
@@ -290,12 +310,13 @@ std::unique_ptr<PreparedKernel> prepare_pooling(const KernelCall& call) {
       return pooling<float>(call.op, where, sizes);
     case Dtype::f64:
       return pooling<double>(call.op, where, sizes);
+    case Dtype::bf16:
+      return pooling<Bf16>(call.op, where, sizes);
+    case Dtype::f16:
+      return pooling<F16>(call.op, where, sizes);
     default:
-      raise({.where = where,
-             .what = "there is no max pooling in this type on CUDA",
-             .got = std::string(name_of(call.output_dtypes[0])),
-             .expected = "f32 or f64",
-             .hint = "cast the images"});
+      throw ir::InternalError(std::string(where) + ": no kernel for " +
+                              std::string(name_of(call.output_dtypes[0])));
   }
 }
 
