@@ -136,10 +136,11 @@ Tensor pad(Operand x, const std::vector<std::int64_t>& low, const std::vector<st
 Tensor pack(const std::vector<Tensor>& inputs, const std::vector<std::int64_t>& offsets,
             std::int64_t elements, SourceLocation location = SourceLocation::current());
 
-// The matrix product (B..., M, K) x (B..., K, N) -> (B..., M, N), f32 or f64; equal batch axes or
-// none. Errors: fewer than two axes, K or batch axes that differ.
+// The matrix product (B..., M, K) x (B..., K, N) -> (B..., M, N), floating (bf16 and
+// f16 added up in f32); equal batch axes or none. Errors: fewer than two axes, K or batch axes that
+// differ.
 Tensor matmul(Operand a, Operand b);
-// x (..., I), weight (O, I), bias (O,) -> x weight^T + bias (..., O), f32 or f64.
+// x (..., I), weight (O, I), bias (O,) -> x weight^T + bias (..., O), floating.
 Tensor linear(Operand x, Operand weight, std::optional<Operand> bias = std::nullopt);
 
 // Windows on images x (N, spatial..., C) with one to three spatial axes: (N, L, C), (N, H, W, C) or
@@ -154,8 +155,9 @@ struct ConvOptions {
 };
 // Cross-correlation of x (N, spatial..., C) with weight (O, kernel..., C / groups) ->
 // (N, windows..., O), windows = (length + padding before and behind - dilation (kernel - 1) - 1) /
-// stride + 1 rounded down; f32 or f64. Errors: other ranks, channels that differ (images are
-// channels last) or do not divide into the groups, a window larger than the padded image.
+// stride + 1 rounded down; floating (bf16 and f16 added up in f32). Errors: other ranks, channels
+// that differ (images are channels last) or do not divide into the groups, a window larger than the
+// padded image.
 Tensor conv(Operand x, Operand weight, const ConvOptions& options = {});
 // The same for images (N, H, W, C) only; another rank is an error.
 Tensor conv2d(Operand x, Operand weight, const ConvOptions& options = {});
@@ -169,8 +171,8 @@ struct ConvTransposeOptions {
 };
 // The gradient of conv with respect to its image: x (N, windows..., C), weight
 // (C, kernel..., O / groups) -> (N, lengths..., O), length = (windows - 1) stride - padding before
-// and behind + dilation (kernel - 1) + 1 + output_padding; f32 or f64. Errors as those of conv, and
-// a length below 1.
+// and behind + dilation (kernel - 1) + 1 + output_padding; types as conv. Errors as those of conv,
+// and a length below 1.
 Tensor conv_transpose(Operand x, Operand weight, const ConvTransposeOptions& options = {});
 
 struct PoolOptions {

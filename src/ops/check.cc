@@ -94,6 +94,10 @@ ir::Cost move_cost(const ir::OpCall& call, std::span<const TensorType> results) 
   return {0, traffic(call, results)};
 }
 
+ir::Cost normalization_cost(const ir::OpCall& call, std::span<const TensorType> results) {
+  return {10 * static_cast<double>(results[0].elements()), traffic(call, results)};
+}
+
 ir::Cost no_cost(const ir::OpCall&, std::span<const TensorType>) { return {}; }
 
 }  // namespace sinter::ops

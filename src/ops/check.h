@@ -46,6 +46,9 @@ ir::Cost default_cost(const ir::OpCall& call, std::span<const TensorType> result
 double traffic(const ir::OpCall& call, std::span<const TensorType> results);
 // The cost of moving data: no arithmetic.
 ir::Cost move_cost(const ir::OpCall& call, std::span<const TensorType> results);
+// Of normalising the first result's elements: a sum, a difference and its square summed, and the
+// normalisation itself.
+ir::Cost normalization_cost(const ir::OpCall& call, std::span<const TensorType> results);
 // Nothing at all: a view.
 ir::Cost no_cost(const ir::OpCall& call, std::span<const TensorType> results);
 

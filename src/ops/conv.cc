@@ -119,7 +119,8 @@ constinit const ir::Op kConv = {
     .doc =
         "Cross-correlation of x (N, spatial..., C), one to three spatial axes, with weight (O, "
         "kernel..., C / groups) -> (N, windows..., O), windows = (length + padding before and "
-        "behind - dilation (kernel - 1) - 1) / stride + 1. f32 or f64. Errors: other ranks, "
+        "behind - dilation (kernel - 1) - 1) / stride + 1. Floating, bf16 and f16 added up in f32. "
+        "Errors: other ranks, "
         "channels that differ or do not divide into the groups, a stride or dilation below 1, "
         "negative padding, a window larger than the padded image.",
     .kind = ir::OpKind::contraction,
@@ -140,7 +141,7 @@ constinit const ir::Op kConvInputGradient = {
     .name = ir::convolution_name(OpId::conv_input_gradient),
     .doc =
         "conv's gradient with respect to x, from dy (N, windows..., O) and the weight; by itself a "
-        "transposed convolution. `size` has the lengths of x's spatial axes. f32 or f64.",
+        "transposed convolution. `size` has the lengths of x's spatial axes. Types as conv.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
     .inputs = {{"dy", ir::kFloats}, {"the weight", ir::kFloats}},
@@ -160,7 +161,7 @@ constinit const ir::Op kConvWeightGradient = {
     .name = ir::convolution_name(OpId::conv_weight_gradient),
     .doc =
         "conv's gradient with respect to the weight, from x and dy (N, windows..., O). `kernel` "
-        "has the lengths of the weight's inner axes. f32 or f64.",
+        "has the lengths of the weight's inner axes. Types as conv.",
     .kind = ir::OpKind::contraction,
     .precision = ir::Precision::low,
     .inputs = {{"x", ir::kFloats}, {"dy", ir::kFloats}},

@@ -233,9 +233,11 @@ dnnl::convolution_forward::primitive_desc forward(const Convolution& c) {
                                                 c.padding_high);
 }
 
+namespace {
+
 // The convolution that a gradient belongs to, of which oneDNN wants a description: all in the type
 // of the operands, in which the gradient itself need not be.
-static dnnl::convolution_forward::primitive_desc forward_of(Convolution c) {
+dnnl::convolution_forward::primitive_desc forward_of(Convolution c) {
   const auto retyped = [](const dnnl::memory::desc& desc, dnnl::memory::data_type type) {
     return dnnl::memory::desc(desc.dims(), type, dnnl::memory::format_tag::any);
   };
@@ -244,6 +246,8 @@ static dnnl::convolution_forward::primitive_desc forward_of(Convolution c) {
   if (c.x.data_type() != type) c.x = retyped(c.x, type);
   return forward(c);
 }
+
+}  // namespace
 
 dnnl::convolution_backward_data::primitive_desc input_gradient(const Convolution& c) {
   return Maker<dnnl::convolution_backward_data, dnnl::convolution_forward::primitive_desc>::make(
