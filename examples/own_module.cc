@@ -7,7 +7,7 @@
 namespace si = sinter;
 
 // x + f(x). Its parameters are named "widen.weight", "widen.bias", "narrow.weight", "narrow.bias".
-struct Residual : si::nn::Module {
+struct Residual : si::nn::UnaryModule {
   si::nn::Linear widen, narrow;
   si::nn::Dropout dropout;
 
@@ -23,7 +23,7 @@ struct Residual : si::nn::Module {
 
 // Points (N, 2) -> values (N, 1). The children's names come before those of their parameters:
 // "block.widen.weight".
-struct Net : si::nn::Module {
+struct Net : si::nn::UnaryModule {
   si::nn::Linear first = add("first", si::nn::Linear(2, 16));
   Residual block = add("block", Residual(16));
   si::nn::Linear last = add("last", si::nn::Linear(16, 1));

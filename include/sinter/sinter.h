@@ -5,7 +5,7 @@
 //
 // tensor.h     Tensors and States           ops.h, scan.h  what is computed with them
 // autograd.h   gradients                    compile.h      a function as one program
-// nn.h         modules                      optim.h        optimizers, schedules, clipping
+// nn.h         layers, module.h one's own   optim.h        optimizers, schedules, clipping
 // data.h       data sets and loaders        train.h        training with exact resume
 // io.h         weights and checkpoints      system.h       devices and threads
 // predictor.h  trained networks             view.h         memory of the caller's
@@ -22,9 +22,11 @@
 #include "sinter/data.h"
 #include "sinter/dtype.h"
 #include "sinter/error.h"
+#include "sinter/file_layout.h"
 #include "sinter/images.h"
 #include "sinter/io.h"
 #include "sinter/metric.h"
+#include "sinter/module.h"
 #include "sinter/named_state.h"
 #include "sinter/nn.h"
 #include "sinter/ops.h"

@@ -218,7 +218,7 @@ Tensor watch(const Tensor& x) {
 
 Tensor detach(const Tensor& x) {
   check_defined("detach", x);
-  return make_tensor(x.impl()->payload);
+  return with_origins(make_tensor(x.impl()->payload), x.impl()->origins);
 }
 
 std::vector<Tensor> gradients(const Tensor& loss, const std::vector<State>& parameters,

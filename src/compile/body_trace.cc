@@ -16,9 +16,9 @@ class BodyTracer : public Tracer {
  public:
   BodyTracer() : outer_(current_recorder()), tracking_(tracking_enabled()) {}
 
-  Tensor add_stand_in(const ir::TensorType& type) {
-    Tensor tensor = add_argument(type);
-    if (tracking_ && is_floating(type.dtype)) tensor = watch(tensor);
+  Tensor add_stand_in(const BodyArgument& argument) {
+    Tensor tensor = with_origins(add_argument(argument.type), argument.origins);
+    if (tracking_ && is_floating(argument.type.dtype)) tensor = watch(tensor);
     mark(tensor.impl()->payload.value, tensor.impl()->is_tracked());
     return tensor;
   }
@@ -26,8 +26,8 @@ class BodyTracer : public Tracer {
   TracedBody finish_body(const std::vector<Tensor>& outputs) {
     note_uses(outputs);
     Trace trace = finish(outputs);
-    return {std::make_shared<const ir::Graph>(std::move(trace.graph)), std::move(trace.captured),
-            std::move(detached_)};
+    return {std::make_shared<const ir::Graph>(std::move(trace.graph)), outputs,
+            std::move(trace.captured), std::move(detached_)};
   }
 
   std::vector<Payload> record(const ir::Op& op, std::span<const Tensor> inputs,
@@ -151,11 +151,11 @@ BodyTable& body_table() {
 }  // namespace
 
 TracedBody trace_body(
-    std::span<const ir::TensorType> arguments,
+    std::span<const BodyArgument> arguments,
     const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& function) {
   BodyTracer tracer;
   std::vector<Tensor> stand_ins;
-  for (const ir::TensorType& type : arguments) stand_ins.push_back(tracer.add_stand_in(type));
+  for (const BodyArgument& each : arguments) stand_ins.push_back(tracer.add_stand_in(each));
   const RecorderScope scope(&tracer);
   return tracer.finish_body(function(stand_ins));
 }
@@ -208,19 +208,31 @@ std::vector<Tensor> replay_body(const ir::Graph& body, std::span<const std::int6
   return outputs;
 }
 
+namespace {
+
+BodyArgument argument_of(const Tensor& tensor) {
+  return {tensor.impl()->payload.type, tensor.impl()->origins};
+}
+
+// One step of a sequence.
+BodyArgument step_of(const Tensor& sequence) {
+  const ir::TensorType& type = sequence.impl()->payload.type;
+  const std::vector<std::int64_t> lengths(type.shape.begin() + 1, type.shape.end());
+  const Shape shape(lengths);
+  return {{type.dtype, shape}, origins_after(ir::AxisRule::aligned, {&sequence, 1}, {}, shape)};
+}
+
+}  // namespace
+
 std::vector<Tensor> apply_scan(
     const ScanInputs& inputs,
     const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& body,
     SourceLocation location) {
-  std::vector<ir::TensorType> types;
-  for (const Tensor& carry : inputs.carries) types.push_back(carry.impl()->payload.type);
-  for (const Tensor& sequence : inputs.sequences) {
-    const ir::TensorType& type = sequence.impl()->payload.type;
-    const std::vector<std::int64_t> lengths(type.shape.begin() + 1, type.shape.end());
-    types.push_back({type.dtype, Shape(lengths)});
-  }
-  for (const Tensor& constant : inputs.constants) types.push_back(constant.impl()->payload.type);
-  TracedBody traced = trace_body(types, body);
+  std::vector<BodyArgument> arguments;
+  for (const Tensor& carry : inputs.carries) arguments.push_back(argument_of(carry));
+  for (const Tensor& sequence : inputs.sequences) arguments.push_back(step_of(sequence));
+  for (const Tensor& constant : inputs.constants) arguments.push_back(argument_of(constant));
+  TracedBody traced = trace_body(arguments, body);
 
   std::vector<Tensor> all = inputs.carries;
   all.insert(all.end(), inputs.sequences.begin(), inputs.sequences.end());
@@ -250,6 +262,11 @@ std::vector<Tensor> apply_scan(
   std::vector<Tensor> results =
       apply(ir::find(op_list(), ir::OpId::scan), all, attributes, location, {{unique}});
   results.resize(results.size() - static_cast<std::size_t>(saved));
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const Tensor& of_a_step = traced.outputs[i];
+    results[i] = with_origins(
+        results[i], origins_after(ir::AxisRule::aligned, {&of_a_step, 1}, {}, results[i].shape()));
+  }
   return results;
 }
 

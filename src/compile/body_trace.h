@@ -16,16 +16,23 @@ namespace sinter::compile_detail {
 // A recorded body. Its inputs are the given ones, then one per Tensor that it uses from around it.
 struct TracedBody {
   std::shared_ptr<const ir::Graph> graph;
+  std::vector<Tensor> outputs;   // as handles of the trace, for what is known of them
   std::vector<Tensor> captured;  // Tensors of the code around
   // Uses of a value whose history was cut (detach, NoGradScope), in pairs: the node and which of
   // its inputs; the number of nodes stands for the outputs. A graph does not know of histories.
   std::vector<std::int64_t> detached;
 };
 
+// What a stand-in for an argument has of it.
+struct BodyArgument {
+  ir::TensorType type;
+  std::shared_ptr<const ir::AxisOrigins> origins;
+};
+
 // Records `function` once, on watched stand-ins for `arguments` when the thread tracks. Equal
 // bodies are one graph, so that programs made for it are found again.
 TracedBody trace_body(
-    std::span<const ir::TensorType> arguments,
+    std::span<const BodyArgument> arguments,
     const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& function);
 
 // The values that a scan keeps of every step for its gradient, beside the carries: the results of

@@ -7,6 +7,7 @@
 
 #include "io/safetensors.h"
 #include "sinter/io.h"
+#include "sinter/ops.h"
 
 namespace sinter::io {
 namespace {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ir/attributes.h"
+#include "ir/axis_origins.h"
 #include "ir/op_list.h"
 #include "ir/scalar.h"
 #include "ir/signature.h"
@@ -153,6 +154,9 @@ struct Op {
 
   // pointwise: without inputs, and the same everywhere.
   bool is_constant = false;
+
+  // Where the axes of the results come from.
+  AxisRule axes = AxisRule::aligned;
 
   constexpr std::size_t input_count() const {
     std::size_t count = 0;

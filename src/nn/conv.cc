@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "sinter/nn.h"
+#include "sinter/ops.h"
 
 namespace sinter::nn {
 namespace {
@@ -47,8 +48,9 @@ AnyConv::AnyConv(Kind kind, std::int64_t in, std::int64_t out, const Numbers& ke
   // PyTorch's: Kaiming uniform with a = sqrt(5) over what lies behind the weight's first axis.
   const double bound = 1 / std::sqrt(static_cast<double>(shape.elements() / shape[0]));
   weights_.push_back(
-      add_parameter("weight", uniform_weights(shape, bound), FileLayout::conv_weight(shape)));
+      add_parameter("weight", uniform_weights(shape, bound), FileLayout::channels_last(shape)));
   if (options.bias) weights_.push_back(add_parameter("bias", uniform_weights({out}, bound)));
+  set_channel_flow(ChannelFlow::make, out);
 }
 
 void AnyConv::check(const Numbers& kernel) const {
@@ -106,10 +108,6 @@ Tensor AnyConv::forward(const Tensor& x) const {
                                                .dilation = options_.dilation,
                                                .groups = options_.groups});
   return has_bias() ? y + bias() : y;
-}
-
-Module::Features AnyConv::follow(const Features&) const {
-  return {.channels = out_, .flattened = false};
 }
 
 }  // namespace sinter::nn

@@ -1,4 +1,5 @@
 #include "sinter/nn.h"
+#include "sinter/ops.h"
 
 namespace sinter::nn {
 

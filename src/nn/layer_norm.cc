@@ -1,8 +1,9 @@
 #include "sinter/nn.h"
+#include "sinter/ops.h"
 
 namespace sinter::nn {
 
-LayerNorm::LayerNorm(const Shape& shape, double epsilon)
+LayerNorm::LayerNorm(const Shape& shape, double epsilon, const FeatureOrder& order)
     : epsilon_(epsilon),
       weight_([&] {
         if (shape.rank() < 1 || shape.elements() < 1) {
@@ -12,10 +13,15 @@ LayerNorm::LayerNorm(const Shape& shape, double epsilon)
         if (!(epsilon > 0)) {
           fail("LayerNorm", "epsilon must be positive", std::to_string(epsilon), "1e-5");
         }
-        return add_parameter("weight", ones(shape));
+        return add_feature_parameter("weight", ones(shape), -1);
       }()),
-      bias_(add_parameter("bias", zeros(shape))) {}
+      bias_(add_feature_parameter("bias", zeros(shape), -1)) {
+  set_feature_order("LayerNorm", order);
+}
 
-Tensor LayerNorm::forward(const Tensor& x) const { return layer_norm(x, weight_, bias_, epsilon_); }
+Tensor LayerNorm::forward(const Tensor& x) const {
+  check_features("LayerNorm", x);
+  return layer_norm(x, weight_, bias_, epsilon_);
+}
 
 }  // namespace sinter::nn

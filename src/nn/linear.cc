@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "sinter/nn.h"
+#include "sinter/ops.h"
 
 namespace sinter::nn {
 namespace {
@@ -11,25 +12,16 @@ std::string to_text(std::int64_t value) { return std::to_string(value); }
 
 // PyTorch's default: Kaiming uniform with a = sqrt(5), which is +-1 / sqrt(fan in), as for the
 // bias. (He et al. 2015.)
-Linear::Linear(std::int64_t in, std::int64_t out, const LinearOptions& options)
-    : in_(in), out_(out), has_image_(options.image[2] != 0) {
+Linear::Linear(std::int64_t in, std::int64_t out, const LinearOptions& options) : in_(in) {
   if (in < 1 || out < 1) {
     fail("Linear", "the numbers of features must be positive",
          "(" + to_text(in) + ", " + to_text(out) + ")", "(in, out) of at least (1, 1)");
   }
-  FileLayout layout;
-  if (has_image_) {
-    const auto [height, width, channels] = options.image;
-    if (height < 1 || width < 1 || channels < 1 || height * width * channels != in) {
-      fail("Linear", "the image does not have as many elements as the layer has inputs",
-           Shape{height, width, channels}.to_string() + " and " + to_text(in) + " inputs",
-           "{H, W, C} with H * W * C = in");
-    }
-    layout = FileLayout::image_columns({out, in}, channels);
-  }
   const double bound = 1 / std::sqrt(static_cast<double>(in));
-  weights_.push_back(add_parameter("weight", uniform_weights({out, in}, bound), layout));
+  weights_.push_back(add_feature_parameter("weight", uniform_weights({out, in}, bound), 1));
   if (options.bias) weights_.push_back(add_parameter("bias", uniform_weights({out}, bound)));
+  set_feature_order("Linear", options.order);
+  set_channel_flow(ChannelFlow::read);
 }
 
 Tensor Linear::forward(const Tensor& x) const {
@@ -37,15 +29,9 @@ Tensor Linear::forward(const Tensor& x) const {
     fail("Linear", "the input has the wrong number of features", x.shape().to_string(),
          "(..., " + to_text(in_) + ")", x.rank() == 4 ? "is a Flatten missing?" : "");
   }
+  check_features("Linear", x);
   if (!has_bias()) return linear(x, weight());
   return linear(x, weight(), Operand(bias()));
-}
-
-Module::Features Linear::follow(const Features& before) const {
-  if (before.flattened && before.channels > 0 && in_ % before.channels == 0 && !has_image_) {
-    set_layout(weight(), FileLayout::image_columns({out_, in_}, before.channels));
-  }
-  return {};
 }
 
 Embedding::Embedding(std::int64_t count, std::int64_t size)

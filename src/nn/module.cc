@@ -1,16 +1,20 @@
-#include <algorithm>
+#include "sinter/module.h"
 
-#include "sinter/nn.h"
+#include <algorithm>
+#include <optional>
 
 namespace sinter::nn {
 
 // What all handles of a module share.
 struct Module::Registry {
+  static constexpr int kNoAxis = -1;
+
   struct Entry {
     std::string name;
     State state;
     StateRole role;
     FileLayout layout;
+    int feature_axis = kNoAxis;  // which runs along the features of what the module is given
   };
   struct Child {
     std::string name;
@@ -21,6 +25,10 @@ struct Module::Registry {
   std::string path;
   std::vector<Entry> entries;
   std::vector<Child> children;
+  ChannelFlow flow = ChannelFlow::unknown;
+  std::int64_t made_channels = 0;  // by ChannelFlow::make
+  FeatureOrder order;
+  bool is_order_found = false;  // not stated by the user
 
   bool has(const std::string& wanted) const {
     return std::any_of(entries.begin(), entries.end(),
@@ -49,6 +57,61 @@ struct Module::Registry {
     path = new_path;
     for (const Child& child : children) child.registry->set_path(path + "." + child.name);
   }
+
+  // The number of features, by the parameters along them; 0 without any.
+  std::int64_t features() const {
+    for (const Entry& entry : entries) {
+      if (entry.feature_axis != kNoAxis) return entry.state.shape()[entry.feature_axis];
+    }
+    return 0;
+  }
+
+  void set_order(const FeatureOrder& new_order) {
+    order = new_order;
+    for (Entry& entry : entries) {
+      if (entry.feature_axis == kNoAxis) continue;
+      entry.layout = {};
+      if (!order.is_flattened()) continue;
+      entry.layout = FileLayout::flattened(entry.state.shape(), entry.feature_axis,
+                                           order.positions(), order.channels());
+    }
+  }
+
+  // What is known of the features on their way through modules.
+  struct Known {
+    std::int64_t channels = 0;  // innermost; 0: not known
+    bool is_flattened = false;
+  };
+
+  // What is known behind this module, and meanwhile finds out the orders in it.
+  Known follow(const Known& before) {
+    switch (flow) {
+      case ChannelFlow::keep:
+        return before;
+      case ChannelFlow::make:
+        return {made_channels, false};
+      case ChannelFlow::flatten:
+        return {before.channels, before.channels > 0};
+      case ChannelFlow::read:
+        find_order(before);
+        return {};
+      case ChannelFlow::children: {
+        Known known = before;
+        for (const Child& child : children) known = child.registry->follow(known);
+        return known;
+      }
+      case ChannelFlow::unknown:
+        break;
+    }
+    return {};
+  }
+
+  void find_order(const Known& before) {
+    if (!before.is_flattened || (order.is_stated() && !is_order_found)) return;
+    if (features() % before.channels != 0) return;
+    set_order(FeatureOrder::flattened(features() / before.channels, before.channels));
+    is_order_found = true;
+  }
 };
 
 namespace {
@@ -70,20 +133,34 @@ void check_name(const char* where, const std::string& name, bool taken) {
   }
 }
 
+std::string image_text(std::int64_t positions, std::int64_t channels) {
+  return std::to_string(positions) + " positions of " + std::to_string(channels) + " channels";
+}
+
 }  // namespace
 
+FeatureOrder FeatureOrder::flattened(std::int64_t positions, std::int64_t channels) {
+  if (positions < 1 || channels < 1) {
+    raise({.where = "FeatureOrder::flattened",
+           .what = "an image has at least one position and one channel",
+           .got = image_text(positions, channels),
+           .expected = {},
+           .hint = {}});
+  }
+  FeatureOrder order;
+  order.kind_ = Kind::flattened;
+  order.positions_ = positions;
+  order.channels_ = channels;
+  return order;
+}
+
+FeatureOrder FeatureOrder::in_memory() {
+  FeatureOrder order;
+  order.kind_ = Kind::in_memory;
+  return order;
+}
+
 Module::Module() : registry_(std::make_shared<Registry>()) {}
-
-Tensor Module::operator()(const Tensor& x, SourceLocation location) const {
-  return scoped([&] { return forward(x); }, location);
-}
-
-Tensor Module::forward(const Tensor&) const {
-  fail("Module", "this module does not compute a function of one tensor", "", "",
-       "override forward, or call the operator() of its own type");
-}
-
-Module::Features Module::follow(const Features&) const { return {}; }
 
 std::vector<State> Module::parameters() const {
   std::vector<State> found;
@@ -116,9 +193,10 @@ State Module::add_parameter(const std::string& name, const Tensor& initial,
   return state;
 }
 
-State Module::add_statistic(const std::string& name, const Tensor& initial) {
+State Module::add_statistic(const std::string& name, const Tensor& initial,
+                            const FileLayout& layout) {
   const State state(initial, name);
-  add_entry(name, state, StateRole::statistic, {});
+  add_entry(name, state, StateRole::statistic, layout);
   return state;
 }
 
@@ -163,11 +241,63 @@ void Module::add_child(const std::string& name, const Module& module) {
   }
 }
 
-void Module::set_layout(const State& state, const FileLayout& layout) const {
-  for (Registry::Entry& entry : registry_->entries) {
-    if (entry.state == state) entry.layout = layout;
-  }
+State Module::add_feature_parameter(const std::string& name, const Tensor& initial, int axis) {
+  const State state = add_parameter(name, initial);
+  add_feature_entry(normalize_axis("add_feature_parameter", axis, initial.rank()));
+  return state;
 }
+
+State Module::add_feature_statistic(const std::string& name, const Tensor& initial, int axis) {
+  const State state = add_statistic(name, initial);
+  add_feature_entry(normalize_axis("add_feature_statistic", axis, initial.rank()));
+  return state;
+}
+
+void Module::add_feature_entry(int axis) { registry_->entries.back().feature_axis = axis; }
+
+void Module::set_feature_order(const char* type, const FeatureOrder& order) {
+  const std::int64_t features = registry_->features();
+  if (order.is_flattened() && order.positions() * order.channels() != features) {
+    fail(type, "the flattened image does not have as many elements as the layer has features",
+         image_text(order.positions(), order.channels()) + " for " + std::to_string(features) +
+             " features",
+         "FeatureOrder::flattened(H * W, C) with H * W * C features");
+  }
+  registry_->set_order(order);
+  registry_->is_order_found = false;
+}
+
+void Module::check_features(const char* type, const Tensor& x) const {
+  const std::optional<FlattenedImage> image = flattened_image(x);
+  if (!image.has_value()) return;
+  const FeatureOrder& order = registry_->order;
+  if (order.is_stated() && !order.is_flattened()) return;  // as in memory
+  if (!image->is_whole) {
+    fail(type, "the features are parts of images, for which files have no order of their own",
+         x.shape().to_string(), "order = FeatureOrder::in_memory()",
+         "then files hold the parameters as memory does; or flatten whole images");
+  }
+  const std::string got = image_text(image->positions, image->channels);
+  if (!order.is_stated()) {
+    fail(type, "the features are a flattened image, and their order in files is not stated", got,
+         "order = FeatureOrder::flattened(" + std::to_string(image->positions) + ", " +
+             std::to_string(image->channels) + "), which is PyTorch's",
+         "or FeatureOrder::in_memory(), for files that hold them as memory does");
+  }
+  if (order.positions() == image->positions && order.channels() == image->channels) return;
+  fail(type, "the features are another flattened image than the one whose order files have", got,
+       image_text(order.positions(), order.channels()),
+       registry_->is_order_found
+           ? "a module in front of it does not keep channels in their places: state the order"
+           : "");
+}
+
+void Module::set_channel_flow(ChannelFlow flow, std::int64_t channels) {
+  registry_->flow = flow;
+  registry_->made_channels = channels;
+}
+
+void Module::find_feature_orders() { registry_->follow({}); }
 
 void Module::fail(const char* type, const std::string& what, const std::string& got,
                   const std::string& expected, const std::string& hint) const {

@@ -1,5 +1,6 @@
 #include "sinter/autograd.h"
 #include "sinter/nn.h"
+#include "sinter/ops.h"
 
 namespace sinter::nn {
 
@@ -18,17 +19,20 @@ BatchNorm::BatchNorm(std::int64_t channels, const BatchNormOptions& options)
           fail("BatchNorm", "momentum must be between 0 and 1", std::to_string(options.momentum),
                "0.1");
         }
-        return add_parameter("weight", ones({channels}));
+        return add_feature_parameter("weight", ones({channels}), 0);
       }()),
-      bias_(add_parameter("bias", zeros({channels}))),
-      running_mean_(add_statistic("running_mean", zeros({channels}))),
-      running_variance_(add_statistic("running_var", ones({channels}))) {}
+      bias_(add_feature_parameter("bias", zeros({channels}), 0)),
+      running_mean_(add_feature_statistic("running_mean", zeros({channels}), 0)),
+      running_variance_(add_feature_statistic("running_var", ones({channels}), 0)) {
+  set_feature_order("BatchNorm", options.order);
+}
 
 Tensor BatchNorm::forward(const Tensor& x) const {
   if (x.rank() < 2 || x.dim(-1) != channels_) {
     fail("BatchNorm", "the input has the wrong number of channels", x.shape().to_string(),
          "(..., " + std::to_string(channels_) + ")", "channels are the last axis: images are NHWC");
   }
+  check_features("BatchNorm", x);
   if (!is_training()) {
     const Tensor mean = detach(running_mean_);
     const Tensor variance = detach(running_variance_);

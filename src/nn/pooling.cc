@@ -1,4 +1,5 @@
 #include "sinter/nn.h"
+#include "sinter/ops.h"
 
 namespace sinter::nn {
 
@@ -22,13 +23,11 @@ Tensor MaxPool2d::forward(const Tensor& x) const {
                         .padding = {padding_, padding_}});
 }
 
+Flatten::Flatten() { set_channel_flow(ChannelFlow::flatten); }
+
 Tensor Flatten::forward(const Tensor& x) const {
   if (x.rank() < 1) fail("Flatten", "the input has no batch axis", "a scalar", "(N, ...)");
   return flatten(x);
-}
-
-Module::Features Flatten::follow(const Features& before) const {
-  return {.channels = before.channels, .flattened = before.channels > 0};
 }
 
 }  // namespace sinter::nn

@@ -7,6 +7,7 @@
 #include "ops/list.h"
 #include "sinter/ops.h"
 #include "tensor/apply.h"
+#include "tensor/impl.h"
 
 namespace sinter {
 
@@ -62,6 +63,11 @@ Tensor joined(const std::vector<Tensor>& inputs, SourceLocation location) {
                    location);
 }
 
+// Joined vectors no longer show where axes came from.
+Tensor with_axes_of(const std::vector<Tensor>& inputs, const Tensor& result) {
+  return with_origins(result, origins_after(ir::AxisRule::aligned, inputs, {}, result.shape()));
+}
+
 // How axis `from` comes to stand at `to`, as the order for permute.
 std::vector<int> moved_axis(int rank, int from, int to) {
   std::vector<int> order(static_cast<std::size_t>(rank));
@@ -92,14 +98,16 @@ Tensor concatenate(const std::vector<Tensor>& inputs, int axis, SourceLocation l
   std::int64_t length = 0;
   for (const Tensor& input : inputs) length += input.shape()[along];
   shape.set(along, length);
-  if (outer == 1) return reshape(Operand(joined(inputs, location), location), shape);
+  if (outer == 1) {
+    return with_axes_of(inputs, reshape(Operand(joined(inputs, location), location), shape));
+  }
   std::vector<Tensor> moved;
   const std::vector<int> to_front = moved_axis(rank, along, 0);
   for (const Tensor& input : inputs) moved.push_back(permute(Operand(input, location), to_front));
   Numbers lengths;
   for (const int i : to_front) lengths.push_back(shape[i]);
   const Tensor front = reshape(Operand(joined(moved, location), location), Shape(lengths));
-  return permute(Operand(front, location), moved_axis(rank, 0, along));
+  return with_axes_of(inputs, permute(Operand(front, location), moved_axis(rank, 0, along)));
 }
 
 Tensor stack(const std::vector<Tensor>& inputs, int axis, SourceLocation location) {

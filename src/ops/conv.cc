@@ -134,6 +134,7 @@ constinit const ir::Op kConv = {
     .infer = infer<OpId::conv>,
     .gradient = conv_gradient,
     .cost = cost<OpId::conv>,
+    .axes = ir::AxisRule::image,
 };
 
 constinit const ir::Op kConvInputGradient = {
@@ -154,6 +155,7 @@ constinit const ir::Op kConvInputGradient = {
     .infer = infer<OpId::conv_input_gradient>,
     .gradient = input_gradient_gradient,
     .cost = cost<OpId::conv_input_gradient>,
+    .axes = ir::AxisRule::image,
 };
 
 constinit const ir::Op kConvWeightGradient = {

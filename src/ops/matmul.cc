@@ -70,6 +70,7 @@ constinit const ir::Op kMatmul = {
     .infer = infer,
     .gradient = gradient,
     .cost = cost,
+    .axes = ir::AxisRule::matmul,
 };
 
 }  // namespace ops

@@ -131,6 +131,7 @@ constinit const ir::Op kMaxPool = {
     .infer = infer_pool,
     .gradient = pool_gradient,
     .cost = pool_cost,
+    .axes = ir::AxisRule::image,
 };
 
 constinit const ir::Op kMaxPoolGradient = {

@@ -216,6 +216,7 @@ constinit const ir::Op kReshape = {
     .view = view_reshape,
     .cost = no_cost,
     .moves = ir::ViewMoves::in_order,
+    .axes = ir::AxisRule::reshape,
 };
 
 constinit const ir::Op kPermute = {
@@ -231,6 +232,7 @@ constinit const ir::Op kPermute = {
     .gradient = permute_gradient,
     .view = view_permute,
     .cost = no_cost,
+    .axes = ir::AxisRule::permute,
 };
 
 constinit const ir::Op kSlice = {

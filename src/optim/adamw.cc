@@ -1,3 +1,4 @@
+#include "sinter/ops.h"
 #include "sinter/optim.h"
 
 namespace sinter::optim {

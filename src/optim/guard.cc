@@ -1,4 +1,5 @@
 #include "sinter/autograd.h"
+#include "sinter/ops.h"
 #include "sinter/optim.h"
 
 namespace sinter::optim {

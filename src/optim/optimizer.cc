@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "sinter/autograd.h"
+#include "sinter/ops.h"
 #include "sinter/optim.h"
 #include "sinter/state_arena.h"
 

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "sinter/autograd.h"
+#include "sinter/ops.h"
 #include "sinter/optim.h"
 
 namespace sinter::optim {

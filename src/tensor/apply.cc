@@ -71,10 +71,27 @@ std::shared_ptr<Record> make_record(const ir::Op& op, std::span<const Tensor> in
 
 }  // namespace
 
+std::shared_ptr<const ir::AxisOrigins> origins_after(ir::AxisRule rule,
+                                                     std::span<const Tensor> inputs,
+                                                     const ir::Attributes& attributes,
+                                                     const Shape& result) {
+  bool any = rule == ir::AxisRule::image;
+  for (const Tensor& input : inputs) any = any || input.impl()->origins != nullptr;
+  if (!any) return nullptr;
+  std::vector<ir::AxisSource> sources;
+  sources.reserve(inputs.size());
+  for (const Tensor& input : inputs) {
+    sources.push_back({input.impl()->payload.type.shape, input.impl()->origins.get()});
+  }
+  const ir::AxisOrigins origins = ir::follow_axes(rule, sources, attributes, result);
+  return origins.any() ? std::make_shared<const ir::AxisOrigins>(origins) : nullptr;
+}
+
 Tensor apply_known(const ir::Op& op, std::span<const Tensor> inputs,
                    const ir::Attributes& attributes, SourceLocation location, const Tensor& value) {
   auto impl = std::make_shared<TensorImpl>();
   impl->payload = value.impl()->payload;
+  impl->origins = origins_after(op.axes, inputs, attributes, impl->payload.type.shape);
   if (tracking_enabled() && any_tracked(inputs)) {
     impl->record = make_record(op, inputs, attributes, location, {}, {impl->payload});
   }
@@ -117,6 +134,7 @@ std::vector<Tensor> apply(const ir::Op& op, std::span<const Tensor> inputs,
     impl->payload = std::move(payloads[i]);
     impl->record = record;
     impl->result = static_cast<std::int32_t>(i);
+    impl->origins = origins_after(op.axes, inputs, attributes, types[i].shape);
     results.emplace_back(std::move(impl));
   }
   return results;

@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "ir/axis_origins.h"
 #include "ir/graph.h"
 #include "sinter/tensor.h"
 #include "tensor/storage.h"
@@ -47,6 +49,7 @@ struct TensorImpl {
   std::shared_ptr<const Record> record;  // null: a leaf or untracked
   std::int32_t result = 0;               // which of the record's results
   std::uint64_t leaf = 0;                // a watched Tensor or State read: its id; 0: none
+  std::shared_ptr<const ir::AxisOrigins> origins;  // null: all axes are plain
 
   bool is_tracked() const { return record != nullptr || leaf != 0; }
 };
@@ -56,6 +59,19 @@ inline Tensor make_tensor(Payload payload) {
   impl->payload = std::move(payload);
   return Tensor(std::move(impl));
 }
+
+// The same value, with other origins of its axes.
+inline Tensor with_origins(const Tensor& x, std::shared_ptr<const ir::AxisOrigins> origins) {
+  auto impl = std::make_shared<TensorImpl>(*x.impl());
+  impl->origins = std::move(origins);
+  return Tensor(std::move(impl));
+}
+
+// What follow_axes gives for these inputs; null where all axes are plain.
+std::shared_ptr<const ir::AxisOrigins> origins_after(ir::AxisRule rule,
+                                                     std::span<const Tensor> inputs,
+                                                     const ir::Attributes& attributes,
+                                                     const Shape& result);
 
 // A concrete value of `type` with fresh memory on the current device, or on that of `backend`.
 Payload allocate_payload(const ir::TensorType& type);

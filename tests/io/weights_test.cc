@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "io/safetensors.h"
 #include "sinter/io.h"
+#include "sinter/ops.h"
 
 namespace sinter::io {
 namespace {
@@ -14,10 +15,11 @@ struct Model {
   State position{tensor(std::vector<std::int64_t>{9, 100}, {2})};
 
   std::vector<NamedState> states() const {
-    return {
-        {.name = "conv.weight", .state = kernel, .layout = FileLayout::conv_weight(kernel.shape())},
-        {.name = "norm.running_mean", .state = mean, .role = StateRole::statistic},
-        {.name = "dropout.generator", .state = position, .role = StateRole::progress}};
+    return {{.name = "conv.weight",
+             .state = kernel,
+             .layout = FileLayout::channels_last(kernel.shape())},
+            {.name = "norm.running_mean", .state = mean, .role = StateRole::statistic},
+            {.name = "dropout.generator", .state = position, .role = StateRole::progress}};
   }
   void clear() const {
     kernel.assign(tensor(std::vector<float>(8), {2, 1, 2, 2}));

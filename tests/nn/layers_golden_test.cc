@@ -26,7 +26,7 @@ void load(const nn::Module& module, const Json& values) {
 }
 
 // y, dx and the gradient of each parameter, in the layout of files.
-std::vector<Tensor> evaluate(const nn::Module& module, const Tensor& x, const Tensor& dy) {
+std::vector<Tensor> evaluate(const nn::UnaryModule& module, const Tensor& x, const Tensor& dy) {
   const Tensor watched = watch(x);
   const Tensor y = module(watched);
   const Tensor loss = sum(y * dy);
@@ -56,7 +56,7 @@ void compare(const nn::Module& module, const std::vector<Tensor>& results, const
 }
 
 // Eager, then compiled, twice: the second call of a compiled step is traced again and compared.
-void check(const nn::Module& module, const Json& values, const std::string& name) {
+void check(const nn::UnaryModule& module, const Json& values, const std::string& name) {
   load(module, values);
   const Tensor x = floats(values.at("x"));
   const Tensor dy = floats(values.at("dy"));

@@ -28,14 +28,14 @@ std::string message_of(F function) {
   return "no error";
 }
 
-struct Block : nn::Module {
+struct Block : nn::UnaryModule {
   nn::Conv2d conv1 = add("conv1", nn::Conv2d(2, 4, 3, {.padding = {1, 1}, .bias = false}));
   nn::BatchNorm2d norm1 = add("norm1", nn::BatchNorm2d(4));
   Tensor forward(const Tensor& x) const override { return relu(norm1(conv1(x))); }
   static constexpr int kLine = __LINE__ - 1;
 };
 
-struct Net : nn::Module {
+struct Net : nn::UnaryModule {
   Block block = add("block", Block());
   nn::Sequential head = add("head", nn::Sequential(nn::Flatten(), nn::Linear(64, 3)));
   State scale = add_parameter("scale", ones({3}));
@@ -117,11 +117,6 @@ TEST(Module, AModuleCannotContainItself) {
             std::string::npos);
 }
 
-TEST(Module, AModuleWithoutForwardSaysSo) {
-  struct Silent : nn::Module {};
-  EXPECT_NE(message_of([] { Silent()(ones({1})); }).find("override forward"), std::string::npos);
-}
-
 TEST(Module, ErrorsNameTheModuleByItsPathAndTheLineOfItsCall) {
   const Net net;
   const std::string message = message_of([&] { net(zeros({1, 2, 4, 4})); });
@@ -149,22 +144,6 @@ TEST(Module, ErrorsOfOpsWithinModulesNameTheLineOfTheCall) {
   EXPECT_EQ(message.find("["), std::string::npos) << message;
 }
 
-TEST(Module, OneOfSeveralTensorsWorksInItsScope) {
-  struct Scores : nn::Module {
-    Tensor operator()(const Tensor& q, const Tensor& k,
-                      SourceLocation location = SourceLocation::current()) const {
-      return scoped([&] { return matmul(q, transpose(k)); }, location);
-    }
-  };
-  struct Outer : nn::Module {
-    Scores scores = add("scores", Scores());
-  };
-  const Outer outer;
-  auto step = compile([&](const Tensor& q, const Tensor& k) { return outer.scores(q, k); });
-  const std::string text = step.report(ones({2, 3}), ones({4, 3})).text;
-  EXPECT_NE(text.find(" scores"), std::string::npos) << text;
-}
-
 TEST(Modules, LayerNormHasAWeightAndABiasOfItsShape) {
   const nn::LayerNorm norm({2, 3});
   EXPECT_EQ(norm.weight().shape(), (Shape{2, 3}));
@@ -178,8 +157,18 @@ TEST(Modules, LayerNormHasAWeightAndABiasOfItsShape) {
 TEST(Modules, RefuseArgumentsThatDoNotWork) {
   EXPECT_NE(message_of([] { nn::Linear(0, 3); }).find("must be positive"), std::string::npos);
   EXPECT_NE(message_of([] {
-              nn::Linear(12, 3, {.image = {2, 2, 4}});
+              nn::Linear(12, 3, {.order = nn::FeatureOrder::flattened(4, 4)});
             }).find("as many elements"),
+            std::string::npos);
+  EXPECT_NE(message_of([] {
+              nn::BatchNorm(12, {.order = nn::FeatureOrder::flattened(4, 4)});
+            }).find("BatchNorm: the flattened image does not have as many elements"),
+            std::string::npos);
+  EXPECT_NE(message_of([] {
+              nn::LayerNorm({2, 12}, 1e-5, nn::FeatureOrder::flattened(4, 4));
+            }).find("LayerNorm: the flattened image does not have as many elements"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { nn::FeatureOrder::flattened(0, 4); }).find("at least one position"),
             std::string::npos);
   EXPECT_NE(message_of([] { nn::Conv2d(1, 0, 3); }).find("must be positive"), std::string::npos);
   EXPECT_NE(message_of([] { nn::Conv2d(1, 1, 0); }).find("must be positive"), std::string::npos);
@@ -250,63 +239,6 @@ TEST(Sequential, NamesGivenToAppendAreKept) {
   EXPECT_EQ(model[1].name(), "1");
   const Tensor x = ones({1, 2});
   EXPECT_EQ(nn::Sequential()(x).to_vector<float>(), x.to_vector<float>());
-}
-
-FileLayout layout_of(const nn::Module& module, const std::string& name) {
-  for (const NamedState& each : module.states()) {
-    if (each.name == name) return each.layout;
-  }
-  ADD_FAILURE() << "no State " << name;
-  return {};
-}
-
-TEST(FileLayout, ConvolutionWeightsAreOihwInFiles) {
-  const nn::Conv2d conv(3, 4, {2, 5});
-  const FileLayout layout = layout_of(conv, "weight");
-  const Tensor memory = conv.weight();
-  const Tensor file = layout.to_file(memory);
-  EXPECT_EQ(file.shape(), (Shape{4, 3, 2, 5}));
-  EXPECT_EQ(layout.shape_in_file(memory.shape()), file.shape());
-  const auto values = memory.to_vector<float>();
-  const auto in_file = file.to_vector<float>();
-  for (std::size_t o = 0; o < 4; ++o) {
-    for (std::size_t i = 0; i < 3; ++i) {
-      for (std::size_t p = 0; p < 10; ++p) {
-        ASSERT_EQ(in_file[(o * 3 + i) * 10 + p], values[(o * 10 + p) * 3 + i]);
-      }
-    }
-  }
-  EXPECT_EQ(layout.from_file(file).to_vector<float>(), values);
-  EXPECT_EQ(layout.from_file(file).shape(), memory.shape());
-}
-
-TEST(FileLayout, ColumnsBehindAnImageAreChannelMajorInFiles) {
-  const nn::Linear layer(2 * 3 * 4, 2, {.image = {2, 3, 4}});
-  const FileLayout layout = layout_of(layer, "weight");
-  const auto values = layer.weight().value().to_vector<float>();
-  const Tensor file = layout.to_file(layer.weight());
-  const auto in_file = file.to_vector<float>();
-  EXPECT_EQ(file.shape(), (Shape{2, 24}));
-  for (std::size_t o = 0; o < 2; ++o) {
-    for (std::size_t p = 0; p < 6; ++p) {
-      for (std::size_t c = 0; c < 4; ++c) {
-        ASSERT_EQ(in_file[o * 24 + c * 6 + p], values[o * 24 + p * 4 + c]);
-      }
-    }
-  }
-  EXPECT_EQ(layout.from_file(file).to_vector<float>(), values);
-}
-
-TEST(FileLayout, ASequentialFindsTheImageBehindAFlatten) {
-  const nn::Sequential features{nn::Conv2d(1, 4, 3), nn::BatchNorm2d(4), nn::ReLU(),
-                                nn::MaxPool2d(2)};
-  const nn::Sequential model{features, nn::Flatten(), nn::Dropout(0.1), nn::Linear(24, 5),
-                             nn::Linear(5, 4)};
-  const nn::Linear explicit_layer(24, 5, {.image = {2, 3, 4}});
-  EXPECT_EQ(layout_of(model, "3.weight").split, layout_of(explicit_layer, "weight").split);
-  EXPECT_TRUE(layout_of(model, "4.weight").is_identity());
-  const nn::Sequential plain{nn::Flatten(), nn::Linear(24, 5)};
-  EXPECT_TRUE(layout_of(plain, "1.weight").is_identity());
 }
 
 TEST(BatchNorm, RunningStatisticsOfDataFarFromZeroAreTheirs) {

@@ -29,9 +29,9 @@ Batch synthetic(const Shape& shape, Generator& generator) {
   return {{"inputs", inputs}, {"targets", targets}};
 }
 
-// Images lie in files as PyTorch has them: the same change as for a weight (O, KH, KW, I).
+// Images lie in files as PyTorch has them.
 FileLayout image_layout(const std::string& name, const Tensor& tensor) {
-  return name == "inputs" ? FileLayout::conv_weight(tensor.shape()) : FileLayout();
+  return name == "inputs" ? FileLayout::channels_last(tensor.shape()) : FileLayout();
 }
 
 }  // namespace

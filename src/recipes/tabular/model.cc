@@ -9,7 +9,7 @@ namespace sinter::recipes::tabular {
 namespace {
 
 // Columns of words become vectors, which stand beside the numbers in front of the layers.
-class TabularNet : public nn::Module {
+class TabularNet : public nn::ModuleOf<Batch(const Batch&)> {
  public:
   explicit TabularNet(const TabularSpec& spec) : is_class_(spec.target.is_class()) {
     std::int64_t features = spec.number_count();
@@ -38,7 +38,7 @@ class TabularNet : public nn::Module {
     layers_ = add("layers", layers);
   }
 
-  Batch operator()(const Batch& batch) const {
+  Batch forward(const Batch& batch) const override {
     const Tensor out = layers_(features(batch));
     if (!is_class_) return {{"predictions", reshape(out, {out.dim(0)})}};
     const Tensor probabilities = softmax(out);
