@@ -117,7 +117,7 @@ TEST(AxisOrigins, ProductsKeepRowsAndMakeChannels) {
     return letters_of(follow_axes(AxisRule::matmul, sources, {}, {5, 7}), 2);
   };
   EXPECT_EQ(product(&rows, nullptr), "pc");
-  EXPECT_EQ(product(nullptr, &rows), "cc");
+  EXPECT_EQ(product(nullptr, &rows), ".c");
   EXPECT_EQ(product(nullptr, nullptr), "..");
   EXPECT_EQ(product(&flat, nullptr), "..");  // features that are no image's any more
 }
