@@ -275,7 +275,7 @@ ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
   report.memory.workspace = program.memory.workspace;
   report.memory.data = program.memory.inputs + program.memory.outputs;
   report.memory.total = program.memory.total();
-  report.kernels = static_cast<int>(program.steps.size());
+  report.kernels = ir::kernel_count(program);
   for (const ir::Step& step : program.steps) {
     report.flops += step.cost.flops;
     report.bytes += step.cost.bytes;
