@@ -263,7 +263,7 @@ class Verifier {
       const GroupOperand& operand = group.operands[before + i];
       const Argument& argument = output ? step.outputs[i - inputs] : step.inputs[first + i];
       place_of_step(step);
-      place_ += fmt::format(", operand {}", i);
+      place_ += fmt::format(", operand {}", before + i);
       require(operand.output == output, "inputs come first, then outputs");
       require(operand.dtype == argument.dtype, "the group has another type than the argument");
       check_reach(group, operand, argument.layout);
@@ -276,7 +276,8 @@ class Verifier {
     const Group& group = *step.epilogue;
     require(!group.operands.empty() && !group.operands[0].output,
             "an epilogue begins with the result that it follows on");
-    require(own_inputs(step) == find(ops_, step.op).input_count(),
+    const Op& op = find(ops_, step.op);
+    require(op.is_variadic || own_inputs(step) == op.input_count(),
             "the epilogue has other inputs than stand behind those of the op");
     require(group.operands[0].dtype == step.result.dtype,
             "the epilogue takes another type than the result has");
