@@ -9,6 +9,7 @@
 #include "../base/temporary_folder.h"
 #include "base/file.h"
 #include "base/switches.h"
+#include "sinter/device.h"
 #include "sinter/io.h"
 #include "sinter/nn.h"
 #include "sinter/ops.h"
