@@ -258,6 +258,9 @@ void add_positions(Rows& rows) {
     add("one id", rows.given(dtype, {}, {1}), 2, Dtype::boolean);
     add("no ids", rows.whole({0}, 0, 1, dtype), 4, Dtype::f64);
   }
+}
+
+void add_masks(Rows& rows) {
   for (const Dtype dtype : {Dtype::i32, Dtype::i64}) {
     const auto add = [&](const std::string& what, SampleInput lengths, std::int64_t length) {
       rows.add_function(
@@ -608,6 +611,7 @@ std::vector<Sample> function_samples() {
   Rows rows;
   add_norms(rows);
   add_positions(rows);
+  add_masks(rows);
   add_losses(rows);
   add_joins(rows);
   add_slices(rows);
