@@ -17,7 +17,6 @@ struct Blob {
 
 // Chooses offsets so that blobs alive together do not overlap; returns the bytes needed. Largest
 // first, each at the lowest offset that is free during its life (offline best-fit by size).
-// Quadratic in the blobs that live together, as gaps between them are looked for one by one.
 std::int64_t place_blobs(std::vector<Blob>& blobs);
 
 }  // namespace sinter::compile_detail
