@@ -71,7 +71,9 @@ struct StepTimes {
 };
 
 struct CompileOptions {
-  int programs = 16;  // that are kept, one a signature; at least 1
+  // That are kept, one a signature; at least 1. Where lengths vary from call to call, pad them to
+  // few buckets (collate.h) and keep as many programs as buckets.
+  int programs = 16;
   // Whether the function is traced again now and then and compared. Not needed for one that reads
   // no C++ value that changes; then it is traced again only after configuration_changed().
   bool retraces = true;

@@ -16,10 +16,10 @@ namespace sinter {
 namespace {
 
 using Floats = std::vector<float>;
-using MakeStep = TrainingStep (*)();
+using MakeStep = ModelStep (*)();
 using MakeBatch = std::vector<Tensor> (*)(std::int64_t, std::mt19937&);
 
-void expect_same_states(const TrainingStep& a, const TrainingStep& b, int call) {
+void expect_same_states(const ModelStep& a, const ModelStep& b, int call) {
   const auto x = a.states();
   const auto y = b.states();
   ASSERT_EQ(x.size(), y.size());
@@ -31,8 +31,8 @@ void expect_same_states(const TrainingStep& a, const TrainingStep& b, int call) 
 
 // The last batch of each "epoch" of four is smaller; the learning rate changes in the middle.
 void expect_same_bits(MakeStep make, MakeBatch batch, int steps) {
-  const TrainingStep compiled = make();
-  const TrainingStep eager = make();
+  const ModelStep compiled = make();
+  const ModelStep eager = make();
   CompiledFunction step([&](const std::vector<Tensor>& arguments) { return compiled(arguments); });
   std::mt19937 random(9);
   Tensor first_loss;
@@ -67,8 +67,8 @@ TEST(WholeStep, OfACnnHasTheBitsOfTheOpsOneByOne) { expect_same_bits(cnn_step, c
 
 // As steps are compiled for use: other algorithms for contractions, so other last bits.
 void expect_close(MakeStep make, MakeBatch batch, int steps) {
-  const TrainingStep compiled = make();
-  const TrainingStep eager = make();
+  const ModelStep compiled = make();
+  const ModelStep eager = make();
   CompiledFunction step([&](const std::vector<Tensor>& arguments) { return compiled(arguments); });
   std::mt19937 random(9);
   for (int call = 0; call < steps; ++call) {
@@ -134,7 +134,7 @@ TEST(WholeStep, IsRightUnderAllChecks) {
 }
 
 TEST(WholeStep, TrainsOneBatchByHeart) {
-  const TrainingStep model = mlp_step();
+  const ModelStep model = mlp_step();
   CompiledFunction step([&](const std::vector<Tensor>& arguments) { return model(arguments); });
   std::mt19937 random(5);
   const auto batch = mlp_batch(16, random);
@@ -177,7 +177,7 @@ TEST(WholeStep, TwoOptimizersTrainTwoPartsAndOneStateInBothIsAnError) {
 }
 
 TEST(WholeStep, TwoFunctionsShareParametersAndOneEvaluates) {
-  const TrainingStep model = mlp_step();
+  const ModelStep model = mlp_step();
   CompiledFunction train([&](const std::vector<Tensor>& arguments) { return model(arguments); });
   CompiledFunction evaluate(
       [&](const std::vector<Tensor>& x) { return std::vector<Tensor>{model.logits(x[0])}; });
@@ -192,7 +192,7 @@ TEST(WholeStep, TwoFunctionsShareParametersAndOneEvaluates) {
 }
 
 TEST(WholeStep, ANanIsNamedWithItsOpAndModule) {
-  const TrainingStep model = mlp_step();
+  const ModelStep model = mlp_step();
   CompiledFunction step([&](const std::vector<Tensor>& arguments) { return model(arguments); });
   std::mt19937 random(8);
   auto batch = mlp_batch(8, random);
@@ -224,7 +224,7 @@ TEST(WholeStep, ANanIsNamedWithItsOpAndModule) {
 TEST(WholeStep, HasThePlanOfTheGoldenFile) {
   std::vector<std::string> lines;
   const auto describe = [&](const std::string& name, MakeStep make, MakeBatch batch) {
-    const TrainingStep model = make();
+    const ModelStep model = make();
     CompiledFunction step([&](const std::vector<Tensor>& arguments) { return model(arguments); });
     std::mt19937 random(1);
     const ProgramReport report = step.report(batch(32, random));
