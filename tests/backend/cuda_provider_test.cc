@@ -173,6 +173,14 @@ TEST(CudaProvider, NamesThatAreNoneAreRefused) {
   epilogue = kNothing;
   epilogue.output_dtype = 99;
   EXPECT_EQ(product.prepare("made_up", epilogue), kSinterCudaBadCall);
+  const std::pair<std::int32_t, std::int32_t> inputs[] = {{0, 0}, {1, 1},  {1, -1}, {-1, 1},
+                                                          {2, 0}, {-2, 0}, {1, 2}};
+  for (const auto& [bias, residual] : inputs) {
+    epilogue = kNothing;
+    epilogue.bias = bias;
+    epilogue.residual = residual;
+    EXPECT_EQ(product.prepare("made_up", epilogue), kSinterCudaBadCall) << bias << residual;
+  }
 }
 
 // Every form, against the product without one and the same arithmetic on it.

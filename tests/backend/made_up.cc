@@ -1,5 +1,5 @@
-// The library of a vendor that does not exist: the emulated CUDA library opens it as it would open a
-// vendor's. MADE_UP_MAJOR is its version.
+// The library of a vendor that does not exist: the emulated CUDA library opens it as it would open
+// a vendor's. MADE_UP_MAJOR is its version.
 #include <cstdint>
 
 #include "backend/cuda/vendor/made_up_api.h"

@@ -171,8 +171,8 @@ typedef struct SinterCudaApi {
                              int64_t* bytes_out);
   int32_t (*prepare_kernel)(SinterCudaContext* context, const SinterCudaCall* call,
                             SinterCudaKernel** kernel_out);
-  // What runs in place of a kernel that would have come first, and why, as long as the kernel lives;
-  // null where nothing was passed over.
+  // Which kernels were passed over for this one and why, good as long as it lives; null where none
+  // was.
   const char* (*substituted_because)(const SinterCudaKernel* kernel);
   void (*destroy_kernel)(SinterCudaKernel* kernel);
   // Enqueues, or records when the context captures. `step` names the call in SinterCudaKernelError.

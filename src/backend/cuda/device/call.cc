@@ -1,5 +1,6 @@
 #include "backend/cuda/device/call.h"
 
+#include <algorithm>
 #include <string>
 
 #include "backend/cuda/device/failure.h"
@@ -47,6 +48,10 @@ EpilogueForm decode(const SinterCudaCall& call, const SinterCudaEpilogue& epilog
   const bool is_known =
       epilogue.activation == kSinterCudaNoActivation || epilogue.activation == kSinterCudaRelu;
   if (!is_known) refuse(call, "no such activation");
+  const std::int32_t first = std::min(epilogue.bias, epilogue.residual);
+  const std::int32_t last = std::max(epilogue.bias, epilogue.residual);
+  const bool are_inputs = first == -1 ? last == -1 || last == 0 : first == 0 && last == 1;
+  if (!are_inputs) refuse(call, "no such inputs of an epilogue");
   return {
       .scale = epilogue.scale,
       .bias = epilogue.bias,

@@ -8,8 +8,8 @@
 extern "C" {
 #endif
 
-// Y (m, n), dense, of A (m, k) times B (k, n) with any strides, in f32; what follows on each element
-// of the product in this order: times scale, plus bias (n) and residual (m, n), then relu.
+// Y (m, n), dense, of A (m, k) times B (k, n) with any strides, in f32. On each element of the
+// product follow, in this order: times scale, plus bias (n), plus residual (m, n), relu.
 typedef struct MadeUpProduct {
   int64_t m, n, k;
   int64_t a_strides[2], b_strides[2];  // of rows and of columns
