@@ -64,23 +64,23 @@ class Matcher {
            zero.imm == ir::to_immediate(0.0F);
   }
 
-  // The value that is stored into an output; -1 where that is none like the result, or another.
-  std::int32_t stored(std::size_t store, std::size_t output, Dtype* type) {
+  // The value that is stored into an output; -1 where it is another one or not like the result.
+  std::int32_t stored(std::size_t store, std::size_t output) {
     const ScalarInst& inst = meet(static_cast<std::int32_t>(store));
-    const ir::GroupOperand& operand = group_.operands[static_cast<std::size_t>(inst.imm)];
-    if (static_cast<std::size_t>(inst.imm) != output || !is_dense(operand)) return -1;
-    *type = operand.dtype;
-    return inst.a;
+    const bool is_it = static_cast<std::size_t>(inst.imm) == output;
+    return is_it && is_dense(group_.operands[output]) ? inst.a : -1;
   }
 
+  // A store beyond the second is not met.
   bool match_outputs() {
     std::vector<std::size_t> stores;
     for (std::size_t i = 0; i < group_.body.size(); ++i) {
       if (group_.body[i].op == ScalarOp::store) stores.push_back(i);
     }
-    if (stores.empty() || stores.size() > 2) return false;
+    if (stores.empty()) return false;
     const std::size_t first = group_.operands.size() - stores.size();
-    std::int32_t value = stored(stores[0], first, &form_.output_dtype);
+    const std::int32_t value = stored(stores[0], first);
+    form_.output_dtype = group_.operands[first].dtype;
     if (value < 0 || !match_value(value)) return false;
     return stores.size() == 1 || match_mask(stores[1], first + 1);
   }
@@ -103,11 +103,10 @@ class Matcher {
     return is_negative.a == sum_ && is_negative.b == zero_ && match_zero(zero_);
   }
 
+  // It compares what relu does, and with the same zero.
   bool match_mask(std::size_t store, std::size_t output) {
-    Dtype type = Dtype::f32;
-    const std::int32_t value = stored(store, output, &type);
-    if (value < 0 || type != Dtype::boolean || form_.activation != Activation::relu) return false;
-    if (!is(value, ScalarOp::le, Dtype::boolean)) return false;
+    const std::int32_t value = stored(store, output);
+    if (value < 0 || !is(value, ScalarOp::le, Dtype::boolean)) return false;
     const ScalarInst& mask = meet(value);
     form_.has_mask = true;
     return mask.a == sum_ && mask.b == zero_;
@@ -160,7 +159,6 @@ class Matcher {
   }
 
   bool match_terms(const std::vector<int>& added) {
-    if (added.size() > 2) return false;
     for (std::size_t i = added.size(); i-- > 0;) {
       const ir::GroupOperand& operand = group_.operands[static_cast<std::size_t>(added[i])];
       const bool is_last = i == 0;

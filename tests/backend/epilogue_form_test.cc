@@ -175,6 +175,10 @@ TEST(EpilogueForm, OtherOperandsAreRefused) {
   expect_refused("a transposed residual", [](Maker& m) {
     m.store(m.add(m.result(), m.read({1, 6})));
   });
+  for (const Dtype dtype : {Dtype::i32, Dtype::f64, Dtype::u8}) {
+    expect_refused("a bias of another type",
+                   [=](Maker& m) { m.store(m.add(m.result(), m.widen(m.bias(dtype)))); });
+  }
   expect_refused("a residual with gaps", [](Maker& m) {
     m.store(m.add(m.result(), m.read({10, 1})));
   });
@@ -263,6 +267,10 @@ TEST(EpilogueForm, OtherActivationsAreRefused) {
   expect_refused("compared with -0", [](Maker& m) {
     const std::int32_t r = m.result();
     m.store(m.select(m.op(ScalarOp::lt, r, m.constant(-0.0F), Dtype::boolean), m.constant(0), r));
+  });
+  expect_refused("-0 for 0 throughout", [](Maker& m) {
+    const std::int32_t r = m.result(), zero = m.constant(-0.0F);
+    m.store(m.select(m.op(ScalarOp::lt, r, zero, Dtype::boolean), zero, r));
   });
   expect_refused("compared with 1", [](Maker& m) {
     const std::int32_t r = m.result();
