@@ -112,7 +112,8 @@ TEST_F(ProviderTest, AllFormsInEveryOrder) {
       [](const Tensors& x) { return Tensors{relu(x[2] + matmul(x[0], x[1]) + x[3])}; },
       [](const Tensors& x) { return Tensors{cast(biased_relu(x)[0], Dtype::bf16)}; },
       [](const Tensors& x) {
-        return Tensors{reshape(matmul(x[0], x[1]), {2, 3, 5}) + reshape(x[3], {2, 3, 5})};
+        const Tensor y = reshape(matmul(x[0], x[1]), {2, 3, 5});
+        return Tensors{y + reshape(x[3], {2, 3, 5})};
       },
   };
   for (const Function& form : forms) {
@@ -128,7 +129,10 @@ TEST_F(ProviderTest, OtherGroupsStayGroups) {
       [](const Tensors& x) { return Tensors{matmul(x[0], x[1]) + x[3] + x[2]}; },
       [](const Tensors& x) { return Tensors{relu(matmul(x[0], x[1])) + x[2]}; },
       [](const Tensors& x) { return Tensors{sum(matmul(x[0], x[1]) + x[2], {0})}; },
-      [](const Tensors& x) { return Tensors{matmul(x[0], x[1]) + mean(x[3], {1}, true)}; },
+      [](const Tensors& x) {
+        const Tensor of_rows = mean(x[3], {1}, true);
+        return Tensors{matmul(x[0], x[1]) + of_rows};
+      },
       [](const Tensors& x) { return Tensors{cast(biased_relu(x)[0], Dtype::f16)}; },
   };
   for (const Function& other : others) EXPECT_EQ(steps_saved(other, linear_), 0);

@@ -2,6 +2,7 @@
 #ifndef SINTER_BACKEND_CUDA_VENDOR_LIBRARY_H_
 #define SINTER_BACKEND_CUDA_VENDOR_LIBRARY_H_
 
+#include <compare>
 #include <string>
 #include <vector>
 
