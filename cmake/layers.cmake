@@ -92,3 +92,30 @@ function(sinter_device_test program)
     sinter_on_emulated_device(${name})
   endif()
 endfunction()
+
+# sinter_provider_test(PROGRAM)
+# A test program of kernels that come from a vendor's library, on the emulated device with a made-up one
+# (tests/backend/made_up.cc): *Provider*, and where it cannot be used or nobody asks for it, *WithoutProvider*
+# and *NoProvider*.
+function(sinter_provider_test program)
+  foreach(target sinter_cuda_emulated made_up made_up_old made_up_in_part)
+    add_dependencies(${program} ${target})
+  endforeach()
+  target_compile_definitions(${program} PRIVATE SINTER_CUDA_LIBRARY_PATH="$<TARGET_FILE:sinter_cuda_emulated>")
+  string(REGEX REPLACE "_test$" "" name ${program})
+  add_test(NAME ${name} COMMAND ${program} --gtest_filter=-*WithoutProvider*:*NoProvider*)
+  sinter_on_emulated_device(${name} "SINTER_EMULATED_PROVIDER=$<TARGET_FILE:made_up>")
+  add_test(NAME ${name}_none COMMAND ${program} --gtest_filter=*NoProvider*)
+  sinter_on_emulated_device(${name}_none)
+  foreach(case "missing|/nowhere/made_up.so|No such file or directory"
+          "old|$<TARGET_FILE:made_up_old>|is version 1.4, at least 2.0 is needed"
+          "in_part|$<TARGET_FILE:made_up_in_part>|has no function made_up_multiply")
+    string(REPLACE "|" ";" case "${case}")
+    list(GET case 0 word)
+    list(GET case 1 file)
+    list(GET case 2 problem)
+    add_test(NAME ${name}_${word} COMMAND ${program} --gtest_filter=*WithoutProvider*)
+    sinter_on_emulated_device(${name}_${word} "SINTER_EMULATED_PROVIDER=${file}"
+      "SINTER_TEST_PROBLEM=${problem}")
+  endforeach()
+endfunction()

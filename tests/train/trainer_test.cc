@@ -9,10 +9,10 @@
 #include "../base/temporary_folder.h"
 #include "base/file.h"
 #include "base/switches.h"
-#include "sinter/device.h"
 #include "sinter/io.h"
 #include "sinter/nn.h"
 #include "sinter/ops.h"
+#include "sinter/system.h"
 #include "sinter/train.h"
 
 namespace sinter::train {

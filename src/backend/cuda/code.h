@@ -48,6 +48,7 @@ class CudaCode : public Code, public std::enable_shared_from_this<CudaCode> {
   std::int64_t arena_bytes() const override { return program_->arena_bytes; }
   std::unique_ptr<Session> new_session(std::byte* arena) const override;
   void run_once(const Bindings& bindings, std::byte* arena) const override;
+  GroupReport group_report() const override;
 
   // For Sessions, which hold the back end's mutex while they launch.
   CudaBackend& backend() const { return backend_; }
