@@ -47,6 +47,8 @@ struct PredictCommand {
 
 struct InfoCommand {
   std::string path;  // empty: this build and machine
+  bool peaks = false;
+  std::string device = "auto";  // whose peaks
 };
 
 struct BenchCommand {

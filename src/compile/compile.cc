@@ -279,6 +279,7 @@ ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
   for (const ir::Step& step : program.steps) {
     report.flops += step.cost.flops;
     report.bytes += step.cost.bytes;
+    report.steps.push_back({step.label, step.scope, compile_detail::kind_of(step), step.cost});
   }
   report.compile_ms = found.program->compile_ms;
   backend::GroupReport groups = found.program->code->group_report();

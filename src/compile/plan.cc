@@ -8,6 +8,7 @@
 #include "compile/group_builder.h"
 #include "compile/memory.h"
 #include "compile/pass.h"
+#include "ir/cost.h"
 #include "ir/in_place.h"
 #include "ir/internal_error.h"
 #include "ir/scan.h"
@@ -435,6 +436,8 @@ class Planner {
       step.label += std::string(" ") + ir::find(ops_, node_at(node).op).name;
       step.cost.flops += cost_of(node_at(node)).flops;
     }
+    step.cost.kernels = 1;
+    ir::add_group_work(*step.group, step.cost);
     add_bytes(step);
     return step;
   }
@@ -456,8 +459,13 @@ class Planner {
       return step;
     }
     step.workspace_bytes = backend_.workspace_bytes(backend::OwnedCall(step).get());
-    step.cost.flops = cost_of(node).flops;
+    const ir::Cost cost = cost_of(node);
     add_bytes(step);
+    // Operands that are broadcast hold fewer than they show, and a gathered table is not read whole.
+    const double bytes = std::min(step.cost.bytes, cost.bytes);
+    step.cost = cost;
+    step.cost.bytes = bytes;
+    step.cost.kernels = 1;
     return step;
   }
 
@@ -467,8 +475,7 @@ class Planner {
     const ir::ScanAttributes scan = ir::scan_attributes(node.attributes);
     step.workspace_bytes = ir::scan_workspace(*step.body, scan.carries).bytes;
     for (const ir::Step& inner : step.body->steps) {
-      step.cost.flops += static_cast<double>(scan.length) * inner.cost.flops;
-      step.cost.bytes += static_cast<double>(scan.length) * inner.cost.bytes;
+      step.cost.add(inner.cost, static_cast<double>(scan.length));
     }
   }
 
@@ -477,9 +484,7 @@ class Planner {
     std::vector<ir::TensorType> results;
     for (const ir::ValueId input : node.inputs) inputs.push_back(graph_.type_of(input));
     for (const ir::ValueId result : node.results) results.push_back(graph_.type_of(result));
-    const ir::Op& op = ir::find(ops_, node.op);
-    if (op.cost != nullptr) return op.cost({inputs, node.attributes}, results);
-    return {static_cast<double>(results.front().elements()), 0};
+    return ir::cost_of(ir::find(ops_, node.op), {inputs, node.attributes}, results);
   }
 
   // Each argument once; broadcast ones count what memory holds.
@@ -511,6 +516,7 @@ class Planner {
     step.inputs = {from};
     step.outputs = {to};
     step.label = label;
+    step.cost.kernels = 1;
     add_bytes(step);
     program_.steps.push_back(std::move(step));
   }
