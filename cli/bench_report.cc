@@ -50,18 +50,18 @@ OrderedJson machine_json(const MachinePeaks& peaks) {
     copies.push_back(
         {{"bytes", copy.bytes}, {"gb_per_s", json_number(1e-9 * copy.bytes_per_second, 5)}});
   }
-  return {{"contraction_gflop_per_s",
-           {{"f32", billions(Unit::contraction_f32)},
-            {"f64", billions(Unit::contraction_f64)},
-            {"bf16", billions(Unit::contraction_bf16)},
-            {"f16", billions(Unit::contraction_f16)}}},
-          {"vector_gop_per_s",
-           {{"32", billions(Unit::vector_32)}, {"64", billions(Unit::vector_64)}}},
-          {"copies", copies},
-          {"start_us", known(1e3 * peaks.start_ms, 4)},
-          {"team_us", known(1e3 * peaks.team_ms, 4)},
-          {"start_operations", known(peaks.start_operations(), 3)},
-          {"assumed_start_operations", known(peaks.assumed_start_operations, 8)}};
+  return {
+      {"contraction_gflop_per_s",
+       {{"f32", billions(Unit::contraction_f32)},
+        {"f64", billions(Unit::contraction_f64)},
+        {"bf16", billions(Unit::contraction_bf16)},
+        {"f16", billions(Unit::contraction_f16)}}},
+      {"vector_gop_per_s", {{"32", billions(Unit::vector_32)}, {"64", billions(Unit::vector_64)}}},
+      {"copies", copies},
+      {"start_us", known(1e3 * peaks.start_ms, 4)},
+      {"team_us", known(1e3 * peaks.team_ms, 4)},
+      {"start_operations", known(peaks.start_operations(), 3)},
+      {"assumed_start_operations", known(peaks.assumed_start_operations, 8)}};
 }
 
 double units_per_second(const BenchResult& result) {

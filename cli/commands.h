@@ -46,9 +46,11 @@ struct PredictCommand {
 };
 
 struct InfoCommand {
-  std::string path;  // empty: this build and machine
-  bool peaks = false;
-  std::string device = "auto";  // whose peaks
+  std::string path;    // empty: this build and machine
+  bool peaks = false;  // measure what the device can do at most instead
+  // Of the device whose peaks are shown.
+  std::string device = "auto";
+  int threads = 0;
 };
 
 struct BenchCommand {

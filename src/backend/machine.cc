@@ -70,9 +70,8 @@ class Measured {
   // `program` lacks nothing but the arena for its steps' workspaces.
   Measured(Backend& backend, ir::Program program) : backend_(backend) {
     for (ir::Step& step : program.steps) {
-      step.workspace_bytes = step.group != nullptr
-                                 ? backend.workspace_bytes(*step.group)
-                                 : backend.workspace_bytes(OwnedCall(step).get());
+      step.workspace_bytes = step.group != nullptr ? backend.workspace_bytes(*step.group)
+                                                   : backend.workspace_bytes(OwnedCall(step).get());
       program.arena_bytes = std::max(program.arena_bytes, step.workspace_bytes);
     }
     allocate(program.inputs, inputs_, input_addresses_);

@@ -10,6 +10,7 @@
 #include "backend/registry.h"
 #include "base/switches.h"
 #include "compile/compiled_program.h"
+#include "compile/step_report.h"
 #include "compile/watch.h"
 #include "ops/list.h"
 #include "sinter/state_scope.h"
