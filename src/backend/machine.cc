@@ -70,8 +70,15 @@ class Measured {
   // `program` lacks nothing but the arena for its steps' workspaces.
   Measured(Backend& backend, ir::Program program) : backend_(backend) {
     for (ir::Step& step : program.steps) {
-      step.workspace_bytes = step.group != nullptr ? backend.workspace_bytes(*step.group)
-                                                   : backend.workspace_bytes(OwnedCall(step).get());
+      if (step.group != nullptr) {
+        step.workspace_bytes = backend.workspace_bytes(*step.group);
+      } else {
+        const OwnedCall call(step);
+        step.kernel = backend.candidates(call.get()).front();
+        PreparedCall prepared = *backend.prepare(call.get(), step.kernel, nullptr);
+        step.workspace_bytes = prepared.workspace_bytes;
+        step.prepared = std::move(prepared.kernel);
+      }
       program.arena_bytes = std::max(program.arena_bytes, step.workspace_bytes);
     }
     allocate(program.inputs, inputs_, input_addresses_);
@@ -84,13 +91,17 @@ class Measured {
 
   // The shortest time of each step.
   std::vector<double> step_seconds() {
-    constexpr int kTurns = 3;
+    constexpr int kTurns = 20;
+    constexpr int kLeastTurns = 3;
+    constexpr double kEnoughSeconds = 0.02;
     constexpr int kLaunches = 10;
+    const auto begin = Clock::now();
     std::vector<double> best(steps_, std::numeric_limits<double>::infinity());
     const auto note = [&](std::size_t step, double seconds) {
       best[step] = std::min(best[step], seconds);
     };
     for (int turn = 0; turn < kTurns; ++turn) {
+      if (turn >= kLeastTurns && seconds_since(begin) > kEnoughSeconds) break;
       const std::vector<double> times = session_->time_steps(bindings(), kLaunches);
       for (std::size_t step = 0; step < times.size(); ++step) note(step, 1e-3 * times[step]);
       if (!times.empty()) continue;
@@ -151,14 +162,14 @@ std::int64_t bits_of(Dtype dtype, double value) {
 }
 
 // A loop that stays in registers: chains that do not wait for each other, and differ so that no
-// compiler makes them one. Ten hide the latency of any of the processors' units and leave
-// constants a place in sixteen registers.
-constexpr int kChains = 10;
+// compiler makes them one. Ten hide the latency of most units, and find a place in the registers of
+// AVX2 with the constants.
+constexpr std::size_t kChains = 10;
 constexpr int kChainLength = 40;
 
 // Either a multiplication and an addition rounded once, or the two by turns, which some processors
 // have units of their own for.
-ir::Group register_loop(Dtype dtype, std::int64_t elements, bool fused) {
+ir::Group register_loop(Dtype dtype, std::int64_t elements, bool fused, int length) {
   using ir::ScalarOp;
   ir::Group group;
   group.space = Shape{elements};
@@ -174,11 +185,11 @@ ir::Group register_loop(Dtype dtype, std::int64_t elements, bool fused) {
   const std::int32_t x = append(ScalarOp::load, -1, -1, -1, 0);
   const std::int32_t factor = constant(0.999);
   const std::int32_t step = constant(0.001);
-  std::vector<std::int32_t> chains;
-  for (int i = 0; i < kChains; ++i) {
-    chains.push_back(append(ScalarOp::add, x, constant(1 + i), -1, 0));
+  std::vector<std::int32_t> chains = {x};
+  while (chains.size() < kChains) {
+    chains.push_back(append(ScalarOp::mul, chains.back(), factor, -1, 0));
   }
-  for (int i = 0; i < kChainLength; ++i) {
+  for (int i = 0; i < length; ++i) {
     for (std::int32_t& value : chains) {
       if (fused) {
         value = append(ScalarOp::fma, value, factor, step, 0);
@@ -190,11 +201,22 @@ ir::Group register_loop(Dtype dtype, std::int64_t elements, bool fused) {
     }
   }
   std::int32_t sum = chains.front();
-  for (int i = 1; i < kChains; ++i) {
-    sum = append(ScalarOp::add, sum, chains[static_cast<std::size_t>(i)], -1, 0);
+  for (std::size_t i = 1; i < kChains; ++i) {
+    sum = append(ScalarOp::add, sum, chains[i], -1, 0);
   }
   append(ScalarOp::store, sum, -1, -1, 1);
   return group;
+}
+
+ir::Step loop_step(ir::Program& program, const ir::Group& group) {
+  ir::Step step;
+  step.group = std::make_shared<const ir::Group>(group);
+  const ir::TensorType type{group.operands[0].dtype, group.space};
+  step.inputs = {add(program, ir::BufferKind::input, type)};
+  step.outputs = {add(program, ir::BufferKind::output, type)};
+  ir::add_group_work(group, step.cost);
+  step.label = "registers";
+  return step;
 }
 
 void measure_vectors(Backend& backend, std::int64_t elements, MachinePeaks& peaks) {
@@ -207,13 +229,8 @@ void measure_vectors(Backend& backend, std::int64_t elements, MachinePeaks& peak
       {Dtype::f32, true}, {Dtype::f32, false}, {Dtype::f64, true}, {Dtype::f64, false}};
   ir::Program program;
   for (const Loop& loop : kLoops) {
-    ir::Step step;
-    step.group = std::make_shared<const ir::Group>(register_loop(loop.dtype, elements, loop.fused));
-    step.inputs = {add(program, ir::BufferKind::input, {loop.dtype, Shape{elements}})};
-    step.outputs = {add(program, ir::BufferKind::output, {loop.dtype, Shape{elements}})};
-    ir::add_group_work(*step.group, step.cost);
-    step.label = "registers";
-    program.steps.push_back(std::move(step));
+    program.steps.push_back(
+        loop_step(program, register_loop(loop.dtype, elements, loop.fused, kChainLength)));
   }
   const std::vector<ir::Step> steps = program.steps;
   const std::vector<double> seconds = Measured(backend, std::move(program)).step_seconds();
@@ -221,7 +238,7 @@ void measure_vectors(Backend& backend, std::int64_t elements, MachinePeaks& peak
     double& known = peaks.rates[static_cast<std::size_t>(unit)];
     known = std::max(known, rate);
   };
-  for (std::size_t i = 0; i < std::size(kLoops); ++i) {
+  for (std::size_t i = 0; i < steps.size(); ++i) {
     const Unit unit = ir::vector_unit(kLoops[i].dtype);
     at_least(unit, steps[i].cost.on(unit) / seconds[i]);
     if (!kLoops[i].fused) continue;
@@ -262,7 +279,7 @@ void measure_products(Backend& backend, const MeasuredSizes& sizes, MachinePeaks
   }
 }
 
-ir::Program copies(std::int64_t elements, int count) {
+ir::Program copy_of(std::int64_t elements) {
   ir::Program program;
   const ir::TensorType type{Dtype::f32, Shape{elements}};
   ir::Step step;
@@ -270,7 +287,7 @@ ir::Program copies(std::int64_t elements, int count) {
   step.inputs = {add(program, ir::BufferKind::input, type)};
   step.outputs = {add(program, ir::BufferKind::output, type)};
   step.label = "copy";
-  program.steps.assign(static_cast<std::size_t>(count), step);
+  program.steps.push_back(std::move(step));
   return program;
 }
 
@@ -282,7 +299,7 @@ void measure_bandwidth(Backend& backend, const std::vector<std::int64_t>& sizes,
       rate = cpu::measure_copies(bytes);
     } else {
       const std::int64_t elements = bytes / 2 / static_cast<std::int64_t>(sizeof(float));
-      const double seconds = Measured(backend, copies(elements, 1)).step_seconds().front();
+      const double seconds = Measured(backend, copy_of(elements)).step_seconds().front();
       rate = static_cast<double>(bytes) / seconds;
     }
     if (rate > 0) peaks.copies.push_back({bytes, rate});
@@ -294,10 +311,13 @@ void measure_bandwidth(Backend& backend, const std::vector<std::int64_t>& sizes,
   }
 }
 
+// Of groups, which are what the fuser weighs.
 void measure_starts(Backend& backend, MachinePeaks& peaks) {
   constexpr int kStarts = 64;
   constexpr std::int64_t kElements = 16;
-  Measured starts(backend, copies(kElements, kStarts));
+  ir::Program program;
+  program.steps.assign(kStarts, loop_step(program, register_loop(Dtype::f32, kElements, true, 0)));
+  Measured starts(backend, std::move(program));
   if (!backend.is_host()) {
     const std::vector<double> seconds = starts.step_seconds();
     peaks.start_ms = 1e3 * *std::min_element(seconds.begin(), seconds.end());

@@ -36,6 +36,9 @@ ir::Program make_program(const ir::Graph& traced, backend::Backend& backend,
   runner.time("fuse", [&] {
     fusion = fuse(graph, ops, backend.fusion_limits(), runner.is_enabled("fuse"));
   });
+  if (runner.is_enabled("epilogues")) {
+    runner.time("epilogues", [&] { give_epilogues(graph, ops, backend, fusion); });
+  }
   ir::Program program;
   runner.time("plan", [&] {
     program = plan(graph, fusion, ops, backend, parameters, [&](const ir::Graph& body) {

@@ -40,12 +40,27 @@ struct Argument {
 
 struct Program;
 
+// What a back end made for a step when it was planned. Only that back end looks into it.
+class Prepared {
+ public:
+  virtual ~Prepared() = default;
+};
+
 struct Step {
   // The op of a step with a kernel of its own; OpId::count for a fused group.
   OpId op = OpId::count;
   Attributes attributes;
   // A fused group: operand i of the group is the i-th of inputs, then outputs.
   std::shared_ptr<const Group> group;
+  // What follows on the result of `op` at once, block by block, before it leaves the cache; null:
+  // nothing. Operand 0 of this group is that result, dense, of type `result`, which has no memory
+  // of its own; the others are the inputs behind the op's own, then the outputs.
+  std::shared_ptr<const Group> epilogue;
+  TensorType result;
+  // Which of its kernels for the op a back end chose; empty where it has but one.
+  std::string kernel;
+  // That kernel made ready; null: it is made from what stands here when the program is.
+  std::shared_ptr<const Prepared> prepared;
   // scan: the planned body.
   std::shared_ptr<const Program> body;
   std::vector<Argument> inputs;
@@ -57,6 +72,9 @@ struct Step {
   std::string scope;        // the module of its first node
   SourceLocation location;  // of its first node
 };
+
+// How many of a step's inputs are its op's own; those behind them are its epilogue's.
+std::size_t own_inputs(const Step& step);
 
 // Planned bytes by what they hold.
 struct MemoryPlan {

@@ -197,7 +197,8 @@ class Verifier {
     for (std::size_t i = 0; i < step.inputs.size(); ++i) add_place(step, false, i, places);
     for (std::size_t i = 0; i < step.outputs.size(); ++i) add_place(step, true, i, places);
     place_of_step(step);
-    if (step.group != nullptr) check_group(step);
+    if (step.group != nullptr) check_group(step, *step.group, 0);
+    if (step.epilogue != nullptr) check_epilogue(step);
     for (const Place& place : places) {
       name_place(step, place);
       if (!place.output) check_read(place);
@@ -232,22 +233,24 @@ class Verifier {
     places.push_back(place);
   }
 
-  void check_group(const Step& step) {
+  // A group on the arguments from input `first` on, and the epilogue's operand 0 before them.
+  void check_group(const Step& step, const Group& group, std::size_t first) {
     try {
-      verify(*step.group);
+      verify(group);
     } catch (const InternalError& error) {
       fail(error.what());
     }
-    const Group& group = *step.group;
-    const std::size_t count = step.inputs.size() + step.outputs.size();
-    if (group.operands.size() != count) {
-      fail(fmt::format("the group has {} operands, the step {} arguments", group.operands.size(),
-                       count));
+    const std::size_t before = step.epilogue != nullptr ? 1 : 0;
+    const std::size_t inputs = step.inputs.size() - first;
+    const std::size_t count = inputs + step.outputs.size();
+    if (group.operands.size() != before + count) {
+      fail(fmt::format("the group has {} operands, the step {} arguments",
+                       group.operands.size() - before, count));
     }
     for (std::size_t i = 0; i < count; ++i) {
-      const bool output = i >= step.inputs.size();
-      const GroupOperand& operand = group.operands[i];
-      const Argument& argument = output ? step.outputs[i - step.inputs.size()] : step.inputs[i];
+      const bool output = i >= inputs;
+      const GroupOperand& operand = group.operands[before + i];
+      const Argument& argument = output ? step.outputs[i - inputs] : step.inputs[first + i];
       place_of_step(step);
       place_ += fmt::format(", operand {}", i);
       require(operand.output == output, "inputs come first, then outputs");
@@ -255,6 +258,21 @@ class Verifier {
       check_reach(group, operand, argument.layout);
     }
     place_of_step(step);
+  }
+
+  void check_epilogue(const Step& step) {
+    require(step.group == nullptr && step.body == nullptr, "an epilogue follows on a kernel");
+    const Group& group = *step.epilogue;
+    require(!group.operands.empty() && !group.operands[0].output,
+            "an epilogue begins with the result that it follows on");
+    require(own_inputs(step) == find(ops_, step.op).input_count(),
+            "the epilogue has other inputs than stand behind those of the op");
+    require(group.operands[0].dtype == step.result.dtype,
+            "the epilogue takes another type than the result has");
+    check_reach(group, group.operands[0], dense_layout(step.result.shape));
+    require(group.space.elements() == step.result.elements(),
+            "the epilogue runs over all of the result");
+    check_group(step, group, own_inputs(step));
   }
 
   // A group walks its operands by its own strides: it must stay in the layout, and fill an output.
@@ -370,6 +388,12 @@ class Verifier {
       return input.range.begin == output.range.begin &&
              may_run_in_place(*step.group, static_cast<int>(input.index),
                               static_cast<int>(step.inputs.size() + output.index));
+    }
+    if (step.epilogue != nullptr) {
+      const std::size_t own = own_inputs(step);
+      return input.index >= own && input.range.begin == output.range.begin &&
+             may_run_in_place(*step.epilogue, static_cast<int>(1 + input.index - own),
+                              static_cast<int>(1 + step.inputs.size() - own + output.index));
     }
     if (step.op != OpId::pack) return false;
     // An input of a pack may lie in the output already, where the pack would put it.

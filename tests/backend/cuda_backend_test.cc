@@ -135,7 +135,7 @@ TEST_F(CudaBackendTest, CallsCrossWhole) {
   CudaBackend backend(sinter_cuda_api(), 0);
   EXPECT_TRUE(backend.accepts(call, 0));  // the fake takes any matrix,
   EXPECT_TRUE(backend.accepts(call, 1));  // and dense layouts are not asked about
-  EXPECT_EQ(backend.workspace_bytes(call), 64);
+  EXPECT_EQ(backend.prepare(call, {}, nullptr)->workspace_bytes, 64);
 }
 
 }  // namespace

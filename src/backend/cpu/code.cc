@@ -51,7 +51,14 @@ CpuCode::ReadyStep CpuCode::make_step(const ir::Step& step) const {
   } else {
     const Kernel* const kernel = find_kernel(step.op);
     if (kernel == nullptr) throw ir::InternalError("no kernel for step " + step.label);
-    ready.kernel = kernel->prepare(OwnedCall(step).get());
+    ready.kernel = std::dynamic_pointer_cast<const PreparedKernel>(step.prepared);
+    if (ready.kernel == nullptr) {
+      ready.kernel =
+          prepare_kernel(*kernel, OwnedCall(step).get(), step.kernel, step.epilogue.get());
+    }
+    if (ready.kernel == nullptr) {
+      throw ir::InternalError("no kernel takes the epilogue of step " + step.label);
+    }
     check_workspace(step, ready.kernel->workspace_bytes());
   }
   return ready;

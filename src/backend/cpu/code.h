@@ -39,7 +39,7 @@ class CpuCode : public Code, public std::enable_shared_from_this<CpuCode> {
   // A fused group, a kernel or a scan.
   struct ReadyStep {
     std::shared_ptr<const GroupKernel> group;
-    std::unique_ptr<const PreparedKernel> kernel;
+    std::shared_ptr<const PreparedKernel> kernel;
     std::shared_ptr<const CpuCode> body;
   };
 

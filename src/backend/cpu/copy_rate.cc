@@ -17,11 +17,14 @@ namespace sinter::backend::cpu {
 namespace {
 
 constexpr std::int64_t kLine = 64;
-// A thread copies at least so much between two looks at the clock, and all of it so often.
-constexpr std::int64_t kLeastBytes = std::int64_t{1} << 20;
+// A thread copies at least so much between two looks at the clock, beside which the start of a team
+// is little; and all of that so often.
+constexpr std::int64_t kLeastBytes = std::int64_t{1} << 23;
 constexpr int kTurns = 8;
+// Smaller ones lie in a cache, which stores that go past it only slow down.
+constexpr std::int64_t kLeastPastCaches = std::int64_t{1} << 24;
 
-void copy_lines(std::byte* to, const std::byte* from, std::int64_t lines) {
+void copy_past_caches(std::byte* to, const std::byte* from, std::int64_t lines) {
 #if defined(__SSE2__)
   const auto* source = reinterpret_cast<const __m128i*>(from);
   auto* target = reinterpret_cast<__m128i*>(to);
@@ -68,7 +71,7 @@ double measure_copies(std::int64_t bytes) {
   const std::int64_t repeats = std::max<std::int64_t>(1, kLeastBytes / (2 * kLine * grain));
   double best = 0;
   for (int turn = 0; turn < 2 * kTurns; ++turn) {
-    const auto copy = turn % 2 == 0 ? copy_lines : copy_plainly;
+    const auto copy = turn % 2 == 0 || bytes < kLeastPastCaches ? copy_plainly : copy_past_caches;
     const auto start = std::chrono::steady_clock::now();
     parallel_for(lines, grain, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = 0; i < repeats; ++i) {

@@ -123,12 +123,14 @@ FusionLimits CudaBackend::fusion_limits() const {
           .folds_one_axis = false};
 }
 
-std::int64_t CudaBackend::workspace_bytes(const KernelCall& call) {
+std::optional<PreparedCall> CudaBackend::prepare(const KernelCall& call, const std::string&,
+                                                 const ir::Group* epilogue) {
+  if (epilogue != nullptr) return std::nullopt;
   const CudaCall made(call);
-  std::int64_t bytes = 0;
+  PreparedCall prepared;
   const std::lock_guard lock(mutex_);
-  check(api_->workspace_bytes(made.get(), &bytes), made.get()->op);
-  return bytes;
+  check(api_->workspace_bytes(made.get(), &prepared.workspace_bytes), made.get()->op);
+  return prepared;
 }
 
 std::int64_t CudaBackend::workspace_bytes(const ir::Group& group) {

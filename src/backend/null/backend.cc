@@ -184,8 +184,16 @@ bool NullBackend::group_accepts(const ir::Layout& layout) {
   return true;
 }
 
-std::int64_t NullBackend::workspace_bytes(const KernelCall& call) {
-  return like_ == nullptr ? 0 : like_->workspace_bytes(call);
+std::vector<std::string> NullBackend::candidates(const KernelCall& call) {
+  return like_ == nullptr ? Backend::candidates(call) : like_->candidates(call);
+}
+
+std::optional<PreparedCall> NullBackend::prepare(const KernelCall& call,
+                                                 const std::string& candidate,
+                                                 const ir::Group* epilogue) {
+  if (like_ != nullptr) return like_->prepare(call, candidate, epilogue);
+  if (epilogue != nullptr) return std::nullopt;
+  return PreparedCall{};
 }
 
 std::int64_t NullBackend::workspace_bytes(const ir::Group& group) {
