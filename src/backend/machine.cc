@@ -25,6 +25,9 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// A second; 0 where a clock stands still.
+double rate_of(double amount, double seconds) { return seconds > 0 ? amount / seconds : 0; }
+
 // Memory of a device, filled with small numbers: what a processor takes of power, and so its clock,
 // depends on the bits.
 class Buffer {
@@ -240,10 +243,10 @@ void measure_vectors(Backend& backend, std::int64_t elements, MachinePeaks& peak
   };
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const Unit unit = ir::vector_unit(kLoops[i].dtype);
-    at_least(unit, steps[i].cost.on(unit) / seconds[i]);
+    at_least(unit, rate_of(steps[i].cost.on(unit), seconds[i]));
     if (!kLoops[i].fused) continue;
     const double flops = 2.0 * kChains * kChainLength * static_cast<double>(elements);
-    at_least(ir::contraction_unit(kLoops[i].dtype), flops / seconds[i]);
+    at_least(ir::contraction_unit(kLoops[i].dtype), rate_of(flops, seconds[i]));
   }
 }
 
@@ -268,7 +271,7 @@ void measure_products(Backend& backend, const MeasuredSizes& sizes, MachinePeaks
          rows <= sizes.last_product && expected <= sizes.most_seconds; rows *= 2) {
       const double seconds = Measured(backend, product(dtype, rows)).step_seconds().front();
       const auto length = static_cast<double>(rows);
-      rate = std::max(rate, 2 * length * length * length / seconds);
+      rate = std::max(rate, rate_of(2 * length * length * length, seconds));
       expected = 8 * seconds;
     }
   }
@@ -300,7 +303,7 @@ void measure_bandwidth(Backend& backend, const std::vector<std::int64_t>& sizes,
     } else {
       const std::int64_t elements = bytes / 2 / static_cast<std::int64_t>(sizeof(float));
       const double seconds = Measured(backend, copy_of(elements)).step_seconds().front();
-      rate = static_cast<double>(bytes) / seconds;
+      rate = rate_of(static_cast<double>(bytes), seconds);
     }
     if (rate > 0) peaks.copies.push_back({bytes, rate});
   }
