@@ -30,7 +30,7 @@ MeasuredSizes sizes_for(const Backend& backend);
 // unknown.
 MachinePeaks measure_peaks(Backend& backend, const MeasuredSizes& sizes);
 
-// The better of each figure that is known. REQUIRES: both are of the same device, threads and sizes.
+// The better of each figure that is known. REQUIRES: both are of one device, threads and sizes.
 MachinePeaks better_of(const MachinePeaks& a, const MachinePeaks& b);
 
 }  // namespace sinter::backend

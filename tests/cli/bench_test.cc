@@ -80,8 +80,8 @@ TEST(Bench, SaysHowFastEachStepCouldBe) {
   }
 }
 
-// A device whose clock stands still measures nothing.
-TEST(Bench, ADeviceThatCannotTimeItselfHasNoBound) {
+// What a device that something stands in for could do is not known.
+TEST(Bench, AnEmulatedDeviceHasNoBound) {
   const Json result = bench({"--device", "cuda"},
                             {.input = {},
                              .environment = {std::string("SINTER_CUDA_LIBRARY=") + SINTER_FAKE_CUDA,

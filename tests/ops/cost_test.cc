@@ -50,7 +50,6 @@ TEST(OpCost, AConvolutionAndItsGradientsDoTheSameProducts) {
   // (2, 6, 5, 4) with 8 filters of 3x3 in two groups, padded by one: (2, 6, 5, 8).
   const ir::Attributes window{{"stride", Integers{1, 1}},
                               {"padding", Integers{1, 1}},
-                              {"padding_end", Integers{1, 1}},
                               {"dilation", Integers{1, 1}},
                               {"groups", std::int64_t{2}}};
   ir::Attributes with_size = window, with_kernel = window;
