@@ -57,7 +57,10 @@ struct ProgramReport {
   // Steps whose first choice of a kernel this machine's libraries do not have: "conv: what runs,
   // and why". Printed likewise.
   std::vector<std::string> substituted;
-  std::vector<StepReport> steps;  // in their order
+  // Which kernels run the steps for which there are several, in order of their first step, and how
+  // many steps each: "matmul by onednn: 8". Other kernels may give other bits.
+  std::vector<std::string> chosen;
+  std::vector<StepReport> steps;  // those that do work, in their order
   std::string text;               // the program, a step a line
 };
 

@@ -112,6 +112,29 @@ Dtype checked_precision(const CompileOptions& options) {
          .hint = {}});
 }
 
+void count_kernels(const ir::Program& program, std::vector<std::pair<std::string, int>>* counts) {
+  for (const ir::Step& step : program.steps) {
+    if (step.body != nullptr) count_kernels(*step.body, counts);
+    if (step.kernel.empty()) continue;
+    const std::string name = std::string(ir::find(op_list(), step.op).name) + " by " + step.kernel;
+    const auto known = std::find_if(counts->begin(), counts->end(),
+                                    [&](const auto& each) { return each.first == name; });
+    if (known != counts->end()) {
+      ++known->second;
+    } else {
+      counts->emplace_back(name, 1);
+    }
+  }
+}
+
+std::vector<std::string> chosen_kernels(const ir::Program& program) {
+  std::vector<std::pair<std::string, int>> counts;
+  count_kernels(program, &counts);
+  std::vector<std::string> lines;
+  for (const auto& [name, count] : counts) lines.push_back(name + ": " + std::to_string(count));
+  return lines;
+}
+
 int checked_programs(const CompileOptions& options) {
   if (options.programs >= 1) return options.programs;
   raise({.where = "compile",
@@ -276,10 +299,11 @@ ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
   report.memory.workspace = program.memory.workspace;
   report.memory.data = program.memory.inputs + program.memory.outputs;
   report.memory.total = program.memory.total();
-  report.kernels = static_cast<int>(program.steps.size());
+  report.kernels = ir::kernel_count(program);
   for (const ir::Step& step : program.steps) {
     report.flops += step.cost.flops;
     report.bytes += step.cost.bytes;
+    if (step.is_in_place) continue;
     report.steps.push_back({step.label, step.scope, compile_detail::kind_of(step), step.cost});
   }
   report.compile_ms = found.program->compile_ms;
@@ -287,6 +311,7 @@ ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
   report.groups = groups.groups;
   report.interpreted = std::move(groups.interpreted);
   report.substituted = std::move(groups.substituted);
+  report.chosen = chosen_kernels(program);
   report.text = ir::to_text(program, op_list());
   return report;
 }

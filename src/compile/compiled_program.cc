@@ -188,6 +188,7 @@ StepTimes measure_program(const std::string& name, const CompiledProgram& compil
   times.contraction_ms = median(std::move(contraction_times));
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
     const ir::Step& step = program.steps[i];
+    if (step.is_in_place) continue;
     times.steps.push_back({step.label, step.scope, kind_of(step), median(std::move(step_times[i])),
                            step.cost.flops, step.cost.bytes, step.cost});
   }

@@ -65,10 +65,11 @@ void give_epilogues(const ir::Graph& graph, ir::OpList ops, backend::Backend& ba
                     Fusion& fusion);
 // Makes the program of a scan's body.
 using BodyPlanner = std::function<std::shared_ptr<const ir::Program>(const ir::Graph& body)>;
-// Order, memory, steps. `parameters`: the States that the memory plan counts as such.
+// Order, memory, steps. `parameters`: the States that the memory plan counts as such. `is_body`: of
+// a scan, whose memory is another's between runs.
 ir::Program plan(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops,
                  backend::Backend& backend, const std::set<std::uint64_t>& parameters,
-                 const BodyPlanner& plan_body);
+                 const BodyPlanner& plan_body, bool is_body = false);
 
 // A node with a kernel of its own as a step whose arguments have no places yet, and no workspace.
 ir::Step unplaced_step(const ir::Graph& graph, ir::OpList ops, const ir::Node& node);

@@ -37,13 +37,14 @@ struct PlannedUnit {
 class Planner {
  public:
   Planner(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops, backend::Backend& backend,
-          const std::set<std::uint64_t>& parameters, const BodyPlanner& plan_body)
+          const std::set<std::uint64_t>& parameters, const BodyPlanner& plan_body, bool is_body)
       : graph_(graph),
         fusion_(fusion),
         ops_(ops),
         backend_(backend),
         parameters_(parameters),
         plan_body_(plan_body),
+        is_body_(is_body),
         uniform_(uniform_values(graph, ops)),
         places_(graph.values.size()),
         first_(graph.values.size(), -1),
@@ -354,7 +355,32 @@ class Planner {
       }
       blobs_[static_cast<std::size_t>(blob)].first = first;
       blobs_[static_cast<std::size_t>(blob)].last = last;
+      keep_zeros(node, offsets, blob);
     }
+  }
+
+  // Where all inputs are in their places and the only gap is shorter than what blobs are aligned to,
+  // at the end, the step has nothing to do but to clear that: the gap holds zeros from the start
+  // instead, which nobody else may write. (Other gaps would cut up the memory of others.)
+  void keep_zeros(const ir::Node& node, const std::vector<std::int64_t>& offsets,
+                  std::int32_t blob) {
+    if (is_body_) return;
+    const auto size = static_cast<std::int64_t>(size_of(graph_.type_of(node.results[0]).dtype));
+    std::int64_t end = 0;  // of what the inputs fill without a gap
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const Place& input = place(root_of(node.inputs[i]));
+      const bool is_there = input.kind == ir::BufferKind::arena && input.index == blob &&
+                            input.offset == offsets[i] * size;
+      if (!is_there || offsets[i] * size != end) return;
+      end += graph_.type_of(node.inputs[i]).bytes();
+    }
+    Blob& packed = blobs_[static_cast<std::size_t>(blob)];
+    if (packed.bytes - end >= kBufferAlignment) return;
+    in_place_.insert(node.results[0]);
+    if (end == packed.bytes) return;
+    const std::int64_t up_to = (packed.bytes + kBufferAlignment - 1) / kBufferAlignment;
+    packed.kept_bytes = up_to * kBufferAlignment - end / kBufferAlignment * kBufferAlignment;
+    zeros_.emplace_back(blob, ir::Program::Span{end, packed.bytes - end});
   }
 
   // Everything else, in the memory of an operand that dies in the unit where possible.
@@ -489,6 +515,10 @@ class Planner {
       add_body(node, step);
       return step;
     }
+    if (in_place_.count(node.results[0]) != 0) {
+      step.is_in_place = true;
+      return step;
+    }
     const backend::OwnedCall call(step);
     const std::string kernel = backend_.candidates(call.get()).front();
     add_kernel(step, kernel, *backend_.prepare(call.get(), kernel, nullptr));
@@ -616,6 +646,10 @@ class Planner {
       buffer.offset += blobs_[static_cast<std::size_t>(buffer.index)].offset;
       buffer.index = 0;
     };
+    for (auto [blob, span] : zeros_) {
+      span.offset += blobs_[static_cast<std::size_t>(blob)].offset;
+      program_.zeros.push_back(span);
+    }
     for (ir::Step& step : program_.steps) {
       for (ir::Argument& argument : step.inputs) resolve(argument.buffer);
       for (ir::Argument& argument : step.outputs) resolve(argument.buffer);
@@ -647,6 +681,7 @@ class Planner {
   backend::Backend& backend_;
   const std::set<std::uint64_t>& parameters_;
   const BodyPlanner& plan_body_;
+  bool is_body_;
   std::vector<std::uint8_t> uniform_;
   std::vector<PlannedUnit> units_;
   std::vector<Place> places_;        // by root value
@@ -657,6 +692,8 @@ class Planner {
   std::map<std::int32_t, ir::ValueId> blob_last_root_;
   std::set<std::int32_t> gradient_blobs_;
   std::set<std::int32_t> workspace_blobs_;
+  std::set<ir::ValueId> in_place_;  // packed values that lie as they are made
+  std::vector<std::pair<std::int32_t, ir::Program::Span>> zeros_;  // of a blob, from its start on
   std::map<std::uint64_t, std::size_t> state_slots_;
   std::vector<std::uint8_t> direct_output_;
   std::vector<std::uint8_t> direct_state_;
@@ -713,8 +750,8 @@ ir::Cost cost_of(const ir::Graph& graph, ir::OpList ops, const ir::Node& node) {
 
 ir::Program plan(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops,
                  backend::Backend& backend, const std::set<std::uint64_t>& parameters,
-                 const BodyPlanner& plan_body) {
-  return Planner(graph, fusion, ops, backend, parameters, plan_body).run();
+                 const BodyPlanner& plan_body, bool is_body) {
+  return Planner(graph, fusion, ops, backend, parameters, plan_body, is_body).run();
 }
 
 }  // namespace sinter::compile_detail

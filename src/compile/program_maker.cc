@@ -41,10 +41,12 @@ ir::Program make_program(const ir::Graph& traced, backend::Backend& backend,
   }
   ir::Program program;
   runner.time("plan", [&] {
-    program = plan(graph, fusion, ops, backend, parameters, [&](const ir::Graph& body) {
-      return std::make_shared<const ir::Program>(make_program(
-          body, backend, name + "-scan", {}, {.precision = options.precision, .low_copy_of = {}}));
-    });
+    const BodyPlanner plan_body = [&](const ir::Graph& body) {
+      return std::make_shared<const ir::Program>(
+          make_program(body, backend, name + "-scan", {},
+                       {.precision = options.precision, .low_copy_of = {}, .is_body = true}));
+    };
+    program = plan(graph, fusion, ops, backend, parameters, plan_body, options.is_body);
   });
   runner.finish(program, ops);
   return program;

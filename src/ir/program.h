@@ -61,6 +61,9 @@ struct Step {
   std::string kernel;
   // That kernel made ready; null: it is made from what stands here when the program is.
   std::shared_ptr<const Prepared> prepared;
+  // A pack whose inputs lie where it would put them, with zeros in the gaps (Program::zeros): there
+  // is nothing to run, the step only says that from here on the memory holds one value.
+  bool is_in_place = false;
   // scan: the planned body.
   std::shared_ptr<const Program> body;
   std::vector<Argument> inputs;
@@ -101,8 +104,17 @@ struct Program {
     bool written = false;
   };
   std::vector<StateSlot> states;
+  // Bytes of the arena that hold zeros from the start and that no step writes. None in a body.
+  struct Span {
+    std::int64_t offset = 0;
+    std::int64_t bytes = 0;
+  };
+  std::vector<Span> zeros;
   MemoryPlan memory;
 };
+
+// How many steps have something to run.
+int kernel_count(const Program& program);
 
 // Steps, one a line, with buffers and the groups' bodies; stable, for golden files and SINTER_DUMP.
 std::string to_text(const Program& program, OpList ops);

@@ -64,6 +64,7 @@ void print_step(std::size_t index, const Step& step, OpList ops, const std::stri
                  argument_list(step.outputs));
   if (step.group == nullptr) text += to_text(find(ops, step.op), step.attributes);
   if (!step.kernel.empty()) text += " by " + step.kernel;
+  if (step.is_in_place) text += " in place";
   if (step.workspace_bytes > 0) {
     fmt::format_to(Out(text), " workspace {} {}", place(step.workspace), step.workspace_bytes);
   }
@@ -98,6 +99,9 @@ void print_program(const Program& program, OpList ops, const std::string& indent
     fmt::format_to(Out(text), "{}state{}: {} = #{}{}\n", indent, i, slot.type.to_text(), slot.state,
                    slot.written ? ", written" : "");
   }
+  for (const Program::Span& span : program.zeros) {
+    fmt::format_to(Out(text), "{}zeros: arena+{} {}\n", indent, span.offset, span.bytes);
+  }
   const MemoryPlan& m = program.memory;
   fmt::format_to(Out(text),
                  "{}memory: parameters {}, optimizer {}, gradients {}, activations {}, workspace "
@@ -118,6 +122,11 @@ std::size_t own_inputs(const Step& step) {
                                    [](const GroupOperand& each) { return !each.output; });
   const auto others = static_cast<std::size_t>(std::max<std::ptrdiff_t>(loads - 1, 0));
   return step.inputs.size() - std::min(step.inputs.size(), others);
+}
+
+int kernel_count(const Program& program) {
+  return static_cast<int>(std::count_if(program.steps.begin(), program.steps.end(),
+                                        [](const Step& step) { return !step.is_in_place; }));
 }
 
 std::string to_text(const Program& program, OpList ops) {

@@ -6,6 +6,7 @@
 
 #include "backend/cpu/groups/cache.h"
 #include "backend/cpu/machine_code.h"
+#include "base/half.h"
 #include "convolution_case.h"
 #include "ir/symbolic.h"
 #include "kernel_run.h"
@@ -244,8 +245,38 @@ TEST(Epilogue, FollowsOnConvolutionsAndTheirInputGradients) {
       taken += takes(ir::OpId::conv_input_gradient, gradient, {dy, w}, s.x(), form(s.x())) ? 1 : 0;
     }
   }
-  const auto all = static_cast<int>(2 * std::size(kConvolutionCases) * std::size(kMaps));
-  EXPECT_EQ(taken, may_use_onednn() ? all : 0);
+  if (may_use_onednn()) {
+    EXPECT_EQ(taken, static_cast<int>(2 * std::size(kConvolutionCases) * std::size(kMaps)));
+  }
+}
+
+// Small products take every form; larger ones only where their kernel goes by blocks.
+TEST(Epilogue, FollowsOnSmallProducts) {
+  constexpr std::int64_t kSizes[][3] = {{128, 512, 10}, {128, 10, 512}, {3, 5, 7}, {1, 64, 64}};
+  for (const auto& [m, k, n] : kSizes) {
+    const Value a = random_value<float>({m, k}, 1), b = random_value<float>({k, n}, 2);
+    for (const Form form :
+         {bias_and_relu, residual, scale_and_mask, in_bf16, largest_of_rows, sums_of_columns}) {
+      EXPECT_TRUE(takes(ir::OpId::matmul, {}, {a, b}, {m, n}, form({m, n})));
+    }
+  }
+  const Value a = random_value<float>({256, 300}, 1), b = random_value<float>({300, 256}, 2);
+  takes(ir::OpId::matmul, {}, {a, b}, {256, 256}, bias_and_relu({256, 256}));
+}
+
+TEST(Epilogue, FollowsOnSmallProductsOf16Bits) {
+  const Value wide_a = random_value<float>({24, 40}, 1), wide_b = random_value<float>({40, 32}, 2);
+  for (const Dtype dtype : {Dtype::bf16, Dtype::f16}) {
+    Value a = empty_value(dtype, {24, 40}), b = empty_value(dtype, {40, 32});
+    for (const auto& [wide, narrow] : {std::pair(wide_a, a), std::pair(wide_b, b)}) {
+      for (std::int64_t i = 0; i < narrow.shape().elements(); ++i) {
+        const float element = wide.data<float>()[i];
+        narrow.data<std::uint16_t>()[i] =
+            dtype == Dtype::bf16 ? bf16_from_f32(element) : f16_from_f32(element);
+      }
+    }
+    EXPECT_TRUE(takes(ir::OpId::matmul, {}, {a, b}, {24, 32}, bias_and_relu({24, 32})));
+  }
 }
 
 TEST(Epilogue, WhatCannotBeCutByImagesIsNotTaken) {

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-
 #include "compile/checks.h"
 #include "sinter/compile.h"
 #include "sinter/ops.h"
@@ -78,6 +77,24 @@ TEST(ProgramCost, WhatFollowsOnAContractionKeepsItsUnit) {
   EXPECT_EQ(total(with).flops, total(without).flops);
   EXPECT_LE(total(with).bytes, total(without).bytes);
   EXPECT_GT(total(with).on(Unit::vector_32), 64 * 64);
+}
+
+// A sum is made in its place, an argument has to be copied there.
+TEST(ProgramCost, WhatIsPackedInItsPlaceIsNotMoved) {
+  const auto packed = [](const Tensors& i) {
+    return Tensors{pack({i[0] + i[1], i[0]}, {0, 32}, 64)};
+  };
+  const ProgramReport made = report(packed, {ones({32}), ones({32})});
+  ASSERT_EQ(made.steps.size(), 2u);
+  EXPECT_EQ(made.steps[1].label, "pack");
+  EXPECT_EQ(made.steps[1].cost.bytes, 2 * 32 * 4);
+  const auto in_place = [](const Tensors& i) {
+    const Tensor all = pack({i[0] + i[1], i[0] * i[1]}, {0, 32}, 64);
+    return Tensors{all + 1.0F};
+  };
+  for (const StepReport& step : report(in_place, {ones({32}), ones({32})}).steps) {
+    EXPECT_NE(step.label, "pack");
+  }
 }
 
 TEST(ProgramCost, OnlyTheRowsThatAreGatheredAreRead) {

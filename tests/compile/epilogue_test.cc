@@ -41,12 +41,6 @@ int kernels_saved(const Function& function, const Tensors& inputs) {
 class EpilogueTest : public ::testing::Test {
  protected:
   Tensor numbers(const Shape& shape) { return random_floats(shape, random_); }
-  // Whether convolutions are oneDNN's, whose kernels take epilogues.
-  static bool has_kernels() {
-    const Function convolve = [](const Tensors& x) { return Tensors{relu(conv2d(x[0], x[1]))}; };
-    const Tensors inputs{ones({32, 8, 8, 3}), ones({16, 3, 3, 3})};
-    return run(convolve, inputs, "epilogues").report.text.find("by onednn") != std::string::npos;
-  }
 
   std::mt19937 random_{5};
 };
@@ -58,15 +52,14 @@ TEST_F(EpilogueTest, BiasActivationAndResidualFollowOnAConvolution) {
         return Tensors{relu(y) + x[3]};
       },
       {numbers({32, 8, 8, 3}), numbers({16, 3, 3, 3}), numbers({16}), numbers({32, 8, 8, 16})});
-  EXPECT_EQ(saved, has_kernels() ? 1 : 0);
+  EXPECT_EQ(saved, 1);
 }
 
 TEST_F(EpilogueTest, TheTextNamesTheKernelAndShowsTheEpilogue) {
   const Function function = [](const Tensors& x) { return Tensors{relu(conv2d(x[0], x[1]))}; };
   const Tensors inputs{numbers({32, 8, 8, 3}), numbers({16, 3, 3, 3})};
   const std::string text = run(function, inputs, "").report.text;
-  if (!has_kernels()) GTEST_SKIP() << "convolutions are loops here";
-  EXPECT_TRUE(says(text, " by onednn ")) << text;
+  EXPECT_TRUE(says(text, " by onednn ") || says(text, " by loops ")) << text;
   EXPECT_TRUE(says(text, "; conv, fused: relu ")) << text;
   EXPECT_TRUE(says(text, "    group map ")) << text;
 }
@@ -89,8 +82,7 @@ TEST_F(EpilogueTest, OfTwoContractionsTheLargerIsFollowed) {
     return Tensors{relu(conv2d(x[2], x[3]) + conv2d(x[0], x[1]))};
   };
   for (const Function& function : {Function(one), Function(other)}) {
-    EXPECT_EQ(kernels_saved(function, inputs), has_kernels() ? 1 : 0);
-    if (!has_kernels()) continue;
+    EXPECT_EQ(kernels_saved(function, inputs), 1);
     const std::string text = run(function, inputs, "").report.text;
     const std::size_t line = text.find("; conv, fused:");
     ASSERT_NE(line, std::string::npos) << text;
@@ -114,8 +106,9 @@ TEST_F(EpilogueTest, InputsOfTheContractionAreNotOverwritten) {
     const Tensor a = x[0] * 2.0F;
     return Tensors{a + conv2d(a, x[1], {.padding = {1, 1}})};
   };
-  EXPECT_EQ(kernels_saved(residual, {numbers({32, 8, 8, 16}), numbers({16, 3, 3, 16})}),
-            has_kernels() ? 1 : 0);
+  EXPECT_EQ(kernels_saved(residual, {numbers({8, 8, 8, 16}), numbers({16, 3, 3, 16})}), 1);
+  // By images, where they are oneDNN's.
+  EXPECT_LE(kernels_saved(residual, {numbers({32, 8, 8, 16}), numbers({16, 3, 3, 16})}), 1);
 }
 
 TEST_F(EpilogueTest, AStepWithGradientsHasTheSameBits) {
@@ -129,7 +122,7 @@ TEST_F(EpilogueTest, AStepWithGradientsHasTheSameBits) {
   };
   EXPECT_GE(kernels_saved(step, {numbers({32, 8, 8, 3}), numbers({16, 3, 3, 3}), numbers({16}),
                                  numbers({8 * 8 * 16, 10})}),
-            has_kernels() ? 1 : 0);
+            1);
 }
 
 }  // namespace

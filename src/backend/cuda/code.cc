@@ -57,7 +57,7 @@ void CudaCode::collect(const ir::Program& program, std::vector<const ir::Group*>
       groups->push_back(step.group.get());
     } else if (step.body != nullptr) {
       collect(*step.body, groups, names);
-    } else {
+    } else if (!step.is_in_place) {
       has_kernels_ = true;
     }
   }
@@ -73,7 +73,7 @@ std::unique_ptr<const StepsCode> CudaCode::make_steps(const ir::Program& program
       ready.group = numbers->group++;
     } else if (step.body != nullptr) {
       ready.body = make_steps(*step.body, numbers);
-    } else {
+    } else if (!step.is_in_place) {
       ready.kernel = prepare_kernel(step, ready.number);
     }
     code->steps.push_back(std::move(ready));
@@ -95,9 +95,17 @@ std::unique_ptr<Session> CudaCode::new_session(std::byte* arena) const {
   return std::make_unique<CudaSession>(shared_from_this(), arena);
 }
 
+void CudaCode::clear_zeros(std::byte* arena) const {
+  for (const ir::Program::Span& span : program_->zeros) {
+    const std::vector<std::byte> zeros(static_cast<std::size_t>(span.bytes));
+    backend_.copy_to_device(arena + span.offset, zeros.data(), zeros.size());
+  }
+}
+
 void CudaCode::run_once(const Bindings& bindings, std::byte* arena) const {
   const std::lock_guard lock(backend_.mutex());
   backend_.check_usable();
+  clear_zeros(arena);
   Steps steps(*this, *steps_, arena);
   steps.bind(bindings);
   if (has_kernels_) backend_.note_kernels();

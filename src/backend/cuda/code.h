@@ -55,6 +55,8 @@ class CudaCode : public Code, public std::enable_shared_from_this<CudaCode> {
   const StepsCode& steps() const { return *steps_; }
   const Groups& groups() const { return *groups_; }
   std::int32_t first_step() const { return first_step_; }
+  // Enqueues writing what ir::Program::zeros says.
+  void clear_zeros(std::byte* arena) const;
   const std::string& place(std::int32_t step) const {
     return places_[static_cast<std::size_t>(step)];
   }

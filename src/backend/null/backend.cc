@@ -34,6 +34,7 @@ void check(const char* what, std::span<void* const> addresses,
 }  // namespace
 
 void count(const ir::Step& step, NullCounts& counts) {
+  if (step.is_in_place) return;
   ++counts.steps;
   if (step.group != nullptr) {
     ++counts.groups;

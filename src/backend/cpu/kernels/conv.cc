@@ -8,6 +8,7 @@
 #include "backend/cpu/kernels/conv_by_images.h"
 #include "backend/cpu/kernels/conv_loops.h"
 #include "backend/cpu/kernels/kernel.h"
+#include "backend/cpu/kernels/small_then.h"
 #include "backend/cpu/kernels/team_kernel.h"
 #include "backend/cpu/kernels/widened.h"
 #include "backend/cpu/kernels/zero_kernel.h"
@@ -94,13 +95,27 @@ std::unique_ptr<PreparedKernel> prepare_widened_conv(const KernelCall& call) {
   return prepare_widened(call, prepare_f32);
 }
 
+using PrepareWith = std::unique_ptr<PreparedKernel> (*)(const KernelCall&, const ir::Group&);
+
+// Block by block where there is a way, else as small work.
+template <std::unique_ptr<PreparedKernel> (*prepare)(const KernelCall&), PrepareWith by_blocks>
+std::unique_ptr<PreparedKernel> prepare_then(const KernelCall& call, const ir::Group& epilogue) {
+  if (std::unique_ptr<PreparedKernel> kernel = by_blocks(call, epilogue)) return kernel;
+  return prepare_small_then(call, multiplications_of(call), epilogue, prepare);
+}
+
+std::unique_ptr<PreparedKernel> no_blocks(const KernelCall&, const ir::Group&) { return nullptr; }
+
 // The first that serves is the fastest, as far as measured.
 constexpr Provider kProviders[] = {
     {"zero", is_of_nothing, prepare_zero},
-    {"winograd", serves_winograd, prepare_winograd, prepare_winograd_then},
-    {"onednn", serves_onednn, prepare_direct, prepare_direct_by_images},
-    {"loops", serves_loops, prepare_loops},
-    {"widened", serves_widened, prepare_widened_conv},
+    {"winograd", serves_winograd, prepare_winograd,
+     prepare_then<prepare_winograd, prepare_winograd_then>},
+    {"onednn", serves_onednn, prepare_direct,
+     prepare_then<prepare_direct, prepare_direct_by_images>},
+    {"loops", serves_loops, prepare_loops, prepare_then<prepare_loops, no_blocks>},
+    {"widened", serves_widened, prepare_widened_conv,
+     prepare_then<prepare_widened_conv, no_blocks>},
 };
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "backend/cpu/kernels/kernel.h"
 #include "backend/cpu/kernels/matmul_avx2.h"
 #include "backend/cpu/kernels/matrices.h"
+#include "backend/cpu/kernels/small_then.h"
 #include "backend/cpu/kernels/team_kernel.h"
 #include "backend/cpu/kernels/widened.h"
 #include "backend/cpu/kernels/zero_kernel.h"
@@ -261,13 +262,20 @@ std::unique_ptr<PreparedKernel> prepare_widened_matmul(const KernelCall& call) {
   return prepare_widened(call, prepare_f32);
 }
 
+// oneDNN gives other bits for parts of a product than for the whole, so only small products of it
+// have epilogues.
+template <std::unique_ptr<PreparedKernel> (*prepare)(const KernelCall&)>
+std::unique_ptr<PreparedKernel> prepare_then(const KernelCall& call, const ir::Group& epilogue) {
+  return prepare_small_then(call, multiplications(call), epilogue, prepare);
+}
+
 // The first that serves is the fastest, as far as measured.
 constexpr Provider kProviders[] = {
     {"zero", is_of_nothing, prepare_zero},
-    {"own", serves_own, prepare_matmul_avx2},
-    {"onednn", serves_onednn, prepare_onednn},
-    {"loops", serves_loops, prepare_loops},
-    {"widened", serves_widened, prepare_widened_matmul},
+    {"own", serves_own, prepare_matmul_avx2, prepare_then<prepare_matmul_avx2>},
+    {"onednn", serves_onednn, prepare_onednn, prepare_then<prepare_onednn>},
+    {"loops", serves_loops, prepare_loops, prepare_then<prepare_loops>},
+    {"widened", serves_widened, prepare_widened_matmul, prepare_then<prepare_widened_matmul>},
 };
 
 }  // namespace
