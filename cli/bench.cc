@@ -225,9 +225,10 @@ int run(const BenchCommand& command, const Context& context) {
   if (!command.json) print_table_head();
   for (const train::Workload& workload : chosen) {
     const std::int64_t batch = command.batch > 0 ? command.batch : workload.batch;
-    // The better of before and after: the machine may have been busy with something else.
-    measure_machine();
     const Measured measured = measure(workload, batch, command, context.hooks);
+    // Not before, as the first step of a process is timed with all that it loads. The best of all
+    // times in this process: the machine may have been busy with something else.
+    machine_peaks();
     const MachinePeaks peaks = measure_machine();
     const BenchResult result{.workload = workload,
                              .batch = batch,
