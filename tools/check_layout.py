@@ -26,7 +26,7 @@ CORE = ["tensor", "ops", "autograd", "compile"]
 # Which layer a public header belongs to.
 PUBLIC = {
     "dtype.h": "base", "error.h": "base", "shape.h": "base",
-    "pointwise_list.h": "ir", "system.h": "backend",
+    "cost.h": "ir", "pointwise_list.h": "ir", "machine.h": "backend", "system.h": "backend",
     "tensor.h": "tensor", "print.h": "tensor", "state_arena.h": "tensor", "state_scope.h": "tensor",
     "view.h": "tensor",
     "ops.h": "ops", "named_state.h": "autograd", "random.h": "ops", "scan.h": "compile",

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "sinter/cost.h"
 #include "sinter/tensor.h"
 #include "sinter/view.h"
 
@@ -27,6 +28,20 @@ struct MemoryReport {
   std::int64_t workspace = 0;
   std::int64_t data = 0;  // inputs and outputs of a step
   std::int64_t total = 0;
+};
+
+// What a step of a program is.
+enum class StepKind : std::uint8_t {
+  fused,        // a group of pointwise ops and reductions
+  contraction,  // a matrix product or convolution
+  other,        // any other kernel
+};
+
+struct StepReport {
+  std::string label;  // "conv", "fused: add relu"
+  std::string scope;  // the module of its first op
+  StepKind kind = StepKind::other;
+  Cost cost;  // of one call; bound_ms() in machine.h says how long it takes at least
 };
 
 struct ProgramReport {
@@ -45,14 +60,8 @@ struct ProgramReport {
   // Which kernels run the steps for which there are several, in order of their first step, and how
   // many steps each: "matmul by onednn: 8". Other kernels may give other bits.
   std::vector<std::string> chosen;
-  std::string text;  // the program, a step a line
-};
-
-// What a step of a program is.
-enum class StepKind : std::uint8_t {
-  fused,        // a group of pointwise ops and reductions
-  contraction,  // a matrix product or convolution
-  other,        // any other kernel
+  std::vector<StepReport> steps;  // those that do work, in their order
+  std::string text;               // the program, a step a line
 };
 
 // Time of one call and of its parts, each the median over repeated runs that take turns.
@@ -66,6 +75,7 @@ struct StepTimes {
     double ms = 0;
     double flops = 0;
     double bytes = 0;
+    Cost cost = {};
   };
   std::vector<Part> steps;
 };

@@ -10,6 +10,7 @@
 #include "backend/registry.h"
 #include "base/switches.h"
 #include "compile/compiled_program.h"
+#include "compile/step_report.h"
 #include "compile/watch.h"
 #include "ops/list.h"
 #include "sinter/state_scope.h"
@@ -302,6 +303,8 @@ ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
   for (const ir::Step& step : program.steps) {
     report.flops += step.cost.flops;
     report.bytes += step.cost.bytes;
+    if (step.is_in_place) continue;
+    report.steps.push_back({step.label, step.scope, compile_detail::kind_of(step), step.cost});
   }
   report.compile_ms = found.program->compile_ms;
   backend::GroupReport groups = found.program->code->group_report();

@@ -8,6 +8,7 @@
 #include "compile/group_builder.h"
 #include "compile/memory.h"
 #include "compile/pass.h"
+#include "ir/cost.h"
 #include "ir/in_place.h"
 #include "ir/internal_error.h"
 #include "ir/scan.h"
@@ -457,14 +458,15 @@ class Planner {
     }
     step.label = "fused:";
     describe_nodes(planned, step);
-    add_bytes(step);
+    ir::add_group_work(*step.group, step.cost);
+    count_kernel(step);
     return step;
   }
 
   // Adds the names of a unit's nodes, but its contraction's, and what all of them cost.
   void describe_nodes(const PlannedUnit& planned, ir::Step& step) const {
     for (const std::int32_t node : planned.unit->nodes) {
-      step.cost.flops += cost_of(graph_, ops_, node_at(node)).flops;
+      step.cost.add(cost_of(graph_, ops_, node_at(node)));
       if (node == planned.unit->contraction) continue;
       step.label += std::string(" ") + ir::find(ops_, node_at(node).op).name;
     }
@@ -500,7 +502,8 @@ class Planner {
     add_kernel(step, planned.unit->kernel, planned.unit->prepared);
     step.label += ", fused:";
     describe_nodes(planned, step);
-    add_bytes(step);
+    ir::add_group_work(*step.epilogue, step.cost);
+    count_kernel(step);
     return step;
   }
 
@@ -519,8 +522,12 @@ class Planner {
     const backend::OwnedCall call(step);
     const std::string kernel = backend_.candidates(call.get()).front();
     add_kernel(step, kernel, *backend_.prepare(call.get(), kernel, nullptr));
-    step.cost.flops = cost_of(graph_, ops_, node).flops;
-    add_bytes(step);
+    step.cost = cost_of(graph_, ops_, node);
+    const double most_bytes = step.cost.bytes - bytes_in_place(step, node);
+    count_kernel(step);
+    // Operands that are broadcast hold less than they show, a gathered table is not read whole, and
+    // what an op joins may lie in its place already.
+    step.cost.bytes = std::min(step.cost.bytes, most_bytes);
     return step;
   }
 
@@ -530,13 +537,29 @@ class Planner {
     const ir::ScanAttributes scan = ir::scan_attributes(node.attributes);
     step.workspace_bytes = ir::scan_workspace(*step.body, scan.carries).bytes;
     for (const ir::Step& inner : step.body->steps) {
-      step.cost.flops += static_cast<double>(scan.length) * inner.cost.flops;
-      step.cost.bytes += static_cast<double>(scan.length) * inner.cost.bytes;
+      step.cost.add(inner.cost, static_cast<double>(scan.length));
     }
   }
 
-  // Each argument once; broadcast ones count what memory holds.
-  static void add_bytes(ir::Step& step) {
+  // Of the inputs of an op that joins them, those that are written in their places in its result.
+  double bytes_in_place(const ir::Step& step, const ir::Node& node) const {
+    const ir::Op& op = ir::find(ops_, node.op);
+    if (op.joins == nullptr) return 0;
+    const std::vector<std::int64_t>& offsets = op.joins(node.attributes);
+    double bytes = 0;
+    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+      const ir::TensorType type{step.inputs[i].dtype, step.inputs[i].layout.shape};
+      ir::BufferRef there = step.outputs[0].buffer;
+      there.offset += offsets[i] * static_cast<std::int64_t>(size_of(type.dtype));
+      if (step.inputs[i].buffer == there) bytes += 2 * static_cast<double>(type.bytes());
+    }
+    return bytes;
+  }
+
+  // One kernel, with each argument once; broadcast ones count what memory holds.
+  static void count_kernel(ir::Step& step) {
+    step.cost.kernels = 1;
+    step.cost.bytes = 0;
     const auto count = [&](const std::vector<ir::Argument>& arguments) {
       for (const ir::Argument& argument : arguments) {
         std::int64_t elements = 1;
@@ -564,7 +587,7 @@ class Planner {
     step.inputs = {from};
     step.outputs = {to};
     step.label = label;
-    add_bytes(step);
+    count_kernel(step);
     program_.steps.push_back(std::move(step));
   }
 
@@ -722,8 +745,7 @@ ir::Cost cost_of(const ir::Graph& graph, ir::OpList ops, const ir::Node& node) {
   for (const ir::ValueId input : node.inputs) inputs.push_back(graph.type_of(input));
   for (const ir::ValueId result : node.results) results.push_back(graph.type_of(result));
   const ir::Op& op = ir::find(ops, node.op);
-  if (op.cost != nullptr) return op.cost({inputs, node.attributes}, results);
-  return {static_cast<double>(results.front().elements()), 0};
+  return ir::cost_of(op, {inputs, node.attributes}, results);
 }
 
 ir::Program plan(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops,
