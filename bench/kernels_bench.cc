@@ -1,12 +1,8 @@
-// How fast the structured CPU kernels are: contractions against the speed of a large matrix
-// product, everything else against the bandwidth of a large non-temporal copy, both measured in
-// this process with the same threads. Best of many runs; prints a table.
+// How fast the structured CPU kernels are: contractions against the machine's peak, everything else
+// against the bandwidth of copies in memory (sinter/machine.h), measured in this process with the
+// same threads. Best of many runs; prints a table.
 //
 //   kernels_bench [part of a name]
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -19,6 +15,7 @@
 
 #include "backend/cpu/kernels/kernel.h"
 #include "base/parallel.h"
+#include "sinter/machine.h"
 
 namespace sinter::backend::cpu {
 namespace {
@@ -215,29 +212,6 @@ std::vector<Work> all_works() {
   return works;
 }
 
-// Bytes read and written by the best copy, per second.
-double copy_bandwidth() {
-  constexpr std::int64_t kCount = 64 << 20;
-  const Memory from = allocate(kCount), to = allocate(kCount);
-  const double seconds = best_seconds([&] {
-    parallel_for(kCount / 64, 1024, [&](std::int64_t begin, std::int64_t end) {
-#if defined(__x86_64__)
-      const auto* source = static_cast<const float*>(from.get());
-      auto* target = static_cast<float*>(to.get());
-      for (std::int64_t i = begin * 16; i < end * 16; i += 4) {
-        _mm_stream_ps(target + i, _mm_load_ps(source + i));
-      }
-      _mm_sfence();
-#else
-      std::memcpy(static_cast<char*>(to.get()) + begin * 64,
-                  static_cast<const char*>(from.get()) + begin * 64,
-                  static_cast<std::size_t>(end - begin) * 64);
-#endif
-    });
-  });
-  return 2.0 * kCount / seconds;
-}
-
 // Bytes that a kernel must read and write at least. Of a gathered table only the rows taken count.
 double bytes_of(const Work& work) {
   double bytes = 0;
@@ -263,11 +237,11 @@ void print_preparation_time() {
 }
 
 int run(const std::string& part) {
-  const double peak =
-      2.0 * 1536 * 1536 * 1536 / time_of(matmul("peak", f32({1536, 1536}), f32({1536, 1536})));
-  const double bandwidth = copy_bandwidth();
-  std::printf("%d threads; peak %.0f GFLOP/s (matmul 1536), %.1f GB/s (non-temporal copy)\n",
-              thread_count(), peak * 1e-9, bandwidth * 1e-9);
+  const MachinePeaks peaks = machine_peaks();
+  const double peak = peaks.rate(Unit::contraction_f32);
+  const double bandwidth = peaks.copies.back().bytes_per_second;
+  std::printf("%d threads; peak %.0f GFLOP/s, %.1f GB/s (copies in memory)\n", thread_count(),
+              peak * 1e-9, bandwidth * 1e-9);
   for (const Work& work : all_works()) {
     if (std::string(work.name).find(part) == std::string::npos) continue;
     const double seconds = time_of(work);

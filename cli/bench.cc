@@ -4,12 +4,12 @@
 #include <chrono>
 #include <optional>
 
-#include "bandwidth.h"
 #include "base/file.h"
 #include "base/resident_memory.h"
 #include "bench_report.h"
 #include "commands.h"
 #include "sinter/io.h"
+#include "sinter/machine.h"
 #include "sinter/nn.h"
 #include "sinter/optim.h"
 #include "sinter/step.h"
@@ -93,9 +93,6 @@ class Bench {
   train::TrainingStep step_;
   std::vector<Batch> batches_;
 };
-
-// Bytes a second of this machine's memory; 0 where the current device is a GPU.
-double host_bandwidth() { return current_device() == "cpu" ? measure_bandwidth() : 0; }
 
 // Memory grows, if it does, within this many steps.
 constexpr std::size_t kMemorySteps = 100;
@@ -228,20 +225,22 @@ int run(const BenchCommand& command, const Context& context) {
   if (!command.json) print_table_head();
   for (const train::Workload& workload : chosen) {
     const std::int64_t batch = command.batch > 0 ? command.batch : workload.batch;
-    // The better of before and after: the machine may have been busy with something else.
-    const double before = host_bandwidth();
     const Measured measured = measure(workload, batch, command, context.hooks);
+    // Not before, as the first step of a process is timed with all that it loads. The best of all
+    // times in this process: the machine may have been busy with something else.
+    machine_peaks();
+    const MachinePeaks peaks = measure_machine();
     const BenchResult result{.workload = workload,
                              .batch = batch,
                              .units = measured.units,
                              .dtype = command.dtype,
                              .timing = measured.timing,
-                             .bandwidth = std::max(before, host_bandwidth())};
+                             .peaks = peaks};
     if (command.json) {
       results.push_back(to_json(result, command.parts));
     } else {
       print_row(result);
-      if (command.parts) print_parts(measured.timing);
+      if (command.parts) print_parts(result);
     }
     if (!command.losses.empty()) losses.push_back(losses_of(workload, command, batch));
   }

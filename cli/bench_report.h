@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "sinter/compile.h"
+#include "sinter/machine.h"
 #include "sinter/recipe.h"
 
 namespace sinter::cli {
@@ -35,13 +36,13 @@ struct BenchResult {
   double units = 0;   // of a step
   std::string dtype;  // in which products are multiplied
   const Timing& timing;
-  double bandwidth = 0;  // of this machine's memory, bytes/s; 0: not known
+  const MachinePeaks& peaks;  // of the device
 };
 
 OrderedJson to_json(const BenchResult& result, bool with_parts);
 void print_table_head();
 void print_row(const BenchResult& result);
-void print_parts(const Timing& timing);
+void print_parts(const BenchResult& result);
 
 }  // namespace sinter::cli
 

@@ -46,7 +46,11 @@ struct PredictCommand {
 };
 
 struct InfoCommand {
-  std::string path;  // empty: this build and machine
+  std::string path;    // empty: this build and machine
+  bool peaks = false;  // measure what the device can do at most instead
+  // Of the device whose peaks are shown.
+  std::string device = "auto";
+  int threads = 0;
 };
 
 struct BenchCommand {

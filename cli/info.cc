@@ -5,6 +5,7 @@
 #include "base/switches.h"
 #include "commands.h"
 #include "io/safetensors.h"
+#include "sinter/machine.h"
 #include "sinter/system.h"
 
 namespace sinter::cli {
@@ -42,6 +43,29 @@ void print_system() {
   }
 }
 
+void print_peaks() {
+  const MachinePeaks peaks = machine_peaks();
+  if (peaks.copies.empty()) {
+    fmt::print("peaks    {}: not measured\n", peaks.device);
+    return;
+  }
+  fmt::print("peaks    {}", peaks.device);
+  if (peaks.device == "cpu") fmt::print(", {} threads", peaks.threads);
+  fmt::print(
+      "\n         contractions: f32 {:.0f}, f64 {:.0f}, bf16 {:.0f}, f16 {:.0f} GFLOP/s\n"
+      "         vectors: 32 bits {:.0f}, 64 bits {:.0f} billion operations a second\n",
+      1e-9 * peaks.rate(Unit::contraction_f32), 1e-9 * peaks.rate(Unit::contraction_f64),
+      1e-9 * peaks.rate(Unit::contraction_bf16), 1e-9 * peaks.rate(Unit::contraction_f16),
+      1e-9 * peaks.rate(Unit::vector_32), 1e-9 * peaks.rate(Unit::vector_64));
+  for (const MachinePeaks::Copy& copy : peaks.copies) {
+    fmt::print("         copies of {:.2f} MB: {:.1f} GB/s read and written\n",
+               1e-6 * static_cast<double>(copy.bytes), 1e-9 * copy.bytes_per_second);
+  }
+  fmt::print("         a kernel starts in {:.3f} us", 1e3 * peaks.start_ms);
+  if (peaks.team_ms > 0) fmt::print(", a team of threads in {:.2f} us", 1e3 * peaks.team_ms);
+  fmt::print("\n");
+}
+
 void print_file(const std::string& path) {
   const io::SafetensorsFile file(path);
   std::int64_t elements = 0;
@@ -73,7 +97,11 @@ void print_run(const std::string& folder, const train::Recipes& recipes) {
 
 int run(const InfoCommand& command, const Context& context) {
   struct stat status {};
-  if (command.path.empty()) {
+  if (command.peaks) {
+    set_device(command.device);
+    if (command.threads > 0) set_thread_count(command.threads);
+    print_peaks();
+  } else if (command.path.empty()) {
     print_system();
   } else if (stat(command.path.c_str(), &status) == 0 && S_ISDIR(status.st_mode)) {
     print_run(command.path, context.recipes);

@@ -101,8 +101,8 @@ CLI::Validator device_name() {
       "");
 }
 
-void add_device(CLI::App* app, std::string* device) {
-  app->add_option("--device", *device, "auto, cpu, cuda or cuda:N")
+CLI::Option* add_device(CLI::App* app, std::string* device) {
+  return app->add_option("--device", *device, "auto, cpu, cuda or cuda:N")
       ->check(device_name())
       ->type_name("DEVICE");
 }
@@ -263,6 +263,15 @@ CLI::App* add_info(CLI::App& app, InfoCommand* command) {
       app.add_subcommand("info", "What this is and runs on, or what a run or file holds");
   info->add_option("path", command->path, "A run's folder or a .safetensors file")
       ->type_name("RUN|FILE");
+  CLI::Option* peaks = info->add_flag(
+      "--peaks", command->peaks,
+      "Measure what the device can do at most: arithmetic, copies, the start of a kernel");
+  add_device(info, &command->device)->needs(peaks);
+  info->add_option("--threads", command->threads, "CPU threads")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N")
+      ->needs(peaks);
+  info->get_option("path")->excludes(peaks);
   return info;
 }
 

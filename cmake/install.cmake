@@ -1,11 +1,10 @@
-# `cmake --install`: the command, the public headers, a static library per layer, and what
-# find_package(sinter) and pkg-config read. The package file is written here and not exported by CMake,
-# because consumers shall not get our warning flags, and because the libraries of tensor and compile
-# need each other: they go to the linker as one group.
+# `cmake --install`: the command, the public headers, the static libraries, and what find_package(sinter)
+# and pkg-config read. The package file is written here and not exported by CMake, because consumers shall
+# not get our warning flags.
 include(GNUInstallDirs)
 
 set(SINTER_LIBRARIES)  # from right to left
-foreach(layer cli recipes train io data optim nn compile autograd ops tensor backend ir base)
+foreach(layer cli recipes train io data optim nn core backend ir base)
   if(TARGET sinter_${layer})
     install(TARGETS sinter_${layer} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
     list(APPEND SINTER_LIBRARIES sinter_${layer})

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "sinter/cost.h"
 #include "sinter/tensor.h"
 #include "sinter/view.h"
 
@@ -29,6 +30,20 @@ struct MemoryReport {
   std::int64_t total = 0;
 };
 
+// What a step of a program is.
+enum class StepKind : std::uint8_t {
+  fused,        // a group of pointwise ops and reductions
+  contraction,  // a matrix product or convolution
+  other,        // any other kernel
+};
+
+struct StepReport {
+  std::string label;  // "conv", "fused: add relu"
+  std::string scope;  // the module of its first op
+  StepKind kind = StepKind::other;
+  Cost cost;  // of one call; bound_ms() in machine.h says how long it takes at least
+};
+
 struct ProgramReport {
   MemoryReport memory;
   int kernels = 0;        // steps that do work, per call
@@ -42,14 +57,11 @@ struct ProgramReport {
   // Steps whose first choice of a kernel this machine's libraries do not have: "conv: what runs,
   // and why". Printed likewise.
   std::vector<std::string> substituted;
-  std::string text;  // the program, a step a line
-};
-
-// What a step of a program is.
-enum class StepKind : std::uint8_t {
-  fused,        // a group of pointwise ops and reductions
-  contraction,  // a matrix product or convolution
-  other,        // any other kernel
+  // Which kernels run the steps for which there are several, in order of their first step, and how
+  // many steps each: "matmul by onednn: 8". Other kernels may give other bits.
+  std::vector<std::string> chosen;
+  std::vector<StepReport> steps;  // those that do work, in their order
+  std::string text;               // the program, a step a line
 };
 
 // Time of one call and of its parts, each the median over repeated runs that take turns.
@@ -63,12 +75,15 @@ struct StepTimes {
     double ms = 0;
     double flops = 0;
     double bytes = 0;
+    Cost cost = {};
   };
   std::vector<Part> steps;
 };
 
 struct CompileOptions {
-  int programs = 16;  // that are kept, one a signature; at least 1
+  // That are kept, one a signature; at least 1. Where lengths vary from call to call, pad them to
+  // few buckets (collate.h) and keep as many programs as buckets.
+  int programs = 16;
   // Whether the function is traced again now and then and compared. Not needed for one that reads
   // no C++ value that changes; then it is traced again only after configuration_changed().
   bool retraces = true;

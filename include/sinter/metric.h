@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sinter/batch.h"
+#include "sinter/compile.h"
 #include "sinter/data.h"
 
 namespace sinter::train {
@@ -85,8 +86,7 @@ class Evaluator {
  public:
   using Forward = std::function<Batch(const Batch&)>;
 
-  // `precision`: CompileOptions::precision.
-  Evaluator(Forward forward, std::vector<Metric> metrics, Dtype precision = Dtype::f32);
+  Evaluator(Forward forward, std::vector<Metric> metrics, const CompileOptions& options = {});
   ~Evaluator();
   Evaluator(Evaluator&&) noexcept;
   Evaluator& operator=(Evaluator&&) noexcept;

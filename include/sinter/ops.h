@@ -212,6 +212,10 @@ Tensor cumsum(Operand x, int axis, bool reverse = false);
 // ids (i32 or i64, any shape) -> ids.shape + (classes,): 1 at the id, else 0; an id outside
 // [0, classes) gives a row of zeros. Error: classes below 1.
 Tensor one_hot(Operand ids, std::int64_t classes, Dtype dtype = Dtype::i64);
+// lengths (i32 or i64, any shape) -> boolean lengths.shape + (length,): true at positions below the
+// length. Which positions of padded rows are valid (collate.h); none for a length below 1, all for
+// one above `length`. Error: a negative `length`.
+Tensor sequence_mask(Operand lengths, std::int64_t length);
 
 // exp(x) / sum(exp(x)) along one axis (the innermost by default), and its logarithm, without
 // overflow. f32 and f64. A row with NaN, or all -inf, is NaN.

@@ -63,6 +63,8 @@ struct Task {
   // In which evaluation and predict multiply (CompileOptions::precision); training has its own in
   // StepOptions. Run sets both from the setting `precision`.
   Dtype precision = Dtype::f32;
+  // That evaluation and predict keep (CompileOptions::programs); training has its own likewise.
+  int programs = 16;
   // Called when a split is first needed; the same rows at every call.
   std::function<std::shared_ptr<const data::Dataset>(Split split)> data;
   // JSON object: all that prepare() needs to make the network again without any data.

@@ -39,6 +39,8 @@ struct StepOptions {
   std::optional<double> average = {};
   // CompileOptions::precision. f16 needs a loss_scale: its smallest number is 6e-8.
   Dtype precision = Dtype::f32;
+  // CompileOptions::programs: at least as many as the buckets that rows are padded to (collate.h).
+  int programs = 16;
   // Keep weights, moments and the States in `states` as they were before the first step whose loss
   // or gradients are not finite, and change nothing in any later step.
   bool guard = true;

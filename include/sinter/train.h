@@ -80,6 +80,7 @@ struct Result {
   double units_per_second = 0;
   double first_step_ms = 0;
   std::int64_t planned_bytes = 0;
+  std::string kernels;  // that run the step: "matmul by onednn: 8, conv by winograd: 1"
   std::int64_t peak_bytes = 0;
 };
 

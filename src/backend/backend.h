@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -105,6 +106,12 @@ struct FusionLimits {
   bool (*emits)(Dtype from, Dtype to) = nullptr;
 };
 
+// A kernel of a call made ready, and the 64-byte aligned memory that it needs while it runs.
+struct PreparedCall {
+  std::int64_t workspace_bytes = 0;
+  std::shared_ptr<const ir::Prepared> kernel;  // null: the program's Code makes it
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -132,8 +139,16 @@ class Backend {
   virtual bool group_accepts(const ir::Layout& layout) = 0;
   // The same at every call.
   virtual FusionLimits fusion_limits() const { return {}; }
-  // Bytes of 64-byte aligned memory that a kernel, or a fused group, needs while it runs.
-  virtual std::int64_t workspace_bytes(const KernelCall& call) = 0;
+  // The kernels that can run the call here, by name, the one to take first; one of no name where
+  // there is nothing to choose. By shapes, machine and switches alone, so that the choice is the
+  // same at every call.
+  virtual std::vector<std::string> candidates(const KernelCall& /*call*/) { return {{}}; }
+  // One of the candidates made ready, with what follows on its result (ir::Step::epilogue; null:
+  // nothing). Nothing where the kernel does not take this epilogue; one that takes it gives the
+  // bits that it gives without, followed by the group.
+  virtual std::optional<PreparedCall> prepare(const KernelCall& call, const std::string& candidate,
+                                              const ir::Group* epilogue) = 0;
+  // Bytes of 64-byte aligned memory that a fused group needs while it runs.
   virtual std::int64_t workspace_bytes(const ir::Group& group) = 0;
 
   virtual std::shared_ptr<const Code> prepare(std::shared_ptr<const ir::Program> program) = 0;

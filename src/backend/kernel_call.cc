@@ -3,9 +3,14 @@
 namespace sinter::backend {
 
 OwnedCall::OwnedCall(const ir::Step& step) : op_(step.op), attributes_(step.attributes) {
-  for (const ir::Argument& argument : step.inputs) {
-    input_dtypes_.push_back(argument.dtype);
-    inputs_.push_back(argument.layout);
+  for (std::size_t i = 0; i < ir::own_inputs(step); ++i) {
+    input_dtypes_.push_back(step.inputs[i].dtype);
+    inputs_.push_back(step.inputs[i].layout);
+  }
+  if (step.epilogue != nullptr) {
+    output_dtypes_.push_back(step.result.dtype);
+    outputs_.push_back(ir::dense_layout(step.result.shape));
+    return;
   }
   for (const ir::Argument& argument : step.outputs) {
     output_dtypes_.push_back(argument.dtype);

@@ -10,6 +10,7 @@
 #include "backend/registry.h"
 #include "base/switches.h"
 #include "compile/compiled_program.h"
+#include "compile/step_report.h"
 #include "compile/watch.h"
 #include "ops/list.h"
 #include "sinter/state_scope.h"
@@ -109,6 +110,29 @@ Dtype checked_precision(const CompileOptions& options) {
          .got = std::string(name_of(precision)),
          .expected = "f32, bf16 or f16",
          .hint = {}});
+}
+
+void count_kernels(const ir::Program& program, std::vector<std::pair<std::string, int>>* counts) {
+  for (const ir::Step& step : program.steps) {
+    if (step.body != nullptr) count_kernels(*step.body, counts);
+    if (step.kernel.empty()) continue;
+    const std::string name = std::string(ir::find(op_list(), step.op).name) + " by " + step.kernel;
+    const auto known = std::find_if(counts->begin(), counts->end(),
+                                    [&](const auto& each) { return each.first == name; });
+    if (known != counts->end()) {
+      ++known->second;
+    } else {
+      counts->emplace_back(name, 1);
+    }
+  }
+}
+
+std::vector<std::string> chosen_kernels(const ir::Program& program) {
+  std::vector<std::pair<std::string, int>> counts;
+  count_kernels(program, &counts);
+  std::vector<std::string> lines;
+  for (const auto& [name, count] : counts) lines.push_back(name + ": " + std::to_string(count));
+  return lines;
 }
 
 int checked_programs(const CompileOptions& options) {
@@ -275,16 +299,19 @@ ProgramReport CompiledFunction::report(const std::vector<Tensor>& arguments) {
   report.memory.workspace = program.memory.workspace;
   report.memory.data = program.memory.inputs + program.memory.outputs;
   report.memory.total = program.memory.total();
-  report.kernels = static_cast<int>(program.steps.size());
+  report.kernels = ir::kernel_count(program);
   for (const ir::Step& step : program.steps) {
     report.flops += step.cost.flops;
     report.bytes += step.cost.bytes;
+    if (step.is_in_place) continue;
+    report.steps.push_back({step.label, step.scope, compile_detail::kind_of(step), step.cost});
   }
   report.compile_ms = found.program->compile_ms;
   backend::GroupReport groups = found.program->code->group_report();
   report.groups = groups.groups;
   report.interpreted = std::move(groups.interpreted);
   report.substituted = std::move(groups.substituted);
+  report.chosen = chosen_kernels(program);
   report.text = ir::to_text(program, op_list());
   return report;
 }

@@ -30,12 +30,6 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-StepKind kind_of(const ir::Step& step) {
-  if (step.group != nullptr) return StepKind::fused;
-  return ir::find(op_list(), step.op).kind == ir::OpKind::contraction ? StepKind::contraction
-                                                                      : StepKind::other;
-}
-
 void print_made(const std::string& name, const CompiledProgram& made) {
   const backend::GroupReport report = made.code->group_report();
   std::fprintf(stderr, "sinter: %s: %zu steps, arena %lld bytes, made in %.2f ms\n", name.c_str(),
@@ -56,7 +50,7 @@ void run_reported(const std::string& name, const ir::Program& program, ProgramRu
   const auto times = run_timed(run.session(), run.bindings(), program.steps.size());
   if (switches().debug >= 1) {
     std::fprintf(stderr, "sinter: %s: one step\n%s", name.c_str(),
-                 time_table(program, times).c_str());
+                 time_table(program, times, machine_peaks()).c_str());
   }
   if (!switches().dump.empty()) {
     write_file(switches().dump + "/" + name + "-trace.json", chrome_trace(program, times));
@@ -194,8 +188,9 @@ StepTimes measure_program(const std::string& name, const CompiledProgram& compil
   times.contraction_ms = median(std::move(contraction_times));
   for (std::size_t i = 0; i < program.steps.size(); ++i) {
     const ir::Step& step = program.steps[i];
+    if (step.is_in_place) continue;
     times.steps.push_back({step.label, step.scope, kind_of(step), median(std::move(step_times[i])),
-                           step.cost.flops, step.cost.bytes});
+                           step.cost.flops, step.cost.bytes, step.cost});
   }
   return times;
 }

@@ -1,7 +1,8 @@
 #include "compile/group_builder.h"
 
-#include <array>
+#include <algorithm>
 #include <map>
+#include <utility>
 
 #include "compile/axes.h"
 #include "ir/internal_error.h"
@@ -18,22 +19,43 @@ class GroupBuilder {
       : graph_(graph), ops_(ops), unit_(unit), uniform_(uniform) {}
 
   BuiltGroup run(const std::vector<std::uint8_t>& stored) {
-    for (const std::int32_t node : unit_.nodes) append(node);
+    for (const std::int32_t node : unit_.nodes) {
+      if (node != unit_.contraction) append(node);
+    }
     ir::Group& group = built_.group;
     group.kind = unit_.kind;
     group.space = unit_.space;
     group.reduced_axes = unit_.kind == ir::GroupKind::map ? 0 : unit_.reduced_axes;
+    if (unit_.contraction >= 0) put_first(node_at(unit_.contraction).results[0]);
     for (const std::int32_t node : unit_.nodes) {
+      if (node == unit_.contraction) continue;
       const ir::ValueId value = node_at(node).results[0];
       if (stored[static_cast<std::size_t>(value)] != 0) store(value);
     }
     group.body = builder_.body();
+    if (first_ > 0) {
+      for (ir::ScalarInst& inst : group.body) {
+        if (inst.op == ir::ScalarOp::load && (inst.imm == 0 || inst.imm == first_)) {
+          inst.imm = first_ - inst.imm;
+        }
+      }
+    }
     return std::move(built_);
   }
 
  private:
   const ir::Node& node_at(std::int32_t node) const {
     return graph_.nodes[static_cast<std::size_t>(node)];
+  }
+
+  // The load of a root changes places with the first; the body is told at the end.
+  void put_first(ir::ValueId root) {
+    const auto found = std::find_if(built_.loads.begin(), built_.loads.end(),
+                                    [&](const GroupLoad& load) { return load.root == root; });
+    if (found == built_.loads.end()) throw ir::InternalError("an epilogue that reads no result");
+    first_ = found - built_.loads.begin();
+    std::swap(built_.loads[0], *found);
+    std::swap(built_.group.operands[0], built_.group.operands[static_cast<std::size_t>(first_)]);
   }
 
   void append(std::int32_t index) {
@@ -136,6 +158,7 @@ class GroupBuilder {
   const std::vector<std::uint8_t>& uniform_;
   ir::BodyBuilder builder_;
   std::map<ir::ValueId, std::int32_t> positions_;
+  std::ptrdiff_t first_ = 0;  // the load that became the first one
   BuiltGroup built_;
 };
 

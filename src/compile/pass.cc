@@ -29,10 +29,10 @@ bool verifies() {
 }
 
 // What SINTER_DISABLE may name: the passes; each rewrite; "strides", which materialize asks for;
-// and "emit" and "onednn", which the CPU's back end does.
-constexpr std::array<std::string_view, 11> kNames = {
-    "expand",  "rewrite", "trim_scans", "simplify", "lower_precision", "materialize",
-    "strides", "fuse",    "plan",       "emit",     "onednn"};
+// and what the CPU's back end asks for: "emit", and kernels.
+constexpr std::array<std::string_view, 14> kNames = {
+    "expand", "rewrite", "trim_scans", "simplify", "lower_precision", "materialize", "strides",
+    "fuse",   "plan",    "epilogues",  "emit",     "onednn",          "winograd",    "own"};
 
 std::vector<std::string_view> all_names() {
   std::vector<std::string_view> names(kNames.begin(), kNames.end());

@@ -27,6 +27,11 @@ struct Fusion {
     Shape space;
     int reduced_axes = 0;
     bool is_group = false;  // false: one node with a kernel of its own
+    // One of the nodes, a contraction on whose result the group of the others follows as its
+    // epilogue (ir::Step::epilogue), with the kernel that takes it; -1: none.
+    std::int32_t contraction = -1;
+    std::string kernel;
+    backend::PreparedCall prepared;
     // Along which axes of the space each value of the unit runs.
     std::map<ir::ValueId, AxisMap> maps;
   };
@@ -54,12 +59,25 @@ ir::Graph materialize(const ir::Graph& graph, ir::OpList ops, backend::Backend& 
 // false every node is its own unit.
 Fusion fuse(const ir::Graph& graph, ir::OpList ops, const backend::FusionLimits& limits,
             bool enabled);
+// Groups follow as epilogues on contractions whose results they alone read, where the kernel that
+// was chosen for the contraction takes them.
+void give_epilogues(const ir::Graph& graph, ir::OpList ops, backend::Backend& backend,
+                    Fusion& fusion);
 // Makes the program of a scan's body.
 using BodyPlanner = std::function<std::shared_ptr<const ir::Program>(const ir::Graph& body)>;
-// Order, memory, steps. `parameters`: the States that the memory plan counts as such.
+// Order, memory, steps. `parameters`: the States that the memory plan counts as such. `is_body`: of
+// a scan, whose memory is another's between runs.
 ir::Program plan(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops,
                  backend::Backend& backend, const std::set<std::uint64_t>& parameters,
-                 const BodyPlanner& plan_body);
+                 const BodyPlanner& plan_body, bool is_body = false);
+
+// A node with a kernel of its own as a step whose arguments have no places yet, and no workspace.
+ir::Step unplaced_step(const ir::Graph& graph, ir::OpList ops, const ir::Node& node);
+// Values that something outside of the unit that makes them reads.
+std::vector<std::uint8_t> stored_values(const ir::Graph& graph, ir::OpList ops,
+                                        const Fusion& fusion);
+// What running a node once costs: its op's estimate.
+ir::Cost cost_of(const ir::Graph& graph, ir::OpList ops, const ir::Node& node);
 
 // True for a value that is the same everywhere: a constant, or pointwise ops and views of
 // constants.

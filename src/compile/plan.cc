@@ -8,6 +8,7 @@
 #include "compile/group_builder.h"
 #include "compile/memory.h"
 #include "compile/pass.h"
+#include "ir/cost.h"
 #include "ir/in_place.h"
 #include "ir/internal_error.h"
 #include "ir/scan.h"
@@ -36,13 +37,14 @@ struct PlannedUnit {
 class Planner {
  public:
   Planner(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops, backend::Backend& backend,
-          const std::set<std::uint64_t>& parameters, const BodyPlanner& plan_body)
+          const std::set<std::uint64_t>& parameters, const BodyPlanner& plan_body, bool is_body)
       : graph_(graph),
         fusion_(fusion),
         ops_(ops),
         backend_(backend),
         parameters_(parameters),
         plan_body_(plan_body),
+        is_body_(is_body),
         uniform_(uniform_values(graph, ops)),
         places_(graph.values.size()),
         first_(graph.values.size(), -1),
@@ -176,32 +178,20 @@ class Planner {
     if (units_.size() != count) throw ir::InternalError("fusion made a cycle");
   }
 
-  // Values that something outside of their unit reads.
-  std::vector<std::uint8_t> stored_values() const {
-    std::vector<std::uint8_t> stored(graph_.values.size());
-    const auto need = [&](ir::ValueId value) {
-      stored[static_cast<std::size_t>(root_of(value))] = 1;
-    };
-    for (const ir::ValueId output : graph_.outputs) need(output);
-    for (const ir::StateUse& use : graph_.state_out) need(use.value);
-    for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
-      const std::int32_t reader = fusion_.unit_of[i];
-      if (reader < 0) continue;
-      for (const ir::ValueId input : graph_.nodes[i].inputs) {
-        const std::int32_t source = producer(root_of(input));
-        if (source < 0) continue;
-        if (fusion_.unit_of[static_cast<std::size_t>(source)] != reader) need(input);
-      }
-    }
-    return stored;
-  }
-
   void build_units() {
-    const std::vector<std::uint8_t> stored = stored_values();
+    const std::vector<std::uint8_t> stored = stored_values(graph_, ops_, fusion_);
     for (PlannedUnit& planned : units_) {
       if (planned.unit->is_group) {
         planned.built = build_group(graph_, ops_, *planned.unit, uniform_, stored);
-        for (const GroupLoad& load : planned.built.loads) planned.reads.push_back(load.root);
+        std::size_t first = 0;
+        if (planned.unit->contraction >= 0) {
+          const ir::Node& node = node_at(planned.unit->contraction);
+          for (const ir::ValueId input : node.inputs) planned.reads.push_back(root_of(input));
+          first = 1;  // its result has no memory
+        }
+        for (std::size_t i = first; i < planned.built.loads.size(); ++i) {
+          planned.reads.push_back(planned.built.loads[i].root);
+        }
         planned.writes = planned.built.stores;
       } else {
         const ir::Node& node = node_at(planned.unit->nodes.front());
@@ -315,6 +305,13 @@ class Planner {
     const PlannedUnit& planned = units_[static_cast<std::size_t>(unit)];
     if (!planned.unit->is_group) return false;
     if (graph_.type_of(operand).bytes() != graph_.type_of(result).bytes()) return false;
+    if (planned.unit->contraction >= 0) {  // which reads its inputs until its last block is done
+      const std::vector<ir::ValueId>& inputs = node_at(planned.unit->contraction).inputs;
+      if (std::any_of(inputs.begin(), inputs.end(),
+                      [&](ir::ValueId input) { return root_of(input) == operand; })) {
+        return false;
+      }
+    }
     const BuiltGroup& built = planned.built;
     const auto store = std::find(built.stores.begin(), built.stores.end(), result);
     if (store == built.stores.end()) return false;
@@ -358,7 +355,32 @@ class Planner {
       }
       blobs_[static_cast<std::size_t>(blob)].first = first;
       blobs_[static_cast<std::size_t>(blob)].last = last;
+      keep_zeros(node, offsets, blob);
     }
+  }
+
+  // Where all inputs are in their places and the only gap is shorter than what blobs are aligned to,
+  // at the end, the step has nothing to do but to clear that: the gap holds zeros from the start
+  // instead, which nobody else may write. (Other gaps would cut up the memory of others.)
+  void keep_zeros(const ir::Node& node, const std::vector<std::int64_t>& offsets,
+                  std::int32_t blob) {
+    if (is_body_) return;
+    const auto size = static_cast<std::int64_t>(size_of(graph_.type_of(node.results[0]).dtype));
+    std::int64_t end = 0;  // of what the inputs fill without a gap
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      const Place& input = place(root_of(node.inputs[i]));
+      const bool is_there = input.kind == ir::BufferKind::arena && input.index == blob &&
+                            input.offset == offsets[i] * size;
+      if (!is_there || offsets[i] * size != end) return;
+      end += graph_.type_of(node.inputs[i]).bytes();
+    }
+    Blob& packed = blobs_[static_cast<std::size_t>(blob)];
+    if (packed.bytes - end >= kBufferAlignment) return;
+    in_place_.insert(node.results[0]);
+    if (end == packed.bytes) return;
+    const std::int64_t up_to = (packed.bytes + kBufferAlignment - 1) / kBufferAlignment;
+    packed.kept_bytes = up_to * kBufferAlignment - end / kBufferAlignment * kBufferAlignment;
+    zeros_.emplace_back(blob, ir::Program::Span{end, packed.bytes - end});
   }
 
   // Everything else, in the memory of an operand that dies in the unit where possible.
@@ -408,8 +430,12 @@ class Planner {
   void make_steps() {
     for (std::int32_t i = 0; i < step_count(); ++i) {
       const PlannedUnit& planned = units_[static_cast<std::size_t>(i)];
-      ir::Step step = planned.unit->is_group ? group_step(planned) : kernel_step(planned);
-      const ir::Node& node = node_at(planned.unit->nodes.front());
+      const bool has_epilogue = planned.unit->contraction >= 0;
+      ir::Step step = has_epilogue             ? contraction_step(planned)
+                      : planned.unit->is_group ? group_step(planned)
+                                               : kernel_step(planned);
+      const ir::Node& node =
+          node_at(has_epilogue ? planned.unit->contraction : planned.unit->nodes.front());
       step.location = node.location;
       step.scope = node.scope;
       if (step.workspace_bytes > 0) {
@@ -431,33 +457,77 @@ class Planner {
       step.outputs.push_back(argument(root, ir::dense_layout(graph_.type_of(root).shape)));
     }
     step.label = "fused:";
+    describe_nodes(planned, step);
+    ir::add_group_work(*step.group, step.cost);
+    count_kernel(step);
+    return step;
+  }
+
+  // Adds the names of a unit's nodes, but its contraction's, and what all of them cost.
+  void describe_nodes(const PlannedUnit& planned, ir::Step& step) const {
     for (const std::int32_t node : planned.unit->nodes) {
+      step.cost.add(cost_of(graph_, ops_, node_at(node)));
+      if (node == planned.unit->contraction) continue;
       step.label += std::string(" ") + ir::find(ops_, node_at(node).op).name;
-      step.cost.flops += cost_of(node_at(node)).flops;
     }
-    add_bytes(step);
+  }
+
+  void place_arguments(ir::Step& step) {
+    for (std::vector<ir::Argument>* const arguments : {&step.inputs, &step.outputs}) {
+      for (ir::Argument& each : *arguments) {
+        each = argument(static_cast<ir::ValueId>(each.value), each.layout);
+      }
+    }
+  }
+
+  static void add_kernel(ir::Step& step, std::string name, backend::PreparedCall prepared) {
+    step.kernel = std::move(name);
+    step.prepared = std::move(prepared.kernel);
+    step.workspace_bytes = prepared.workspace_bytes;
+  }
+
+  ir::Step contraction_step(const PlannedUnit& planned) {
+    const ir::Node& node = node_at(planned.unit->contraction);
+    ir::Step step = unplaced_step(graph_, ops_, node);
+    step.epilogue = std::make_shared<ir::Group>(planned.built.group);
+    step.result = graph_.type_of(node.results[0]);
+    step.outputs.clear();
+    place_arguments(step);
+    for (std::size_t i = 1; i < planned.built.loads.size(); ++i) {
+      step.inputs.push_back(argument(planned.built.loads[i].root, planned.built.loads[i].layout));
+    }
+    for (const ir::ValueId root : planned.built.stores) {
+      step.outputs.push_back(argument(root, ir::dense_layout(graph_.type_of(root).shape)));
+    }
+    add_kernel(step, planned.unit->kernel, planned.unit->prepared);
+    step.label += ", fused:";
+    describe_nodes(planned, step);
+    ir::add_group_work(*step.epilogue, step.cost);
+    count_kernel(step);
     return step;
   }
 
   ir::Step kernel_step(const PlannedUnit& planned) {
     const ir::Node& node = node_at(planned.unit->nodes.front());
-    ir::Step step;
-    step.op = node.op;
-    step.attributes = node.attributes;
-    step.label = ir::find(ops_, node.op).name;
-    for (const ir::ValueId input : node.inputs) {
-      step.inputs.push_back(argument(root_of(input), layout_of(input)));
-    }
-    for (const ir::ValueId result : node.results) {
-      step.outputs.push_back(argument(result, ir::dense_layout(graph_.type_of(result).shape)));
-    }
+    ir::Step step = unplaced_step(graph_, ops_, node);
+    place_arguments(step);
     if (!node.bodies.empty()) {
       add_body(node, step);
       return step;
     }
-    step.workspace_bytes = backend_.workspace_bytes(backend::OwnedCall(step).get());
-    step.cost.flops = cost_of(node).flops;
-    add_bytes(step);
+    if (in_place_.count(node.results[0]) != 0) {
+      step.is_in_place = true;
+      return step;
+    }
+    const backend::OwnedCall call(step);
+    const std::string kernel = backend_.candidates(call.get()).front();
+    add_kernel(step, kernel, *backend_.prepare(call.get(), kernel, nullptr));
+    step.cost = cost_of(graph_, ops_, node);
+    const double most_bytes = step.cost.bytes - bytes_in_place(step, node);
+    count_kernel(step);
+    // Operands that are broadcast hold less than they show, a gathered table is not read whole, and
+    // what an op joins may lie in its place already.
+    step.cost.bytes = std::min(step.cost.bytes, most_bytes);
     return step;
   }
 
@@ -467,23 +537,29 @@ class Planner {
     const ir::ScanAttributes scan = ir::scan_attributes(node.attributes);
     step.workspace_bytes = ir::scan_workspace(*step.body, scan.carries).bytes;
     for (const ir::Step& inner : step.body->steps) {
-      step.cost.flops += static_cast<double>(scan.length) * inner.cost.flops;
-      step.cost.bytes += static_cast<double>(scan.length) * inner.cost.bytes;
+      step.cost.add(inner.cost, static_cast<double>(scan.length));
     }
   }
 
-  ir::Cost cost_of(const ir::Node& node) const {
-    std::vector<ir::TensorType> inputs;
-    std::vector<ir::TensorType> results;
-    for (const ir::ValueId input : node.inputs) inputs.push_back(graph_.type_of(input));
-    for (const ir::ValueId result : node.results) results.push_back(graph_.type_of(result));
+  // Of the inputs of an op that joins them, those that are written in their places in its result.
+  double bytes_in_place(const ir::Step& step, const ir::Node& node) const {
     const ir::Op& op = ir::find(ops_, node.op);
-    if (op.cost != nullptr) return op.cost({inputs, node.attributes}, results);
-    return {static_cast<double>(results.front().elements()), 0};
+    if (op.joins == nullptr) return 0;
+    const std::vector<std::int64_t>& offsets = op.joins(node.attributes);
+    double bytes = 0;
+    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+      const ir::TensorType type{step.inputs[i].dtype, step.inputs[i].layout.shape};
+      ir::BufferRef there = step.outputs[0].buffer;
+      there.offset += offsets[i] * static_cast<std::int64_t>(size_of(type.dtype));
+      if (step.inputs[i].buffer == there) bytes += 2 * static_cast<double>(type.bytes());
+    }
+    return bytes;
   }
 
-  // Each argument once; broadcast ones count what memory holds.
-  static void add_bytes(ir::Step& step) {
+  // One kernel, with each argument once; broadcast ones count what memory holds.
+  static void count_kernel(ir::Step& step) {
+    step.cost.kernels = 1;
+    step.cost.bytes = 0;
     const auto count = [&](const std::vector<ir::Argument>& arguments) {
       for (const ir::Argument& argument : arguments) {
         std::int64_t elements = 1;
@@ -511,7 +587,7 @@ class Planner {
     step.inputs = {from};
     step.outputs = {to};
     step.label = label;
-    add_bytes(step);
+    count_kernel(step);
     program_.steps.push_back(std::move(step));
   }
 
@@ -570,6 +646,10 @@ class Planner {
       buffer.offset += blobs_[static_cast<std::size_t>(buffer.index)].offset;
       buffer.index = 0;
     };
+    for (auto [blob, span] : zeros_) {
+      span.offset += blobs_[static_cast<std::size_t>(blob)].offset;
+      program_.zeros.push_back(span);
+    }
     for (ir::Step& step : program_.steps) {
       for (ir::Argument& argument : step.inputs) resolve(argument.buffer);
       for (ir::Argument& argument : step.outputs) resolve(argument.buffer);
@@ -601,6 +681,7 @@ class Planner {
   backend::Backend& backend_;
   const std::set<std::uint64_t>& parameters_;
   const BodyPlanner& plan_body_;
+  bool is_body_;
   std::vector<std::uint8_t> uniform_;
   std::vector<PlannedUnit> units_;
   std::vector<Place> places_;        // by root value
@@ -611,6 +692,8 @@ class Planner {
   std::map<std::int32_t, ir::ValueId> blob_last_root_;
   std::set<std::int32_t> gradient_blobs_;
   std::set<std::int32_t> workspace_blobs_;
+  std::set<ir::ValueId> in_place_;  // packed values that lie as they are made
+  std::vector<std::pair<std::int32_t, ir::Program::Span>> zeros_;  // of a blob, from its start on
   std::map<std::uint64_t, std::size_t> state_slots_;
   std::vector<std::uint8_t> direct_output_;
   std::vector<std::uint8_t> direct_state_;
@@ -620,10 +703,55 @@ class Planner {
 
 }  // namespace
 
+ir::Step unplaced_step(const ir::Graph& graph, ir::OpList ops, const ir::Node& node) {
+  ir::Step step;
+  step.op = node.op;
+  step.attributes = node.attributes;
+  step.label = ir::find(ops, node.op).name;
+  for (const ir::ValueId input : node.inputs) {
+    const ViewChain chain = resolve_views(graph, ops, input);
+    step.inputs.push_back(
+        {{}, graph.type_of(input).dtype, layout_through(graph, ops, chain), chain.root});
+  }
+  for (const ir::ValueId result : node.results) {
+    const ir::TensorType& type = graph.type_of(result);
+    step.outputs.push_back({{}, type.dtype, ir::dense_layout(type.shape), result});
+  }
+  return step;
+}
+
+std::vector<std::uint8_t> stored_values(const ir::Graph& graph, ir::OpList ops,
+                                        const Fusion& fusion) {
+  std::vector<std::uint8_t> stored(graph.values.size());
+  const auto need = [&](ir::ValueId root) { stored[static_cast<std::size_t>(root)] = 1; };
+  const auto root_of = [&](ir::ValueId value) { return resolve_views(graph, ops, value).root; };
+  for (const ir::ValueId output : graph.outputs) need(root_of(output));
+  for (const ir::StateUse& use : graph.state_out) need(root_of(use.value));
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const std::int32_t reader = fusion.unit_of[i];
+    if (reader < 0) continue;
+    for (const ir::ValueId input : graph.nodes[i].inputs) {
+      const ir::ValueId root = root_of(input);
+      const std::int32_t source = graph.values[static_cast<std::size_t>(root)].node;
+      if (source >= 0 && fusion.unit_of[static_cast<std::size_t>(source)] != reader) need(root);
+    }
+  }
+  return stored;
+}
+
+ir::Cost cost_of(const ir::Graph& graph, ir::OpList ops, const ir::Node& node) {
+  std::vector<ir::TensorType> inputs;
+  std::vector<ir::TensorType> results;
+  for (const ir::ValueId input : node.inputs) inputs.push_back(graph.type_of(input));
+  for (const ir::ValueId result : node.results) results.push_back(graph.type_of(result));
+  const ir::Op& op = ir::find(ops, node.op);
+  return ir::cost_of(op, {inputs, node.attributes}, results);
+}
+
 ir::Program plan(const ir::Graph& graph, const Fusion& fusion, ir::OpList ops,
                  backend::Backend& backend, const std::set<std::uint64_t>& parameters,
-                 const BodyPlanner& plan_body) {
-  return Planner(graph, fusion, ops, backend, parameters, plan_body).run();
+                 const BodyPlanner& plan_body, bool is_body) {
+  return Planner(graph, fusion, ops, backend, parameters, plan_body, is_body).run();
 }
 
 }  // namespace sinter::compile_detail

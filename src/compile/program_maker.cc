@@ -36,12 +36,17 @@ ir::Program make_program(const ir::Graph& traced, backend::Backend& backend,
   runner.time("fuse", [&] {
     fusion = fuse(graph, ops, backend.fusion_limits(), runner.is_enabled("fuse"));
   });
+  if (runner.is_enabled("epilogues")) {
+    runner.time("epilogues", [&] { give_epilogues(graph, ops, backend, fusion); });
+  }
   ir::Program program;
   runner.time("plan", [&] {
-    program = plan(graph, fusion, ops, backend, parameters, [&](const ir::Graph& body) {
-      return std::make_shared<const ir::Program>(make_program(
-          body, backend, name + "-scan", {}, {.precision = options.precision, .low_copy_of = {}}));
-    });
+    const BodyPlanner plan_body = [&](const ir::Graph& body) {
+      return std::make_shared<const ir::Program>(
+          make_program(body, backend, name + "-scan", {},
+                       {.precision = options.precision, .low_copy_of = {}, .is_body = true}));
+    };
+    program = plan(graph, fusion, ops, backend, parameters, plan_body, options.is_body);
   });
   runner.finish(program, ops);
   return program;

@@ -16,7 +16,8 @@ namespace sinter::compile_detail {
 // How a program computes.
 struct ProgramOptions {
   Dtype precision = Dtype::f32;  // of contractions: f32, bf16 or f16
-  LowCopyOf low_copy_of;         // see lower_precision()
+  LowCopyOf low_copy_of = {};    // see lower_precision()
+  bool is_body = false;          // of a scan
 };
 
 // `name` is for dumps and messages; `parameters` are the States that the memory plan counts as

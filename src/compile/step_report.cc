@@ -4,7 +4,10 @@
 #include <chrono>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <utility>
+
+#include "ops/list.h"
 
 namespace sinter::compile_detail {
 
@@ -31,6 +34,12 @@ std::string json_text(const std::string& text) {
 
 }  // namespace
 
+StepKind kind_of(const ir::Step& step) {
+  if (step.group != nullptr) return StepKind::fused;
+  return ir::find(op_list(), step.op).kind == ir::OpKind::contraction ? StepKind::contraction
+                                                                      : StepKind::other;
+}
+
 std::vector<StepTime> run_timed(backend::Session& session, const backend::Bindings& bindings,
                                 std::size_t step_count) {
   std::vector<StepTime> times(step_count);
@@ -44,15 +53,19 @@ std::vector<StepTime> run_timed(backend::Session& session, const backend::Bindin
   return times;
 }
 
-std::string time_table(const ir::Program& program, const std::vector<StepTime>& times) {
+std::string time_table(const ir::Program& program, const std::vector<StepTime>& times,
+                       const MachinePeaks& peaks) {
   double total = 0;
   for (const StepTime& time : times) total += time.ms;
-  std::string text = "      ms  share   GFLOP/s    GB/s  module        step\n";
+  std::string text = "      ms  share  bound   GFLOP/s    GB/s  module        step\n";
   for (std::size_t i = 0; i < times.size(); ++i) {
     const ir::Step& step = program.steps[i];
     const double ms = std::max(times[i].ms, 1e-6);
-    text += formatted("%8.3f %5.1f%% %9.1f %7.1f  %-12s  ", ms, 100 * ms / total,
-                      step.cost.flops / ms / 1e6, step.cost.bytes / ms / 1e6, step.scope.c_str());
+    const std::optional<double> bound = bound_ms(step.cost, peaks);
+    text += formatted("%8.3f %5.1f%% ", ms, 100 * ms / total);
+    text += bound ? formatted("%5.0f%%", 100 * *bound / ms) : "     -";
+    text += formatted(" %9.1f %7.1f  %-12s  ", step.cost.flops / ms / 1e6,
+                      step.cost.bytes / ms / 1e6, step.scope.c_str());
     text += step.label + "\n";
   }
   return text + formatted("%8.3f  in all\n", total);

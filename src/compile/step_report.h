@@ -7,8 +7,12 @@
 
 #include "backend/backend.h"
 #include "ir/program.h"
+#include "sinter/compile.h"
+#include "sinter/machine.h"
 
 namespace sinter::compile_detail {
+
+StepKind kind_of(const ir::Step& step);
 
 // When each step of one run began and how long it took.
 struct StepTime {
@@ -20,8 +24,10 @@ struct StepTime {
 std::vector<StepTime> run_timed(backend::Session& session, const backend::Bindings& bindings,
                                 std::size_t step_count);
 
-// A line per step: time, share of the whole, GFLOP/s, GB/s, module, what it does.
-std::string time_table(const ir::Program& program, const std::vector<StepTime>& times);
+// A line per step: time, share of the whole, how much of the time its bound is (machine.h),
+// GFLOP/s, GB/s, module, what it does.
+std::string time_table(const ir::Program& program, const std::vector<StepTime>& times,
+                       const MachinePeaks& peaks);
 
 // The same as Chrome's trace events (chrome://tracing, Perfetto).
 std::string chrome_trace(const ir::Program& program, const std::vector<StepTime>& times);

@@ -154,14 +154,13 @@ std::optional<FittedUnit> UnitLayout::fit(const std::vector<std::int32_t>& nodes
     result.pass = 0;
   }
   if (!choose_space(unit) || !choose_kind(unit) || !place_values(unit)) return std::nullopt;
-  if (widens_loop(unit)) return std::nullopt;
   double extra = 0;
   for (const std::int32_t node : nodes) {
     if (!check_node(node, unit)) return std::nullopt;
     extra += extra_instructions(node, unit);
   }
   if (extra > static_cast<double>(limits_.kernel_instructions)) return std::nullopt;
-  if (!collect_memory(fitted)) return std::nullopt;
+  if (!collect_memory(fitted) || widens_loop(unit)) return std::nullopt;
   for (const std::int32_t node : nodes) unit.maps[result_of(node)] = mark(result_of(node)).map;
   return fitted;
 }
@@ -317,18 +316,28 @@ bool UnitLayout::may_loop_again(const Fusion::Unit& unit) const {
   return rows >= limits_.min_rows || length <= ir::kInnerChunk;
 }
 
-// Whether a value that only comes along would halve the vectors of all others: where one is the
-// same for a whole loop, vectors have as many elements as the widest type allows.
+// Whether a value that only comes along would halve the vectors of all others: vectors have as many
+// elements as the widest type in a loop allows. Not where values of rows can be computed before the
+// rows' loops, which takes rows that fold nothing, or are long.
 bool UnitLayout::widens_loop(const Fusion::Unit& unit) {
   if (!limits_.hoists) return false;
   bool has_wide_small = false;
+  bool is_apart = unit.kind == ir::GroupKind::inner;
+  bool folds = false;
+  std::int64_t length = 1;
+  for (int axis = unit.space.rank() - unit.reduced_axes; axis < unit.space.rank(); ++axis) {
+    length *= unit.space[axis];
+  }
   for (const std::int32_t node : unit.nodes) {
     const ir::ValueId result = result_of(node);
     const bool loops = facts(node).is_reduction || mark(result).is_behind || is_whole(result, unit);
+    folds = folds || facts(node).is_reduction;
     if (facts(node).is_wide && loops) return false;
-    has_wide_small = has_wide_small || facts(node).is_wide;
+    if (!facts(node).is_wide) continue;
+    has_wide_small = true;
+    is_apart = is_apart && !runs_along_reduced(unit, mark(result).map);
   }
-  return has_wide_small;
+  return has_wide_small && !(is_apart && (!folds || length > ir::kInnerChunk));
 }
 
 // What it costs to compute a smaller value in every turn of the loop that needs it, instead of

@@ -1,9 +1,12 @@
 #include "sinter/collate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <string>
 
 #include "sinter/error.h"
+#include "sinter/ops.h"
 #include "sinter/system.h"
 
 namespace sinter::data {
@@ -141,6 +144,68 @@ class Field {
 };
 
 }  // namespace
+
+std::vector<std::int64_t> length_buckets(std::int64_t shortest, std::int64_t longest, double growth,
+                                         std::int64_t multiple) {
+  const auto refuse = [](const char* what, const std::string& got, const char* expected) {
+    raise({.where = "length_buckets", .what = what, .got = got, .expected = expected, .hint = {}});
+  };
+  if (shortest < 0 || shortest > longest) {
+    refuse("no range of lengths", std::to_string(shortest) + " to " + std::to_string(longest),
+           "0 <= shortest <= longest");
+  }
+  if (!(growth > 1) || std::isinf(growth)) {
+    refuse("buckets do not grow by this factor", std::to_string(growth), "above 1");
+  }
+  if (multiple < 1) refuse("no multiple", std::to_string(multiple), "1 or more");
+  const auto units_for = [&](std::int64_t length) {
+    return (std::max<std::int64_t>(length, 1) + multiple - 1) / multiple;
+  };
+  const std::int64_t last = units_for(longest);
+  std::vector<std::int64_t> buckets;
+  for (std::int64_t units = units_for(shortest); units < last;) {
+    buckets.push_back(units * multiple);
+    const double grown = std::floor(static_cast<double>(units) * growth);
+    const bool is_last = grown >= static_cast<double>(last);
+    units = is_last ? last : std::max(units + 1, static_cast<std::int64_t>(grown));
+  }
+  buckets.push_back(last * multiple);
+  return buckets;
+}
+
+std::vector<Tensor> unpad(const Tensor& padded, const Tensor& lengths) {
+  const auto refuse = [](const char* what, const std::string& got, const std::string& expected) {
+    raise({.where = "unpad", .what = what, .got = got, .expected = expected, .hint = {}});
+  };
+  if (padded.rank() < 2) refuse("no padded rows", padded.to_string(), "(B, L, ...)");
+  if ((lengths.dtype() != Dtype::i32 && lengths.dtype() != Dtype::i64) ||
+      lengths.shape() != Shape{padded.dim(0)}) {
+    refuse("not a length for each row", lengths.to_string(),
+           "i32 or i64 " + Shape{padded.dim(0)}.to_string());
+  }
+  const DeviceScope host("cpu");
+  const Tensor all = to_host(padded);
+  const std::vector<std::int64_t> numbers =
+      cast(to_host(lengths), Dtype::i64).to_vector<std::int64_t>();
+  std::vector<std::int64_t> shape(all.shape().begin() + 1, all.shape().end());
+  const std::int64_t longest = shape[0];
+  std::size_t unit = size_of(all.dtype());
+  for (std::size_t i = 1; i < shape.size(); ++i) unit *= static_cast<std::size_t>(shape[i]);
+  std::vector<Tensor> rows;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (numbers[i] < 0 || numbers[i] > longest) {
+      refuse("a row's length is outside of what was padded", std::to_string(numbers[i]),
+             "0 to " + std::to_string(longest));
+    }
+    shape[0] = numbers[i];
+    const std::size_t bytes = static_cast<std::size_t>(numbers[i]) * unit;
+    const std::size_t begin = i * static_cast<std::size_t>(longest) * unit;
+    rows.push_back(filled(Shape(shape), all.dtype(), [&](std::byte* to) {
+      if (bytes > 0) std::memcpy(to, static_cast<const std::byte*>(all.data()) + begin, bytes);
+    }));
+  }
+  return rows;
+}
 
 Batch collate(std::span<const Batch> rows, std::span<const Collate> how) {
   if (rows.empty()) {

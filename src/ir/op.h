@@ -17,6 +17,7 @@
 #include "ir/scalar.h"
 #include "ir/signature.h"
 #include "ir/type.h"
+#include "sinter/cost.h"
 #include "sinter/pointwise_list.h"
 
 namespace sinter {
@@ -61,11 +62,7 @@ enum class Precision : std::uint8_t {
   follow,  // in the type of its inputs
 };
 
-// How much work one call is, for the roofline report.
-struct Cost {
-  double flops = 0;
-  double bytes = 0;
-};
+using sinter::Cost;
 
 // A call as far as it is known before it runs.
 struct OpCall {
@@ -142,7 +139,8 @@ struct Op {
   // State is written only once such ops have run.
   bool may_throw = false;
 
-  // Work of one call; null: elements of the results, and bytes of inputs and results.
+  // What one call costs, apart from kernels: that is the plan's. Null: see cost_of() in ir/cost.h.
+  // A composite has none but its parts'.
   Cost (*cost)(const OpCall& call, std::span<const TensorType> results) = nullptr;
 
   // view: what loops may know about where its elements lie.

@@ -40,12 +40,30 @@ struct Argument {
 
 struct Program;
 
+// What a back end made for a step when it was planned. Only that back end looks into it.
+class Prepared {
+ public:
+  virtual ~Prepared() = default;
+};
+
 struct Step {
   // The op of a step with a kernel of its own; OpId::count for a fused group.
   OpId op = OpId::count;
   Attributes attributes;
   // A fused group: operand i of the group is the i-th of inputs, then outputs.
   std::shared_ptr<const Group> group;
+  // What follows on the result of `op` at once, block by block, before it leaves the cache; null:
+  // nothing. Operand 0 of this group is that result, dense, of type `result`, which has no memory
+  // of its own; the others are the inputs behind the op's own, then the outputs.
+  std::shared_ptr<const Group> epilogue;
+  TensorType result;
+  // Which of its kernels for the op a back end chose; empty where it has but one.
+  std::string kernel;
+  // That kernel made ready; null: it is made from what stands here when the program is.
+  std::shared_ptr<const Prepared> prepared;
+  // A pack whose inputs lie where it would put them, with zeros in the gaps (Program::zeros): there
+  // is nothing to run, the step only says that from here on the memory holds one value.
+  bool is_in_place = false;
   // scan: the planned body.
   std::shared_ptr<const Program> body;
   std::vector<Argument> inputs;
@@ -57,6 +75,9 @@ struct Step {
   std::string scope;        // the module of its first node
   SourceLocation location;  // of its first node
 };
+
+// How many of a step's inputs are its op's own; those behind them are its epilogue's.
+std::size_t own_inputs(const Step& step);
 
 // Planned bytes by what they hold.
 struct MemoryPlan {
@@ -83,8 +104,17 @@ struct Program {
     bool written = false;
   };
   std::vector<StateSlot> states;
+  // Bytes of the arena that hold zeros from the start and that no step writes. None in a body.
+  struct Span {
+    std::int64_t offset = 0;
+    std::int64_t bytes = 0;
+  };
+  std::vector<Span> zeros;
   MemoryPlan memory;
 };
+
+// How many steps have something to run.
+int kernel_count(const Program& program);
 
 // Steps, one a line, with buffers and the groups' bodies; stable, for golden files and SINTER_DUMP.
 std::string to_text(const Program& program, OpList ops);

@@ -63,6 +63,8 @@ void print_step(std::size_t index, const Step& step, OpList ops, const std::stri
   fmt::format_to(Out(text), "{}{}: {}({}) -> {}", indent, index, name, argument_list(step.inputs),
                  argument_list(step.outputs));
   if (step.group == nullptr) text += to_text(find(ops, step.op), step.attributes);
+  if (!step.kernel.empty()) text += " by " + step.kernel;
+  if (step.is_in_place) text += " in place";
   if (step.workspace_bytes > 0) {
     fmt::format_to(Out(text), " workspace {} {}", place(step.workspace), step.workspace_bytes);
   }
@@ -76,6 +78,7 @@ void print_step(std::size_t index, const Step& step, OpList ops, const std::stri
   if (!comment.empty()) text += "  ; " + comment;
   text += '\n';
   if (step.group != nullptr) print_indented(to_text(*step.group), indent + "    ", text);
+  if (step.epilogue != nullptr) print_indented(to_text(*step.epilogue), indent + "    ", text);
   if (step.body != nullptr) print_program(*step.body, ops, indent + "    ", text);
 }
 
@@ -96,6 +99,9 @@ void print_program(const Program& program, OpList ops, const std::string& indent
     fmt::format_to(Out(text), "{}state{}: {} = #{}{}\n", indent, i, slot.type.to_text(), slot.state,
                    slot.written ? ", written" : "");
   }
+  for (const Program::Span& span : program.zeros) {
+    fmt::format_to(Out(text), "{}zeros: arena+{} {}\n", indent, span.offset, span.bytes);
+  }
   const MemoryPlan& m = program.memory;
   fmt::format_to(Out(text),
                  "{}memory: parameters {}, optimizer {}, gradients {}, activations {}, workspace "
@@ -108,6 +114,20 @@ void print_program(const Program& program, OpList ops, const std::string& indent
 }
 
 }  // namespace
+
+std::size_t own_inputs(const Step& step) {
+  if (step.epilogue == nullptr) return step.inputs.size();
+  const auto& operands = step.epilogue->operands;
+  const auto loads = std::count_if(operands.begin(), operands.end(),
+                                   [](const GroupOperand& each) { return !each.output; });
+  const auto others = static_cast<std::size_t>(std::max<std::ptrdiff_t>(loads - 1, 0));
+  return step.inputs.size() - std::min(step.inputs.size(), others);
+}
+
+int kernel_count(const Program& program) {
+  return static_cast<int>(std::count_if(program.steps.begin(), program.steps.end(),
+                                        [](const Step& step) { return !step.is_in_place; }));
+}
 
 std::string to_text(const Program& program, OpList ops) {
   std::string text = "sinter-program 1\n";

@@ -97,6 +97,12 @@ class Verifier {
   void check_program() {
     place_ = "the memories";
     require(program_.arena_bytes >= 0, "the arena has a negative size");
+    require(program_.zeros.empty() || path_.empty(), "a body has zeros from the start");
+    for (const Program::Span& span : program_.zeros) {
+      require(span.offset >= 0 && span.bytes >= 0 &&
+                  span.offset + span.bytes <= program_.arena_bytes,
+              "zeros leave the arena");
+    }
     for (std::size_t i = 0; i < program_.inputs.size(); ++i) {
       hold_external({BufferKind::input, static_cast<std::int32_t>(i), 0}, program_.inputs[i]);
     }
@@ -197,13 +203,19 @@ class Verifier {
     for (std::size_t i = 0; i < step.inputs.size(); ++i) add_place(step, false, i, places);
     for (std::size_t i = 0; i < step.outputs.size(); ++i) add_place(step, true, i, places);
     place_of_step(step);
-    if (step.group != nullptr) check_group(step);
+    if (step.group != nullptr) check_group(step, *step.group, 0);
+    if (step.epilogue != nullptr) check_epilogue(step);
     for (const Place& place : places) {
       name_place(step, place);
       if (!place.output) check_read(place);
     }
     check_overlaps(step, places);
     check_workspace(step, places);
+    if (step.is_in_place) {
+      check_in_place(step, places);
+    } else {
+      check_zeros(places);
+    }
     for (const Place& place : places) {
       name_place(step, place);
       if (place.output) write(place, parts_in_place(step, place, places));
@@ -232,29 +244,47 @@ class Verifier {
     places.push_back(place);
   }
 
-  void check_group(const Step& step) {
+  // A group on the arguments from input `first` on, and the epilogue's operand 0 before them.
+  void check_group(const Step& step, const Group& group, std::size_t first) {
     try {
-      verify(*step.group);
+      verify(group);
     } catch (const InternalError& error) {
       fail(error.what());
     }
-    const Group& group = *step.group;
-    const std::size_t count = step.inputs.size() + step.outputs.size();
-    if (group.operands.size() != count) {
-      fail(fmt::format("the group has {} operands, the step {} arguments", group.operands.size(),
-                       count));
+    const std::size_t before = step.epilogue != nullptr ? 1 : 0;
+    const std::size_t inputs = step.inputs.size() - first;
+    const std::size_t count = inputs + step.outputs.size();
+    if (group.operands.size() != before + count) {
+      fail(fmt::format("the group has {} operands, the step {} arguments",
+                       group.operands.size() - before, count));
     }
     for (std::size_t i = 0; i < count; ++i) {
-      const bool output = i >= step.inputs.size();
-      const GroupOperand& operand = group.operands[i];
-      const Argument& argument = output ? step.outputs[i - step.inputs.size()] : step.inputs[i];
+      const bool output = i >= inputs;
+      const GroupOperand& operand = group.operands[before + i];
+      const Argument& argument = output ? step.outputs[i - inputs] : step.inputs[first + i];
       place_of_step(step);
-      place_ += fmt::format(", operand {}", i);
+      place_ += fmt::format(", operand {}", before + i);
       require(operand.output == output, "inputs come first, then outputs");
       require(operand.dtype == argument.dtype, "the group has another type than the argument");
       check_reach(group, operand, argument.layout);
     }
     place_of_step(step);
+  }
+
+  void check_epilogue(const Step& step) {
+    require(step.group == nullptr && step.body == nullptr, "an epilogue follows on a kernel");
+    const Group& group = *step.epilogue;
+    require(!group.operands.empty() && !group.operands[0].output,
+            "an epilogue begins with the result that it follows on");
+    const Op& op = find(ops_, step.op);
+    require(op.is_variadic || own_inputs(step) == op.input_count(),
+            "the epilogue has other inputs than stand behind those of the op");
+    require(group.operands[0].dtype == step.result.dtype,
+            "the epilogue takes another type than the result has");
+    check_reach(group, group.operands[0], dense_layout(step.result.shape));
+    require(group.space.elements() == step.result.elements(),
+            "the epilogue runs over all of the result");
+    check_group(step, group, own_inputs(step));
   }
 
   // A group walks its operands by its own strides: it must stay in the layout, and fill an output.
@@ -365,11 +395,56 @@ class Verifier {
     }
   }
 
+  void check_zeros(const std::vector<Place>& places) const {
+    for (const Place& place : places) {
+      if (!place.output || place.argument->buffer.kind != BufferKind::arena) continue;
+      require(!holds_zeros(place.range), "it writes where zeros are from the start");
+    }
+  }
+
+  bool holds_zeros(const ByteRange& range) const {
+    return std::any_of(program_.zeros.begin(), program_.zeros.end(), [&](const auto& span) {
+      return range.overlaps({span.offset, span.offset + span.bytes});
+    });
+  }
+
+  // Inputs where the step would put them, and zeros, make up all of the output.
+  void check_in_place(const Step& step, const std::vector<Place>& places) {
+    place_of_step(step);
+    require(step.group == nullptr && step.op == OpId::pack && step.outputs.size() == 1,
+            "it is no pack, and has something to run");
+    const Place& output = places.back();
+    std::vector<ByteRange> parts;
+    for (const Place& input : places) {
+      if (!input.output && key(input.argument->buffer) == key(output.argument->buffer) &&
+          may_overlap(step, input, output)) {
+        parts.push_back(input.range);
+      }
+    }
+    require(parts.size() == step.inputs.size(), "an input is not in its place");
+    for (const Program::Span& span : program_.zeros) {
+      parts.push_back({span.offset, span.offset + span.bytes});
+    }
+    std::sort(parts.begin(), parts.end(),
+              [](const ByteRange& a, const ByteRange& b) { return a.begin < b.begin; });
+    std::int64_t reached = output.range.begin;
+    for (const ByteRange& part : parts) {
+      if (part.begin <= reached) reached = std::max(reached, part.end);
+    }
+    require(reached >= output.range.end, "its inputs and zeros do not fill the output");
+  }
+
   static bool may_overlap(const Step& step, const Place& input, const Place& output) {
     if (step.group != nullptr) {
       return input.range.begin == output.range.begin &&
              may_run_in_place(*step.group, static_cast<int>(input.index),
                               static_cast<int>(step.inputs.size() + output.index));
+    }
+    if (step.epilogue != nullptr) {
+      const std::size_t own = own_inputs(step);
+      return input.index >= own && input.range.begin == output.range.begin &&
+             may_run_in_place(*step.epilogue, static_cast<int>(1 + input.index - own),
+                              static_cast<int>(1 + step.inputs.size() - own + output.index));
     }
     if (step.op != OpId::pack) return false;
     // An input of a pack may lie in the output already, where the pack would put it.
@@ -394,6 +469,7 @@ class Verifier {
       fail(fmt::format("bytes {} to {} leave the {} bytes of the arena", range.begin, range.end,
                        program_.arena_bytes));
     }
+    require(!holds_zeros(range), "it lies where zeros are from the start");
     for (const Place& place : places) {
       if (place.argument->buffer.kind != BufferKind::arena || !range.overlaps(place.range))
         continue;

@@ -104,7 +104,6 @@ constinit const ir::Op kBatchNorm = {
     .infer = infer,
     .gradient = gradient,
     .compose = compose,
-    .cost = normalization_cost,
 };
 
 }  // namespace ops

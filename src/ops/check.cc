@@ -1,5 +1,6 @@
 #include "ops/check.h"
 
+#include "ir/cost.h"
 #include "ir/internal_error.h"
 #include "sinter/error.h"
 
@@ -84,18 +85,26 @@ double traffic(const ir::OpCall& call, std::span<const TensorType> results) {
   return bytes;
 }
 
-ir::Cost default_cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  double elements = 0;
-  for (const TensorType& type : results) elements += static_cast<double>(type.elements());
-  return {elements, traffic(call, results)};
+ir::Cost contraction_cost(const ir::OpCall& call, std::span<const TensorType> results,
+                          double products) {
+  ir::Cost cost = move_cost(call, results);
+  cost.flops = 2 * products;
+  cost.add(ir::contraction_unit(call.inputs[0].dtype), cost.flops);
+  return cost;
+}
+
+ir::Cost kernel_cost(const ir::OpCall& call, std::span<const TensorType> results, Dtype dtype,
+                     double operations) {
+  ir::Cost cost = move_cost(call, results);
+  cost.flops = operations;
+  cost.add(ir::vector_unit(dtype), operations);
+  return cost;
 }
 
 ir::Cost move_cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  return {0, traffic(call, results)};
-}
-
-ir::Cost normalization_cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  return {10 * static_cast<double>(results[0].elements()), traffic(call, results)};
+  ir::Cost cost;
+  cost.bytes = traffic(call, results);
+  return cost;
 }
 
 ir::Cost no_cost(const ir::OpCall&, std::span<const TensorType>) { return {}; }

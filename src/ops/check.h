@@ -40,15 +40,17 @@ Dtype dtype_attribute(const ir::Attributes& attributes);
 inline constexpr std::int64_t kAsInputs = -1;
 Dtype contraction_dtype(const char* where, const ir::OpCall& call);
 
-// Elements of the results, and the bytes of inputs and results: the cost of an op that names none.
-ir::Cost default_cost(const ir::OpCall& call, std::span<const TensorType> results);
 // Bytes of inputs and results.
 double traffic(const ir::OpCall& call, std::span<const TensorType> results);
-// The cost of moving data: no arithmetic.
+// The cost of a matrix product or convolution: a multiplication and an addition for each of so many
+// products.
+ir::Cost contraction_cost(const ir::OpCall& call, std::span<const TensorType> results,
+                          double products);
+// Of a kernel that does so many operations on elements of this type.
+ir::Cost kernel_cost(const ir::OpCall& call, std::span<const TensorType> results, Dtype dtype,
+                     double operations);
+// Of moving data: no arithmetic.
 ir::Cost move_cost(const ir::OpCall& call, std::span<const TensorType> results);
-// Of normalising the first result's elements: a sum, a difference and its square summed, and the
-// normalisation itself.
-ir::Cost normalization_cost(const ir::OpCall& call, std::span<const TensorType> results);
 // Nothing at all: a view.
 ir::Cost no_cost(const ir::OpCall& call, std::span<const TensorType> results);
 

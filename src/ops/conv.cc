@@ -34,14 +34,13 @@ std::vector<TensorType> infer(const ir::OpCall& call) {
   return {{contraction_dtype(where, call), shape}};
 }
 
-// A multiplication and an addition for each element of y and of the window, taps in the padding
-// counted too.
+// A product for each element of y and of the window, taps in the padding counted too.
 template <OpId op>
 ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
   const ir::WindowSizes sizes = sizes_of<op>(call);
   const double products = static_cast<double>(sizes.n * sizes.positions()) *
                           static_cast<double>(sizes.o * sizes.window.taps() * sizes.c_of_group());
-  return {2 * products, traffic(call, results)};
+  return contraction_cost(call, results, products);
 }
 
 // The attributes of the window alone.

@@ -64,10 +64,6 @@ std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
   return {difference * where(is_class(logits, column), scale, kNan), std::nullopt};
 }
 
-ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  return {5 * static_cast<double>(call.inputs[0].elements()), traffic(call, results)};
-}
-
 }  // namespace
 
 constinit const ir::Op kCrossEntropy = {
@@ -83,7 +79,6 @@ constinit const ir::Op kCrossEntropy = {
     .infer = infer,
     .gradient = gradient,
     .compose = compose,
-    .cost = cost,
 };
 
 }  // namespace ops

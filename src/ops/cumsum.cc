@@ -22,6 +22,10 @@ std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
   return {cumsum(*call.dy[0], static_cast<int>(call.attributes.integer("axis")), !reverse)};
 }
 
+ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
+  return kernel_cost(call, results, results[0].dtype, static_cast<double>(results[0].elements()));
+}
+
 }  // namespace
 
 constinit const ir::Op kCumsum = {
@@ -38,7 +42,7 @@ constinit const ir::Op kCumsum = {
     .schema = {{"axis", Kind::integer}, {"reverse", Kind::integer, 0}},
     .infer = infer,
     .gradient = gradient,
-    .cost = default_cost,
+    .cost = cost,
 };
 
 }  // namespace ops

@@ -38,8 +38,10 @@ std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
 
 // The rows that are read, not the whole table.
 ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  return {
-      0, 2 * static_cast<double>(results[0].bytes()) + static_cast<double>(call.inputs[1].bytes())};
+  ir::Cost cost;
+  cost.bytes =
+      2 * static_cast<double>(results[0].bytes()) + static_cast<double>(call.inputs[1].bytes());
+  return cost;
 }
 
 }  // namespace

@@ -104,7 +104,6 @@ constinit const ir::Op kLayerNorm = {
     .infer = infer,
     .gradient = gradient,
     .compose = compose,
-    .cost = normalization_cost,
 };
 
 }  // namespace ops

@@ -57,10 +57,6 @@ std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
   return gradients;
 }
 
-ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  return {30 * static_cast<double>(results[0].elements()), traffic(call, results)};
-}
-
 }  // namespace
 
 constinit const ir::Op kBinaryCrossEntropy = {
@@ -76,7 +72,6 @@ constinit const ir::Op kBinaryCrossEntropy = {
     .infer = infer,
     .gradient = gradient,
     .compose = compose,
-    .cost = cost,
 };
 
 }  // namespace ops

@@ -48,10 +48,10 @@ std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
   return gradients;
 }
 
-// A multiplication and an addition for each of M * N * K.
+// M * N * K products a matrix.
 ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
   const double contracted = static_cast<double>(call.inputs[0].shape.dim(-1));
-  return {2 * contracted * static_cast<double>(results[0].elements()), traffic(call, results)};
+  return contraction_cost(call, results, contracted * static_cast<double>(results[0].elements()));
 }
 
 }  // namespace

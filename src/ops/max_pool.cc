@@ -107,11 +107,13 @@ Gradients gather_gradient(const ir::GradientCall& call) {
 // A comparison for each element of each window.
 ir::Cost pool_cost(const ir::OpCall& call, std::span<const TensorType> results) {
   const auto taps = static_cast<double>(sizes_of("max_pool", call).window.taps());
-  return {taps * static_cast<double>(results[0].elements()), traffic(call, results)};
+  return kernel_cost(call, results, results[0].dtype,
+                     taps * static_cast<double>(results[0].elements()));
 }
 
 ir::Cost gradient_cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  return {static_cast<double>(call.inputs[0].elements()), traffic(call, results)};
+  return kernel_cost(call, results, call.inputs[0].dtype,
+                     static_cast<double>(call.inputs[0].elements()));
 }
 
 }  // namespace

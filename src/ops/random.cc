@@ -44,12 +44,15 @@ std::vector<TensorType> infer_uniform(const ir::OpCall& call) {
   return {{Dtype::f32, shape_attribute(call.attributes)}};
 }
 
-// Philox4x32-10 takes about 100 integer operations for 4 words.
+// Philox4x32-10 takes about 100 integer operations for 4 words, of which a mask takes half of one.
+constexpr double kOperationsPerWord = 25;
 ir::Cost bernoulli_cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  return {12.5 * static_cast<double>(results[0].elements()), traffic(call, results)};
+  return kernel_cost(call, results, Dtype::i32,
+                     kOperationsPerWord / 2 * static_cast<double>(results[0].elements()));
 }
 ir::Cost uniform_cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  return {25 * static_cast<double>(results[0].elements()), traffic(call, results)};
+  return kernel_cost(call, results, Dtype::i32,
+                     kOperationsPerWord * static_cast<double>(results[0].elements()));
 }
 
 }  // namespace

@@ -115,7 +115,9 @@ std::vector<std::optional<Tensor>> product_gradient(const ir::GradientCall& call
 
 // One operation for each element folded.
 ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  return {static_cast<double>(call.inputs[0].elements()), traffic(call, results)};
+  ir::Cost cost = move_cost(call, results);
+  cost.flops = static_cast<double>(call.inputs[0].elements());
+  return cost;
 }
 
 }  // namespace

@@ -11,8 +11,9 @@
 namespace sinter::ops {
 
 // The gradient of a scan differentiates its body and traces the result: declared here, where the op
-// needs it, and defined in compile/scan_gradient.cc, which may use autograd and the tracer. Beside
-// make_eager_program (tensor/recorder.h) the only call to the right, resolved by the linker.
+// needs it, and defined in compile/scan/scan_gradient.cc, which may use autograd and the tracer.
+// Beside make_eager_program (tensor/recorder.h) the only call to the right; tools/check_links.py
+// counts them.
 std::vector<std::optional<Tensor>> scan_gradient(const ir::GradientCall& call);
 
 }  // namespace sinter::ops

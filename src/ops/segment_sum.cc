@@ -40,7 +40,8 @@ std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
 }
 
 ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  return {static_cast<double>(call.inputs[0].elements()), traffic(call, results)};
+  return kernel_cost(call, results, call.inputs[0].dtype,
+                     static_cast<double>(call.inputs[0].elements()));
 }
 
 }  // namespace

@@ -59,11 +59,6 @@ Gradients log_softmax_gradient(const ir::GradientCall& call) {
   return {dy - p * sum(dy, {-1}, true)};
 }
 
-// max, subtract, exp, sum, divide.
-ir::Cost cost(const ir::OpCall& call, std::span<const TensorType> results) {
-  return {5 * static_cast<double>(results[0].elements()), traffic(call, results)};
-}
-
 Tensor call_along(const ir::Op& op, const Operand& operand, int axis) {
   const Tensor x = tensor_of(op.name, operand);
   const SourceLocation location = operand.location();
@@ -91,7 +86,6 @@ constinit const ir::Op kSoftmax = {
     .infer = infer_softmax,
     .gradient = softmax_gradient,
     .compose = compose_softmax,
-    .cost = cost,
 };
 
 constinit const ir::Op kLogSoftmax = {
@@ -105,7 +99,6 @@ constinit const ir::Op kLogSoftmax = {
     .infer = infer_log_softmax,
     .gradient = log_softmax_gradient,
     .compose = compose_log_softmax,
-    .cost = cost,
 };
 
 }  // namespace ops

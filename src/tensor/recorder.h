@@ -45,8 +45,8 @@ class RecorderScope {
 
 // A graph of one op made ready to run on the current device. Declared here, where eager ops need
 // it, and defined in compile/eager.cc, which knows how: with scan_gradient (ops/scan.h) one of the
-// two places where a layer's code calls to its right, resolved by the linker. A test of a lower
-// layer that runs ops links compile as well.
+// two places where a layer's code calls to its right, which is why the layers from tensor to
+// compile are one library. tools/check_links.py counts them.
 std::shared_ptr<const backend::Code> make_eager_program(const ir::Graph& graph);
 
 }  // namespace sinter

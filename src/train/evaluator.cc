@@ -55,11 +55,10 @@ struct Evaluator::Impl {
   std::vector<std::size_t> column_counts;  // of each metric's scores, known from the first trace on
   BatchFunction program;
 
-  Impl(Forward given_forward, std::vector<Metric> given_metrics, Dtype precision)
+  Impl(Forward given_forward, std::vector<Metric> given_metrics, const CompileOptions& options)
       : forward(std::move(given_forward)),
         metrics(std::move(given_metrics)),
-        program([this](const Batch& batch) { return add_up(batch); }, "evaluation",
-                {.precision = precision}) {
+        program([this](const Batch& batch) { return add_up(batch); }, "evaluation", options) {
     for (const Metric& metric : metrics) {
       std::vector<State>& states = sums.emplace_back();
       for (const Shape& shape : metric.sum_shapes) states.emplace_back(zeros(shape, Dtype::f64));
@@ -125,8 +124,8 @@ struct Evaluator::Impl {
   }
 };
 
-Evaluator::Evaluator(Forward forward, std::vector<Metric> metrics, Dtype precision)
-    : impl_(std::make_unique<Impl>(std::move(forward), std::move(metrics), precision)) {}
+Evaluator::Evaluator(Forward forward, std::vector<Metric> metrics, const CompileOptions& options)
+    : impl_(std::make_unique<Impl>(std::move(forward), std::move(metrics), options)) {}
 Evaluator::~Evaluator() = default;
 Evaluator::Evaluator(Evaluator&&) noexcept = default;
 Evaluator& Evaluator::operator=(Evaluator&&) noexcept = default;

@@ -87,7 +87,7 @@ class Prediction {
               names_ = outputs.names();
               return outputs.tensors();
             },
-            "prediction", {.precision = task.precision}) {}
+            "prediction", {.programs = task.programs, .precision = task.precision}) {}
 
   void file(const std::string& path) {
     if (!task_.read_file) {

@@ -56,7 +56,8 @@ struct Predictor::Impl {
               const Tensor answers = raw.result(task.forward(raw.batch(rows.front())));
               return {cast(answers, Dtype::f32)};
             },
-            "predict", {.retraces = false, .precision = task.precision}) {}
+            "predict",
+            {.programs = task.programs, .retraces = false, .precision = task.precision}) {}
 
   void check(const Shape& shape, Dtype dtype) const {
     bool fits = shape.rank() == raw.shape.rank() + 1;

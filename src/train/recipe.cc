@@ -26,7 +26,8 @@ Better better_of_objective(const Task& task) {
 Evaluator make_evaluator(const Task& task) {
   std::vector<Metric> metrics{mean_metric("loss", Better::lower, task.loss)};
   metrics.insert(metrics.end(), task.metrics.begin(), task.metrics.end());
-  return Evaluator(task.forward, std::move(metrics), task.precision);
+  return Evaluator(task.forward, std::move(metrics),
+                   {.programs = task.programs, .precision = task.precision});
 }
 
 const Recipe& find_recipe(const Recipes& recipes, std::string_view name) {

@@ -354,6 +354,7 @@ void Run::write_summary(const Result& result) const {
   summary["unit"] = task_.unit;
   summary["first_step_ms"] = json_number(result.first_step_ms, 6);
   summary["planned_bytes"] = result.planned_bytes;
+  summary["kernels"] = result.kernels;
   summary["peak_bytes"] = result.peak_bytes;
   summary["version"] = version();
   write_file(folder_ + "/summary.json", json_text(summary) + "\n");

@@ -72,9 +72,9 @@ struct TrainingStep::Impl {
         optimizer(&given_optimizer),
         options(given_options),
         whole([this](const Batch& batch) { return update(batch); }, "train step",
-              {.precision = options.precision}),
+              {.programs = options.programs, .precision = options.precision}),
         part([this](const Batch& batch) { return accumulate(batch); }, "gradient step",
-             {.precision = options.precision}) {
+             {.programs = options.programs, .precision = options.precision}) {
     check_options(options);
     const std::vector<State> parameters = optimizer->parameters();
     if (options.accumulate > 1) {

@@ -75,6 +75,8 @@ struct Trainer::Impl {
   std::optional<data::Loader> loader;
   std::vector<Pending> pending;
   std::size_t look_every;
+  std::string kernels;           // that run the step (ProgramReport::chosen)
+  std::string recorded_kernels;  // of the checkpoint that the run goes on from
   double units_run = 0;
   AppendLog metrics_log;
   AppendLog timing_log;
@@ -126,6 +128,7 @@ struct Trainer::Impl {
     io::Texts texts = to_texts(progress);
     texts["config"] = options.config.to_toml();
     texts["environment"] = options.environment;
+    texts["kernels"] = kernels;
     io::save_checkpoint(path, all_states(), texts);
   }
 
@@ -163,6 +166,7 @@ struct Trainer::Impl {
              .expected = environment,
              .hint = "the same bits cannot be promised; --force goes on all the same"});
     }
+    recorded_kernels = text("kernels");
     progress = progress_from_texts(path, texts);
     io::load_checkpoint(path, all_states());
     step.set_accumulated(progress.accumulated);
@@ -241,9 +245,24 @@ struct Trainer::Impl {
     }
   }
 
+  // Notes which kernels run the step. A run that goes on has those that it began with, since others
+  // may give other bits; what checkpoints of before say nothing about is taken as it comes.
+  void choose_kernels(const Batch& batch) {
+    for (const std::string& line : step.report(batch).chosen) {
+      kernels += (kernels.empty() ? "" : ", ") + line;
+    }
+    if (recorded_kernels.empty() || recorded_kernels == kernels || options.force) return;
+    raise({.where = "resume",
+           .what = "other kernels run the step than those that the checkpoint was made with",
+           .got = kernels,
+           .expected = recorded_kernels,
+           .hint = "the same bits cannot be promised; --force goes on all the same"});
+  }
+
   void train_batch(const Batch& batch) {
     const bool is_first = result.first_step_ms == 0;
     const auto start = Clock::now();
+    if (is_first) choose_kernels(batch);
     TrainingStep::Outcome outcome = step(batch);
     const bool has_updated = step.accumulated() == 0;
     if (has_updated) {
@@ -333,6 +352,7 @@ Result Trainer::run(Observer& observer) {
   Result& result = impl.result;
   result.units_per_second = impl.current(0).units_per_second;
   result.planned_bytes = plan().memory.total;
+  result.kernels = impl.kernels;
   impl.finish();
   result.steps = impl.progress.step;
   result.epochs = impl.progress.epochs;

@@ -158,13 +158,23 @@ TEST(Conv, OfBytesIsAnError) {
   EXPECT_THROW(call.prepare(), ir::InternalError);
 }
 
-TEST(OneDnn, FailuresBecomeErrorsThatNameTheOp) {
+TEST(OneDnn, WhatItDoesNotHaveIsNothingAndOtherFailuresAreErrorsThatNameTheRecipe) {
+  const ConvolutionCase& s = kCases[0];
+  const Call call(ir::OpId::conv, s.attributes(ir::OpId::conv),
+                  {empty_value(Dtype::f32, s.x()), empty_value(Dtype::f32, s.w())},
+                  {{Dtype::f32, s.y()}});
+  const parallel::ForeignTeams teams(1);
+  const auto failing = [](dnnl_status_t status) {
+    return
+        [status](const KernelCall&, onednn::Recipe&) { throw dnnl::error(status, "no such luck"); };
+  };
+  EXPECT_EQ(onednn::find_recipe("a test", call.get(), failing(dnnl_unimplemented)), nullptr);
   try {
-    onednn::guarded("conv", [] { throw dnnl::error(dnnl_unimplemented, "no such primitive"); });
+    onednn::find_recipe("a test", call.get(), failing(dnnl_runtime_error));
     FAIL() << "nothing was thrown";
   } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("conv"), std::string::npos);
-    EXPECT_NE(std::string(error.what()).find("no such primitive"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("a test"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("no such luck"), std::string::npos);
   }
 }
 

@@ -33,8 +33,10 @@ TEST(CpuCode, RefusesAWorkspaceThatIsTooSmall) {
   const std::vector<Dtype> outputs = {Dtype::f32};
   const std::vector<ir::Layout> input_layouts = {ir::dense_layout(rows), ir::dense_layout(ids)};
   const std::vector<ir::Layout> output_layouts = {ir::dense_layout(sums)};
-  const std::int64_t needed = cpu.workspace_bytes(
-      {step.op, step.attributes, inputs, input_layouts, outputs, output_layouts});
+  const std::int64_t needed =
+      cpu.prepare({step.op, step.attributes, inputs, input_layouts, outputs, output_layouts}, {},
+                  nullptr)
+          ->workspace_bytes;
   ASSERT_GT(needed, 0);
   auto program = std::make_shared<ir::Program>();
   program->arena_bytes = 192 + needed;

@@ -9,6 +9,7 @@
 #include "backend/cuda/call.h"
 #include "fake_cuda.h"
 #include "fake_kernels.h"
+#include "ir/internal_error.h"
 #include "sinter/error.h"
 
 namespace sinter::backend::cuda {
@@ -135,7 +136,116 @@ TEST_F(CudaBackendTest, CallsCrossWhole) {
   CudaBackend backend(sinter_cuda_api(), 0);
   EXPECT_TRUE(backend.accepts(call, 0));  // the fake takes any matrix,
   EXPECT_TRUE(backend.accepts(call, 1));  // and dense layouts are not asked about
-  EXPECT_EQ(backend.workspace_bytes(call), 64);
+  EXPECT_EQ(backend.prepare(call, {}, nullptr)->workspace_bytes, 64);
+}
+
+// A product of (4, 6) and (6, 5), and a bias that may follow on it.
+struct Product {
+  ir::Step step() const {
+    ir::Step step;
+    step.op = ir::OpId::matmul;
+    step.label = "matmul";
+    const auto argument = [](ir::BufferKind kind, std::int32_t index, const Shape& shape) {
+      return ir::Argument{{kind, index, 0}, Dtype::f32, ir::dense_layout(shape)};
+    };
+    step.inputs = {argument(ir::BufferKind::input, 0, {4, 6}),
+                   argument(ir::BufferKind::input, 1, {6, 5})};
+    step.outputs = {argument(ir::BufferKind::output, 0, {4, 5})};
+    return step;
+  }
+  ir::Step with_bias() const {
+    ir::Step whole = step();
+    whole.inputs.push_back(
+        {{ir::BufferKind::input, 2, 0}, Dtype::f32, ir::Layout{{4, 5}, 0, {0, 1}}});
+    whole.result = {Dtype::f32, {4, 5}};
+    whole.epilogue = std::make_shared<ir::Group>(bias());
+    return whole;
+  }
+  static ir::Group bias() {
+    ir::Group group;
+    group.space = {4, 5};
+    group.operands = {
+        {Dtype::f32, false, {5, 1}}, {Dtype::f32, false, {0, 1}}, {Dtype::f32, true, {5, 1}}};
+    group.body = {{ir::ScalarOp::load, Dtype::f32, -1, -1, -1, 0},
+                  {ir::ScalarOp::load, Dtype::f32, -1, -1, -1, 1},
+                  {ir::ScalarOp::add, Dtype::f32, 0, 1, -1, 0},
+                  {ir::ScalarOp::store, Dtype::f32, 2, -1, -1, 2}};
+    return group;
+  }
+  static std::shared_ptr<ir::Program> program(const ir::Step& step) {
+    auto program = std::make_shared<ir::Program>();
+    program->inputs = {{Dtype::f32, {4, 6}}, {Dtype::f32, {6, 5}}, {Dtype::f32, {5}}};
+    program->outputs = {{Dtype::f32, {4, 5}}};
+    program->steps = {step};
+    return program;
+  }
+};
+
+TEST_F(CudaBackendTest, KernelsAreChosenByName) {
+  CudaBackend backend(sinter_cuda_api(), 0);
+  const OwnedCall call(Product().step());
+  EXPECT_EQ(backend.candidates(call.get()), std::vector<std::string>{""});
+  fake_cuda().kernels = {"first", "second"};
+  EXPECT_EQ(backend.candidates(call.get()), (std::vector<std::string>{"first", "second"}));
+  EXPECT_TRUE(backend.prepare(call.get(), "second", nullptr).has_value());
+  expect_says(error_of([&] { backend.prepare(call.get(), "third", nullptr); }),
+              "cuda:0: matmul: there is no CUDA kernel for this call (no such kernel)");
+}
+
+TEST_F(CudaBackendTest, EpiloguesCrossWhereTheyHaveAFormAndAreTaken) {
+  CudaBackend backend(sinter_cuda_api(), 0);
+  const OwnedCall call(Product().step());
+  ir::Group epilogue = Product::bias();
+  EXPECT_FALSE(backend.prepare(call.get(), "", &epilogue).has_value());
+  fake_cuda().takes_epilogues = true;
+  EXPECT_EQ(backend.prepare(call.get(), "", &epilogue)->workspace_bytes, 128);
+  epilogue.body[2].op = ir::ScalarOp::sub;
+  EXPECT_FALSE(backend.prepare(call.get(), "", &epilogue).has_value());
+}
+
+// The kernel's name and what follows reach the library, with the epilogue's operands behind the
+// call's inputs and in place of its outputs.
+TEST_F(CudaBackendTest, StepsRunTheirKernelWithItsEpilogue) {
+  fake_cuda().kernels = {"first", "second"};
+  fake_cuda().takes_epilogues = true;
+  fake_cuda().substituted_because = "none is passed over";
+  std::string name;
+  SinterCudaEpilogue epilogue{};
+  std::vector<void*> addresses;
+  fake_cuda().run_kernel = [&](const SinterCudaCall& call, void* const* inputs,
+                               void* const* outputs, void*) {
+    name = call.kernel;
+    epilogue = *call.epilogue;
+    EXPECT_EQ(call.input_count, 2);
+    EXPECT_EQ(call.output_count, 1);
+    addresses = {inputs[0], inputs[1], inputs[2], outputs[0]};
+  };
+  CudaBackend backend(sinter_cuda_api(), 0);
+  ir::Step step = Product().with_bias();
+  step.kernel = "second";
+  const auto code = backend.prepare(Product::program(step));
+  std::array<float, 64> memory{};
+  const std::vector<void*> inputs = {&memory[0], &memory[10], &memory[20]};
+  const std::vector<void*> outputs = {&memory[30]};
+  code->run_once({inputs, outputs, {}}, nullptr);
+  EXPECT_EQ(name, "second");
+  EXPECT_EQ(epilogue.bias, 0);
+  EXPECT_EQ(epilogue.residual, -1);
+  EXPECT_EQ(epilogue.scale, 1.0F);
+  EXPECT_EQ(epilogue.activation, kSinterCudaNoActivation);
+  EXPECT_EQ(addresses, (std::vector<void*>{inputs[0], inputs[1], inputs[2], outputs[0]}));
+  EXPECT_EQ(code->group_report().substituted,
+            std::vector<std::string>{"matmul: none is passed over"});
+  EXPECT_EQ(code->group_report().groups, 0);
+}
+
+TEST_F(CudaBackendTest, AnEpilogueWithoutAFormIsOurMistake) {
+  CudaBackend backend(sinter_cuda_api(), 0);
+  ir::Step step = Product().with_bias();
+  ir::Group other = *step.epilogue;
+  other.body[2].op = ir::ScalarOp::mul;
+  step.epilogue = std::make_shared<ir::Group>(other);
+  EXPECT_THROW(backend.prepare(Product::program(step)), ir::InternalError);
 }
 
 }  // namespace

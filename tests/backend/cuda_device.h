@@ -106,8 +106,10 @@ class DeviceBuffer {
 // A call of a structured op in the table's form, with storage for what it refers to.
 class TableCall {
  public:
+  // By the kernel of a name ("": the first) and with an epilogue (null: none), which outlive this.
   TableCall(const char* op, const ir::Attributes& attributes, const std::vector<cpu::Value>& inputs,
-            const std::vector<cpu::OutputType>& outputs)
+            const std::vector<cpu::OutputType>& outputs, const char* kernel = "",
+            const SinterCudaEpilogue* epilogue = nullptr)
       : attribute_storage_(attributes) {
     for (const cpu::Value& input : inputs) {
       inputs_.push_back(tensor_of(input.dtype, input.layout));
@@ -138,7 +140,9 @@ class TableCall {
              static_cast<std::int32_t>(attributes_.size()),
              inputs_.data(),
              outputs_.data(),
-             attributes_.data()};
+             attributes_.data(),
+             kernel,
+             epilogue};
   }
   TableCall(const TableCall&) = delete;
   TableCall& operator=(const TableCall&) = delete;
@@ -169,7 +173,7 @@ class PreparedCall {
                const std::vector<cpu::Value>& inputs, const std::vector<cpu::OutputType>& outputs)
       : device_(device), call_(op, attributes, inputs, outputs), types_(outputs) {
     std::int64_t bytes = 0;
-    expect_ok(api().workspace_bytes(call_.get(), &bytes));
+    expect_ok(api().workspace_bytes(device.get(), call_.get(), &bytes));
     expect_ok(api().prepare_kernel(device.get(), call_.get(), &kernel_));
     for (const cpu::Value& input : inputs) {
       inputs_.emplace_back(device, input.buffer->data(), input.buffer->size());

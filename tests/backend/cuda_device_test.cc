@@ -360,9 +360,10 @@ TEST(CudaModule, OfOtherBytesIsABadImage) {
 // ---- errors ----
 
 TEST(CudaErrors, AreKeptForEachThread) {
+  const Device device;
   std::int64_t bytes = 0;
   const TableCall call("nothing", {}, {}, {});
-  EXPECT_EQ(api().workspace_bytes(call.get(), &bytes), kSinterCudaBadCall);
+  EXPECT_EQ(api().workspace_bytes(device.get(), call.get(), &bytes), kSinterCudaBadCall);
   EXPECT_TRUE(contains(said(), "nothing"));
   std::string other = "not looked at";
   std::thread([&] { other = said(); }).join();

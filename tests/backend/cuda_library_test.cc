@@ -108,7 +108,7 @@ TEST_F(CudaLibraryTest, TheSwitchNamesTheFile) {
 }
 
 TEST(CudaStatus, EveryOneIsALineThatSaysWhatToDo) {
-  for (int status = kSinterCudaNoDriver; status <= kSinterCudaDeviceLost; ++status) {
+  for (int status = kSinterCudaNoDriver; status <= kSinterCudaNotTaken; ++status) {
     const std::string text = problem_text(status, "the\nlibrary's words");
     expect_one_line(text, "(the library's words)");
     EXPECT_EQ(text.find("failed ("), std::string::npos) << text << ": has no meaning of its own";

@@ -18,6 +18,8 @@ struct SinterCudaKernel {
   std::vector<SinterCudaAttribute> attributes;
   std::vector<std::string> names;
   std::vector<std::vector<std::int64_t>> integers;
+  std::string name;  // of the kernel
+  SinterCudaEpilogue epilogue{};
   SinterCudaCall call{};
 };
 struct SinterCudaModule {
@@ -175,13 +177,32 @@ std::int32_t accepts(const SinterCudaCall* call, std::int32_t input, std::int32_
   return kSinterCudaOk;
 }
 
-std::int32_t workspace_bytes(const SinterCudaCall*, std::int64_t* out) {
-  *out = 64;
+std::int32_t candidates(SinterCudaContext*, const SinterCudaCall*, const char** names,
+                        std::int32_t* count) {
+  const std::vector<const char*>& kernels = fake_cuda().kernels;
+  std::copy(kernels.begin(), kernels.end(), names);
+  *count = static_cast<std::int32_t>(kernels.size());
   return kSinterCudaOk;
+}
+
+std::int32_t check_kernel(const SinterCudaCall* call) {
+  const std::vector<const char*>& kernels = fake_cuda().kernels;
+  const std::string_view name = call->kernel;
+  if (!name.empty() && std::find(kernels.begin(), kernels.end(), name) == kernels.end()) {
+    return fail(kSinterCudaBadCall, "no such kernel");
+  }
+  if (call->epilogue == nullptr || fake_cuda().takes_epilogues) return kSinterCudaOk;
+  return fail(kSinterCudaNotTaken, "");
+}
+
+std::int32_t workspace_bytes(SinterCudaContext*, const SinterCudaCall* call, std::int64_t* out) {
+  *out = call->epilogue != nullptr ? 128 : 64;
+  return check_kernel(call);
 }
 
 std::int32_t prepare_kernel(SinterCudaContext*, const SinterCudaCall* call,
                             SinterCudaKernel** out) {
+  if (const std::int32_t status = check_kernel(call)) return status;
   auto* const kernel = new SinterCudaKernel;
   kernel->op = call->op;
   kernel->inputs.assign(call->inputs, call->inputs + call->input_count);
@@ -201,9 +222,17 @@ std::int32_t prepare_kernel(SinterCudaContext*, const SinterCudaCall* call,
   kernel->call.inputs = kernel->inputs.data();
   kernel->call.outputs = kernel->outputs.data();
   kernel->call.attributes = kernel->attributes.data();
+  kernel->name = call->kernel;
+  kernel->call.kernel = kernel->name.c_str();
+  if (call->epilogue != nullptr) {
+    kernel->epilogue = *call->epilogue;
+    kernel->call.epilogue = &kernel->epilogue;
+  }
   *out = kernel;
   return kSinterCudaOk;
 }
+
+const char* substituted_because(const SinterCudaKernel*) { return fake_cuda().substituted_because; }
 
 void destroy_kernel(SinterCudaKernel* kernel) { delete kernel; }
 
@@ -212,8 +241,14 @@ std::int32_t launch_kernel(SinterCudaContext* context, const SinterCudaKernel* k
                            void* workspace) {
   fake_cuda().last_step = step;
   if (!context->capturing) ++fake_cuda().kernel_launches;
-  const std::vector<void*> from(inputs, inputs + kernel->inputs.size());
-  const std::vector<void*> to(outputs, outputs + kernel->outputs.size());
+  std::size_t input_count = kernel->inputs.size();
+  std::size_t output_count = kernel->outputs.size();
+  if (const SinterCudaEpilogue* const epilogue = kernel->call.epilogue) {
+    input_count += (epilogue->bias >= 0 ? 1 : 0) + (epilogue->residual >= 0 ? 1 : 0);
+    output_count = epilogue->has_mask != 0 ? 2 : 1;
+  }
+  const std::vector<void*> from(inputs, inputs + input_count);
+  const std::vector<void*> to(outputs, outputs + output_count);
   return launch(context, [=] {
     if (fake_cuda().run_kernel) {
       fake_cuda().run_kernel(kernel->call, from.data(), to.data(), workspace);
@@ -341,8 +376,10 @@ extern "C" const SinterCudaApi* sinter_cuda_api() {
          .copy = copy,
          .synchronize = synchronize,
          .accepts = accepts,
+         .candidates = candidates,
          .workspace_bytes = workspace_bytes,
          .prepare_kernel = prepare_kernel,
+         .substituted_because = substituted_because,
          .destroy_kernel = destroy_kernel,
          .launch_kernel = launch_kernel,
          .take_kernel_error = take_kernel_error,

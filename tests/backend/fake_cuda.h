@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "backend/cuda/api.h"
 
@@ -29,6 +30,10 @@ struct FakeCuda {
   std::int32_t launches_left = 0;              // a graph is one launch
   std::string text;
 
+  // What candidates() gives for every call, and whether kernels take any epilogue or none.
+  std::vector<const char*> kernels = {""};
+  bool takes_epilogues = false;
+  const char* substituted_because = nullptr;
   // What kernels do; empty: nothing.
   std::function<void(const SinterCudaCall& call, void* const* inputs, void* const* outputs,
                      void* workspace)>

@@ -64,8 +64,9 @@ inline void run_cpu_kernel(const SinterCudaCall& call, void* const* inputs, void
     if (elements > 0) std::memset(outputs[i], 0xFF, elements * size_of(output_dtypes[i]));
   }
   const ir::OpId op = op_of(call.op);
-  const auto kernel = cpu::find_kernel(op)->prepare(
-      {op, attributes, input_dtypes, input_layouts, output_dtypes, output_layouts});
+  const auto kernel = cpu::prepare_kernel(
+      *cpu::find_kernel(op),
+      {op, attributes, input_dtypes, input_layouts, output_dtypes, output_layouts}, {}, nullptr);
   const std::size_t bytes = static_cast<std::size_t>(kernel->workspace_bytes()) / 64 * 64 + 64;
   const std::unique_ptr<void, decltype(&std::free)> workspace(std::aligned_alloc(64, bytes),
                                                               &std::free);

@@ -130,7 +130,9 @@ class Call {
     const auto i = static_cast<std::size_t>(input);
     return kernel->accepts == nullptr ? ir::is_dense(inputs_[i]) : kernel->accepts(get(), input);
   }
-  std::unique_ptr<PreparedKernel> prepare() const { return find_kernel(op_)->prepare(get()); }
+  std::unique_ptr<PreparedKernel> prepare(const std::string& provider = {}) const {
+    return prepare_kernel(*find_kernel(op_), get(), provider, nullptr);
+  }
 
   std::vector<Value> run(const PreparedKernel& kernel) const {
     std::vector<void*> from, to;

@@ -165,7 +165,11 @@ class Contrary : public NullBackend {
   using NullBackend::NullBackend;
   bool accepts(const KernelCall&, int) override { return false; }
   bool group_accepts(const ir::Layout&) override { return false; }
-  std::int64_t workspace_bytes(const KernelCall&) override { return 11; }
+  std::vector<std::string> candidates(const KernelCall&) override { return {"contrary"}; }
+  std::optional<PreparedCall> prepare(const KernelCall&, const std::string&,
+                                      const ir::Group*) override {
+    return PreparedCall{.workspace_bytes = 11, .kernel = nullptr};
+  }
   std::int64_t workspace_bytes(const ir::Group&) override { return 12; }
 };
 
@@ -175,9 +179,13 @@ TEST_F(NullTest, AnswersAboutLayoutsAndWorkspacesLikeAnotherBackEnd) {
   const KernelCall call{ir::OpId::matmul, kNone, {}, {}, {}, {}};
   EXPECT_FALSE(accepts(like, ir::OpId::matmul, {8, 1}));
   EXPECT_FALSE(like.group_accepts(ir::dense_layout(Shape{4})));
-  EXPECT_EQ(like.workspace_bytes(call), 11);
+  EXPECT_EQ(like.candidates(call), std::vector<std::string>{"contrary"});
+  EXPECT_EQ(like.prepare(call, "contrary", nullptr)->workspace_bytes, 11);
   EXPECT_EQ(like.workspace_bytes(ir::testing::sum_group(4)), 12);
-  EXPECT_EQ(backend_.workspace_bytes(call), 0);
+  EXPECT_EQ(backend_.candidates(call), std::vector<std::string>{""});
+  EXPECT_EQ(backend_.prepare(call, "", nullptr)->workspace_bytes, 0);
+  const ir::Group epilogue = ir::testing::sum_group(4);
+  EXPECT_FALSE(backend_.prepare(call, "", &epilogue).has_value());
   EXPECT_EQ(backend_.workspace_bytes(ir::testing::sum_group(4)), 0);
 }
 

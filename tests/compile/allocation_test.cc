@@ -77,7 +77,7 @@ TEST(Allocation, CallIntoTakesNothingFromTheHeap) {
             0);
 }
 
-void expect_no_large_allocation(const TrainingStep& model,
+void expect_no_large_allocation(const ModelStep& model,
                                 const std::vector<std::vector<Tensor>>& batches) {
   if (!backend::cpu::supports(backend::cpu::Isa::avx2)) {
     GTEST_SKIP() << "below AVX2 matrix products are oneDNN's, which take memory from the heap";

@@ -147,6 +147,7 @@ TEST(Memory, BlobsAliveTogetherDoNotOverlapAndNothingIsWasted) {
       blob.first = static_cast<std::int32_t>(random() % 30);
       blob.last = blob.first + static_cast<std::int32_t>(random() % 10);
       all += (blob.bytes + 63) / 64 * 64;
+      if (random() % 10 == 0 && blob.bytes > 128) blob.kept_bytes = 64 * (1 + random() % 2);
     }
     const std::int64_t total = compile_detail::place_blobs(blobs);
     std::int64_t needed = 0;  // by the step with most bytes alive
@@ -159,7 +160,11 @@ TEST(Memory, BlobsAliveTogetherDoNotOverlapAndNothingIsWasted) {
     }
     EXPECT_GE(total, needed);
     EXPECT_LE(total, all);
-    EXPECT_LE(total, needed + needed / 2 + 64 * 40) << "round " << round;
+    const bool some_keep = std::any_of(blobs.begin(), blobs.end(),
+                                       [](const Blob& blob) { return blob.kept_bytes > 0; });
+    if (!some_keep) {
+      EXPECT_LE(total, needed + needed / 2 + 64 * 40) << "round " << round;
+    }
     for (std::size_t i = 0; i < blobs.size(); ++i) {
       const Blob& a = blobs[i];
       ASSERT_EQ(a.offset % 64, 0);
@@ -169,6 +174,13 @@ TEST(Memory, BlobsAliveTogetherDoNotOverlapAndNothingIsWasted) {
         const bool in_time = a.first <= b.last && b.first <= a.last;
         const bool in_space = a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes;
         ASSERT_FALSE(in_time && in_space) << "round " << round << ", " << i << " and " << j;
+        // The bytes that one keeps are free of the other at any time.
+        const auto keeps = [](const Blob& one, const Blob& other) {
+          const std::int64_t end = one.offset + (one.bytes + 63) / 64 * 64;
+          return one.kept_bytes == 0 || other.offset >= end ||
+                 other.offset + other.bytes <= end - one.kept_bytes;
+        };
+        ASSERT_TRUE(keeps(a, b) && keeps(b, a)) << "round " << round << ", " << i << " and " << j;
       }
     }
   }

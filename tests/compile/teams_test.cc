@@ -81,7 +81,7 @@ double convolution_error(std::int64_t channels, std::int64_t outputs) {
 }
 
 // Losses of the first steps, trained afresh.
-std::vector<float> losses(TrainingStep model, const std::vector<Tensor>& batch) {
+std::vector<float> losses(ModelStep model, const std::vector<Tensor>& batch) {
   auto step = compile([&](const Tensor& x, const Tensor& y) { return model({x, y})[0]; });
   std::vector<float> values;
   for (int i = 0; i < 5; ++i) values.push_back(step(batch[0], batch[1]).item<float>());

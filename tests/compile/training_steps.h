@@ -1,4 +1,7 @@
-// Whole training steps of small networks, for the tests that compare and count them.
+// Whole training steps of small networks, for the tests that compare and count them. They are
+// written out, not train::TrainingStep, which stands to the right of what is tested: a function
+// that reads and assigns States, with results beside its loss. tests/train compares the public step
+// with its ops one by one.
 #ifndef SINTER_TESTS_COMPILE_TRAINING_STEPS_H_
 #define SINTER_TESTS_COMPILE_TRAINING_STEPS_H_
 
@@ -15,9 +18,9 @@
 namespace sinter {
 
 // A model with clipping, schedule and AdamW: all that changes from step to step.
-class TrainingStep {
+class ModelStep {
  public:
-  explicit TrainingStep(nn::Sequential model)
+  explicit ModelStep(nn::Sequential model)
       : model_(std::move(model)),
         optimizer_(
             std::make_unique<optim::AdamW>(model_.parameters(), optim::AdamWOptions{.lr = 1e-2})) {
@@ -47,21 +50,21 @@ class TrainingStep {
   std::unique_ptr<optim::AdamW> optimizer_;
 };
 
-inline TrainingStep mlp_step() {
+inline ModelStep mlp_step() {
   manual_seed(3);
-  return TrainingStep(nn::Sequential(nn::Linear(37, 48), nn::GELU(), nn::Dropout(0.25),
-                                     nn::Linear(48, 33), nn::ReLU(), nn::Linear(33, 10)));
+  return ModelStep(nn::Sequential(nn::Linear(37, 48), nn::GELU(), nn::Dropout(0.25),
+                                  nn::Linear(48, 33), nn::ReLU(), nn::Linear(33, 10)));
 }
 inline std::vector<Tensor> mlp_batch(std::int64_t count, std::mt19937& random) {
   return {random_floats({count, 37}, random), random_labels(count, 10, random)};
 }
 
-inline TrainingStep cnn_step() {
+inline ModelStep cnn_step() {
   manual_seed(4);
-  return TrainingStep(nn::Sequential(nn::Conv2d(2, 8, 3, {.padding = {1, 1}, .bias = false}),
-                                     nn::BatchNorm2d(8), nn::ReLU(), nn::MaxPool2d(2),
-                                     nn::Conv2d(8, 12, 3), nn::ReLU(), nn::Dropout(0.5),
-                                     nn::Flatten(), nn::Linear(12 * 4 * 4, 10)));
+  return ModelStep(nn::Sequential(nn::Conv2d(2, 8, 3, {.padding = {1, 1}, .bias = false}),
+                                  nn::BatchNorm2d(8), nn::ReLU(), nn::MaxPool2d(2),
+                                  nn::Conv2d(8, 12, 3), nn::ReLU(), nn::Dropout(0.5), nn::Flatten(),
+                                  nn::Linear(12 * 4 * 4, 10)));
 }
 inline std::vector<Tensor> cnn_batch(std::int64_t count, std::mt19937& random) {
   return {random_floats({count, 12, 12, 2}, random), random_labels(count, 10, random)};

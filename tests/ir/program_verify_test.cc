@@ -514,6 +514,107 @@ TEST(ProgramVerify, RefusesAPackOverAnInputThatIsElsewhereInItsOutput) {
       pack_program());
 }
 
+// Both gradients where the optimizer's arena wants them, with zeros between them.
+Program in_place_program() {
+  Program program = pack_program();
+  const Argument second = argument(arena(1344), kFlat);
+  program.steps.insert(program.steps.begin() + 3, program.steps[2]);
+  program.steps[3].outputs = {second};
+  program.steps[4].inputs[1] = second;
+  program.steps[4].is_in_place = true;
+  program.zeros = {{1280, 64}};
+  return program;
+}
+
+TEST(ProgramVerify, APackInPlaceNeedsZerosInItsGaps) {
+  EXPECT_NO_THROW(verify(in_place_program(), test_ops()));
+  EXPECT_EQ(kernel_count(in_place_program()), 5);
+  const auto refused = [](const char* part, const std::function<void(Program&)>& damage) {
+    expect_refused(part, damage, in_place_program());
+  };
+  refused("its inputs and zeros do not fill the output", [](Program& p) { p.zeros.clear(); });
+  refused("its inputs and zeros do not fill the output", [](Program& p) {
+    p.zeros = {{1280, 60}};
+  });
+  refused("an input is not in its place", [](Program& p) {
+    p.steps[3].outputs[0].buffer.offset = p.steps[4].inputs[1].buffer.offset = 1664;
+  });
+  refused("it is no pack", [](Program& p) { p.steps[0].is_in_place = true; });
+}
+
+TEST(ProgramVerify, NothingIsWrittenOverZeros) {
+  const auto refused = [](const char* part, const std::function<void(Program&)>& damage) {
+    expect_refused(part, damage, in_place_program());
+  };
+  refused("it writes where zeros are from the start",
+          [](Program& p) { p.steps[1].outputs[0].buffer.offset = 1216; });
+  refused("it lies where zeros are from the start", [](Program& p) {
+    p.steps[1].workspace = arena(1280);
+    p.steps[1].workspace_bytes = 4;
+  });
+  refused("zeros leave the arena", [](Program& p) { p.zeros.push_back({2040, 64}); });
+  refused("zeros leave the arena", [](Program& p) { p.zeros.push_back({-64, 64}); });
+}
+
+// A product with a sum as its epilogue: inputs 0 and 1 are the product's, input 2 the sum's.
+Program epilogue_program() {
+  Program program = small_program();
+  Step& product = program.steps[2];
+  product.epilogue = std::make_shared<const Group>(sum_group(64));
+  product.result = {Dtype::f32, Shape{8, 8}};
+  product.inputs.push_back(argument(external(BufferKind::state), kFlat));
+  product.outputs[0].layout = dense_layout(kFlat);
+  return program;
+}
+
+TEST(ProgramVerify, AnEpilogueFitsItsStep) {
+  EXPECT_NO_THROW(verify(epilogue_program(), test_ops()));
+  EXPECT_EQ(own_inputs(epilogue_program().steps[2]), 2u);
+  const auto refused = [](const char* part, const std::function<void(Step&)>& damage) {
+    expect_refused(
+        part, [&](Program& p) { damage(p.steps[2]); }, epilogue_program());
+  };
+  refused("the epilogue has other inputs", [](Step& step) { step.inputs.pop_back(); });
+  refused("the epilogue takes another type", [](Step& step) { step.result.dtype = Dtype::bf16; });
+  refused("the group reaches 64 elements of a layout that has 32", [](Step& step) {
+    step.result.shape = Shape{4, 8};
+  });
+  refused("the epilogue runs over all of the result", [](Step& step) {
+    step.result.shape = Shape{16, 8};
+  });
+  refused("the group has 2 operands, the step 3 arguments",
+          [](Step& step) { step.outputs.push_back(argument(arena(768), kFlat)); });
+  refused("operand 1: the group has another type than the argument", [](Step& step) {
+    Group group = sum_group(64);
+    group.operands[1].dtype = group.body[1].type = group.body[2].type = Dtype::i32;
+    group.body[0].type = group.operands[0].dtype = Dtype::f32;
+    group.body = {{ScalarOp::load, Dtype::f32, -1, -1, -1, 0},
+                  {ScalarOp::load, Dtype::i32, -1, -1, -1, 1},
+                  {ScalarOp::convert, Dtype::f32, 1, -1, -1, 0},
+                  {ScalarOp::add, Dtype::f32, 0, 2, -1, 0},
+                  {ScalarOp::store, Dtype::f32, 3, -1, -1, 2}};
+    step.epilogue = std::make_shared<const Group>(group);
+  });
+}
+
+// Point by point over what it reads itself, never over what the product still reads.
+TEST(ProgramVerify, AnEpilogueMayWriteOverItsOwnInputAlone) {
+  Program program = epilogue_program();
+  program.steps[2].inputs[2] = argument(arena(256), kFlat);
+  program.steps[1].outputs[0].buffer.offset = 256;
+  program.steps[3].inputs[1] = program.steps[3].inputs[0];
+  program.steps[2].inputs[0] = argument(external(BufferKind::input), Shape{8, 8});
+  EXPECT_NO_THROW(verify(program, test_ops()));
+  expect_refused(
+      "it overlaps input 0, which the step still reads",
+      [](Program& p) {
+        p.steps[2].outputs[0].buffer.offset = 0;
+        p.steps[3].inputs[0].buffer.offset = p.steps[3].inputs[1].buffer.offset = 0;
+        p.steps[4].inputs[1].buffer.offset = 0;
+      },
+      epilogue_program());
+}
+
 // A row softmax in little: m = max(x); s = sum(x + m); y = (x + m) + s, over (4, 16).
 Group two_folds(bool early_store) {
   Group group;

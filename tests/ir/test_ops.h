@@ -126,6 +126,9 @@ inline OpList test_ops() {
     set(OpId::slice, "slice", OpKind::view, infer_slice,
         {{"start", Kind::integers}, {"length", Kind::integers}});
     set(OpId::matmul, "matmul", OpKind::contraction, infer_matmul);
+    Op& matmul = list[static_cast<std::size_t>(OpId::matmul)];
+    matmul.inputs[1] = {"another one", kEveryDtype};
+    matmul.is_variadic = false;
     set(OpId::max_pool, "max_pool", OpKind::opaque, infer_max_pool);
     set(OpId::scan, "scan", OpKind::opaque, infer_scan,
         {{"reverse", Kind::integer}, {"saved", Kind::integer, 0}, {"kept", Kind::integers, 0}});

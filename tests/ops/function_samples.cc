@@ -260,6 +260,33 @@ void add_positions(Rows& rows) {
   }
 }
 
+void add_masks(Rows& rows) {
+  for (const Dtype dtype : {Dtype::i32, Dtype::i64}) {
+    const auto add = [&](const std::string& what, SampleInput lengths, std::int64_t length) {
+      rows.add_function(
+          "sequence_mask " + what, {std::move(lengths)},
+          [=](const Tensors& x) { return sequence_mask(x[0], length); },
+          [=](const Arrays& x) {
+            Index shape = x[0].shape.to_vector();
+            shape.push_back(length);
+            Array y = empty_array(Shape(shape));
+            for (std::size_t i = 0; i < y.values.size(); ++i) {
+              const std::size_t row = i / static_cast<std::size_t>(length);
+              const auto position = static_cast<double>(i % static_cast<std::size_t>(length));
+              y.values[i] = position < x[0].values[row] ? 1 : 0;
+            }
+            return y;
+          });
+    };
+    add("vector of " + std::string(name_of(dtype)), rows.whole({5}, 0, 7, dtype), 6);
+    add("matrix", rows.whole({2, 3}, 0, 9, dtype), 8);
+    add("none, all and beyond", rows.given(dtype, {4}, {0, 3, 4, -1}), 3);
+    add("one row", rows.given(dtype, {}, {2}), 5);
+    add("no rows", rows.whole({0}, 0, 1, dtype), 4);
+    add("no positions", rows.given(dtype, {2}, {0, 1}), 0);
+  }
+}
+
 // --- Losses
 
 double naive_bce_with_logits(double x, double t, double weight) {
@@ -584,6 +611,7 @@ std::vector<Sample> function_samples() {
   Rows rows;
   add_norms(rows);
   add_positions(rows);
+  add_masks(rows);
   add_losses(rows);
   add_joins(rows);
   add_slices(rows);

@@ -149,6 +149,12 @@ TEST(OneHot, RefusesOtherIds) {
   expect_says(message_of([] { one_hot(zeros({3}, Dtype::i32), 0); }), {"one_hot: ", "positive"});
 }
 
+TEST(SequenceMask, RefusesOtherLengths) {
+  expect_says(message_of([] { sequence_mask(zeros({3}), 4); }), {"sequence_mask: ", "i32 or i64"});
+  expect_says(message_of([] { sequence_mask(zeros({3}, Dtype::i32), -1); }),
+              {"sequence_mask: ", "negative", "-1"});
+}
+
 TEST(Losses, SayItWhenAColumnMeetsARow) {
   const Tensor column = zeros({4, 1});
   const Tensor flat = zeros({4});

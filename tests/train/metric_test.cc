@@ -207,6 +207,13 @@ TEST(Metric, KnowsWhichWayIsBetter) {
   EXPECT_TRUE(up.is_better(1, NAN));
 }
 
+TEST(Metric, AreEvaluatedByAsManyProgramsAsTheTaskSays) {
+  Task task;
+  task.forward = [](const Batch& batch) { return batch; };
+  task.programs = 0;
+  EXPECT_THROW(make_evaluator(task), Error);
+}
+
 TEST(Metric, SumsOfAnotherShapeThanPromisedAreAnError) {
   Evaluator evaluator(
       pass_on,

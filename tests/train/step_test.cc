@@ -247,6 +247,7 @@ TEST(TrainingStep, RefusesOptionsThatMakeNoSense) {
   EXPECT_THROW(Trial({.average = 1}), Error);
   EXPECT_THROW(Trial({.loss_scale = LossScale{.backoff = 1}}), Error);
   EXPECT_THROW(Trial({.loss_scale = LossScale{}, .guard = false}), Error);
+  EXPECT_THROW(Trial({.programs = 0}), Error);
 }
 
 TEST(TrainingStep, RefusesALossThatIsNoScalarAndAnotherBatch) {

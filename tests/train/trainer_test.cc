@@ -8,9 +8,11 @@
 
 #include "../base/temporary_folder.h"
 #include "base/file.h"
+#include "base/switches.h"
 #include "sinter/io.h"
 #include "sinter/nn.h"
 #include "sinter/ops.h"
+#include "sinter/system.h"
 #include "sinter/train.h"
 
 namespace sinter::train {
@@ -300,6 +302,49 @@ TEST(Trainer, another_config_or_environment_is_refused) {
   EXPECT_NO_THROW(
       Session(folder / "run", {.environment = "cpu b", .resume = true, .force = true}).run());
   EXPECT_THROW(Session(folder / "none", {.resume = true}).run(), Error);
+}
+
+// Sets SINTER_DISABLE while it lives.
+class Disabled {
+ public:
+  explicit Disabled(const char* names) {
+    setenv("SINTER_DISABLE", names, 1);
+    reload_switches();
+  }
+  ~Disabled() {
+    unsetenv("SINTER_DISABLE");
+    reload_switches();
+  }
+  Disabled(const Disabled&) = delete;
+  Disabled& operator=(const Disabled&) = delete;
+};
+
+TEST(Trainer, other_kernels_than_the_checkpoints_are_refused) {
+  if (current_device() != "cpu") GTEST_SKIP() << "ops have one kernel each there";
+  const TemporaryFolder folder;
+  struct StopsAtStepTwo : Observer {
+    void on_step(const Step& step) override { stop = step.step == 2; }
+    std::atomic<bool> stop{false};
+  } observer;
+  EXPECT_THROW(Session(folder / "run", {.stop = &observer.stop}).trainer->run(observer),
+               Interrupted);
+  const std::string kernels = io::read_texts(last_checkpoint_path(folder / "run")).at("kernels");
+  EXPECT_NE(kernels.find("matmul by "), std::string::npos) << kernels;
+  Observer silent;
+  {
+    const Disabled disabled("own,onednn");
+    try {
+      Session(folder / "run", {.resume = true}).trainer->run(silent);
+      FAIL() << "other kernels were taken";
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      EXPECT_NE(message.find("other kernels"), std::string::npos) << message;
+      EXPECT_NE(message.find("matmul by loops"), std::string::npos) << message;
+      EXPECT_NE(message.find(kernels), std::string::npos) << message;
+    }
+  }
+  const Result result = Session(folder / "run", {.resume = true}).trainer->run(silent);
+  EXPECT_EQ(result.kernels, kernels);
 }
 
 }  // namespace

@@ -96,8 +96,23 @@ FusionLimits CpuBackend::fusion_limits() const {
   return {.operands = kMaxArgs * 3 / 8, .emits = emitted_conversions(group_target().isa)};
 }
 
-std::int64_t CpuBackend::workspace_bytes(const KernelCall& call) {
-  return kernel_of(call).prepare(call)->workspace_bytes();
+std::vector<std::string> CpuBackend::candidates(const KernelCall& call) {
+  std::vector<std::string> names;
+  for (const Provider* const each : providers_of(kernel_of(call), call)) {
+    names.emplace_back(each->name);
+  }
+  if (names.empty()) names.emplace_back();
+  return names;
+}
+
+std::optional<PreparedCall> CpuBackend::prepare(const KernelCall& call,
+                                                const std::string& candidate,
+                                                const ir::Group* epilogue) {
+  std::shared_ptr<const PreparedKernel> kernel =
+      prepare_kernel(kernel_of(call), call, candidate, epilogue);
+  if (kernel == nullptr) return std::nullopt;
+  const std::int64_t bytes = kernel->workspace_bytes();
+  return PreparedCall{bytes, std::move(kernel)};
 }
 
 std::int64_t CpuBackend::workspace_bytes(const ir::Group& group) {

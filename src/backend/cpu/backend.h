@@ -22,7 +22,9 @@ class CpuBackend : public Backend {
   bool accepts(const KernelCall& call, int input) override;
   bool group_accepts(const ir::Layout& layout) override;
   FusionLimits fusion_limits() const override;
-  std::int64_t workspace_bytes(const KernelCall& call) override;
+  std::vector<std::string> candidates(const KernelCall& call) override;
+  std::optional<PreparedCall> prepare(const KernelCall& call, const std::string& candidate,
+                                      const ir::Group* epilogue) override;
   std::int64_t workspace_bytes(const ir::Group& group) override;
   std::shared_ptr<const Code> prepare(std::shared_ptr<const ir::Program> program) override;
 };

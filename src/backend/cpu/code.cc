@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -43,6 +44,7 @@ CpuCode::CpuCode(Backend& backend, std::shared_ptr<const ir::Program> program)
 
 CpuCode::ReadyStep CpuCode::make_step(const ir::Step& step) const {
   ReadyStep ready;
+  if (step.is_in_place) return ready;
   if (step.group != nullptr) {
     ready.group = group_kernel(*step.group);
     check_workspace(step, static_cast<std::int64_t>(ready.group->scratch_bytes()));
@@ -51,7 +53,14 @@ CpuCode::ReadyStep CpuCode::make_step(const ir::Step& step) const {
   } else {
     const Kernel* const kernel = find_kernel(step.op);
     if (kernel == nullptr) throw ir::InternalError("no kernel for step " + step.label);
-    ready.kernel = kernel->prepare(OwnedCall(step).get());
+    ready.kernel = std::dynamic_pointer_cast<const PreparedKernel>(step.prepared);
+    if (ready.kernel == nullptr) {
+      ready.kernel =
+          prepare_kernel(*kernel, OwnedCall(step).get(), step.kernel, step.epilogue.get());
+    }
+    if (ready.kernel == nullptr) {
+      throw ir::InternalError("no kernel takes the epilogue of step " + step.label);
+    }
     check_workspace(step, ready.kernel->workspace_bytes());
   }
   return ready;
@@ -68,8 +77,14 @@ void CpuCode::run_step(std::size_t index, void* const* table, std::byte* arena) 
   void* const workspace = arena + plan.workspace;
   if (step.group != nullptr) {
     step.group->run(inputs, workspace);
-  } else {
+  } else if (step.kernel != nullptr) {
     step.kernel->run(inputs, inputs + plan.input_count, workspace);
+  }
+}
+
+void CpuCode::clear_zeros(std::byte* arena) const {
+  for (const ir::Program::Span& span : program_->zeros) {
+    std::memset(arena + span.offset, 0, static_cast<std::size_t>(span.bytes));
   }
 }
 
@@ -83,6 +98,7 @@ void CpuCode::run_once(const Bindings& bindings, std::byte* arena) const {
     many.resize(addresses_.size());
     table = many.data();
   }
+  clear_zeros(arena);
   addresses_.bind_arena(arena, table);
   addresses_.bind(bindings, table);
   std::optional<parallel::CallerOnly> scope;
@@ -102,7 +118,7 @@ GroupReport CpuCode::group_report() const {
     } else if (step.kernel != nullptr) {
       const char* const why = step.kernel->substituted_because();
       if (why != nullptr) report.substituted.push_back(program_->steps[i].label + ": " + why);
-    } else {
+    } else if (step.group != nullptr) {
       ++report.groups;
       const char* const why = step.group->interpreted_because();
       if (why != nullptr) report.interpreted.push_back(program_->steps[i].label + ": " + why);

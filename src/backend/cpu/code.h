@@ -32,14 +32,16 @@ class CpuCode : public Code, public std::enable_shared_from_this<CpuCode> {
   bool runs_in_caller() const { return in_caller_; }
   // The body of step `index`; null: it is no scan.
   const std::shared_ptr<const CpuCode>& body(std::size_t index) const { return steps_[index].body; }
+  // Writes what ir::Program::zeros says.
+  void clear_zeros(std::byte* arena) const;
   // Runs step `index`, which is no scan, on a table of addresses().
   void run_step(std::size_t index, void* const* table, std::byte* arena) const;
 
  private:
-  // A fused group, a kernel or a scan.
+  // A fused group, a kernel, a scan or nothing.
   struct ReadyStep {
     std::shared_ptr<const GroupKernel> group;
-    std::unique_ptr<const PreparedKernel> kernel;
+    std::shared_ptr<const PreparedKernel> kernel;
     std::shared_ptr<const CpuCode> body;
   };
 

@@ -43,6 +43,7 @@ CpuSession::CpuSession(std::shared_ptr<const CpuCode> code, std::byte* arena)
     own_arena_ = {static_cast<std::byte*>(backend.allocate(bytes)), ArenaDeleter{&backend, bytes}};
     arena_ = own_arena_.get();
   }
+  code_->clear_zeros(arena_);
   const AddressPlan& addresses = code_->addresses();
   table_.resize(addresses.size());
   addresses.bind_arena(arena_, table_.data());

@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 // Changes with every change of this file; a library with another number is refused.
-enum { kSinterCudaAbi = 1 };
+enum { kSinterCudaAbi = 2 };
 
 typedef enum SinterCudaStatus {
   kSinterCudaOk = 0,
@@ -32,6 +32,7 @@ typedef enum SinterCudaStatus {
   kSinterCudaBadCall = 8,       // arguments that no kernel takes: our mistake or a user's dtype
   kSinterCudaLaunchFailed = 9,  // the device found a fault; it may be used again
   kSinterCudaDeviceLost = 10,   // nothing works on this device any more in this process
+  kSinterCudaNotTaken = 11,     // a kernel that does not take the call's epilogue
 } SinterCudaStatus;
 
 // What a device is. Texts end with 0 and are cut to fit.
@@ -73,6 +74,25 @@ typedef struct SinterCudaAttribute {
   const int64_t* integers;
 } SinterCudaAttribute;
 
+typedef enum SinterCudaActivation {
+  kSinterCudaNoActivation = 0,
+  kSinterCudaRelu = 1,
+} SinterCudaActivation;
+
+// What a kernel does with each element of its call's result, which then has no memory of its own:
+// sinter::backend::EpilogueForm, which says exactly what is computed. A launch gets its inputs
+// behind those of the call, and its outputs in place of the call's.
+typedef struct SinterCudaEpilogue {
+  float scale;       // 1: no factor
+  int32_t bias;      // which of the epilogue's inputs; -1: none
+  int32_t residual;  // which of them; -1: none
+  int32_t bias_dtype;
+  int32_t residual_dtype;
+  int32_t output_dtype;
+  int32_t activation;  // SinterCudaActivation
+  int32_t has_mask;    // a second output
+} SinterCudaEpilogue;
+
 // One call of a structured op, before there are addresses.
 typedef struct SinterCudaCall {
   const char* op;  // "matmul"
@@ -82,7 +102,11 @@ typedef struct SinterCudaCall {
   const SinterCudaTensor* inputs;
   const SinterCudaTensor* outputs;
   const SinterCudaAttribute* attributes;
+  const char* kernel;                  // one of candidates(); "": the first
+  const SinterCudaEpilogue* epilogue;  // null: the result is stored as it is
 } SinterCudaCall;
+
+enum { kSinterCudaMaxCandidates = 8 };  // kernels for one call
 
 // What a kernel found wrong with the numbers it was given (an id out of range); kernels go on with
 // zeros in its place. The first one in the order of steps since the last look.
@@ -136,9 +160,20 @@ typedef struct SinterCudaApi {
 
   // Structured ops. `accepts` writes 1 when input `input` is taken with its strides, else 0.
   int32_t (*accepts)(const SinterCudaCall* call, int32_t input, int32_t* accepted_out);
-  int32_t (*workspace_bytes)(const SinterCudaCall* call, int64_t* bytes_out);
+  // The kernels that serve the call on this device, by name, the one to take first; one of no name
+  // where there is nothing to choose. Room for kSinterCudaMaxCandidates; names live as long as the
+  // process. The same at every call, and `kernel` and `epilogue` are not looked at.
+  int32_t (*candidates)(SinterCudaContext* context, const SinterCudaCall* call,
+                        const char** names_out, int32_t* count_out);
+  // Of the call's kernel with its epilogue; kSinterCudaNotTaken where it does not take that, here
+  // and in prepare_kernel.
+  int32_t (*workspace_bytes)(SinterCudaContext* context, const SinterCudaCall* call,
+                             int64_t* bytes_out);
   int32_t (*prepare_kernel)(SinterCudaContext* context, const SinterCudaCall* call,
                             SinterCudaKernel** kernel_out);
+  // Which kernels were passed over for this one and why, good as long as it lives; null where none
+  // was.
+  const char* (*substituted_because)(const SinterCudaKernel* kernel);
   void (*destroy_kernel)(SinterCudaKernel* kernel);
   // Enqueues, or records when the context captures. `step` names the call in SinterCudaKernelError.
   int32_t (*launch_kernel)(SinterCudaContext* context, const SinterCudaKernel* kernel, int32_t step,

@@ -1,5 +1,6 @@
 #include "backend/cuda/backend.h"
 
+#include <array>
 #include <exception>
 #include <utility>
 
@@ -123,12 +124,32 @@ FusionLimits CudaBackend::fusion_limits() const {
           .folds_one_axis = false};
 }
 
-std::int64_t CudaBackend::workspace_bytes(const KernelCall& call) {
+std::vector<std::string> CudaBackend::candidates(const KernelCall& call) {
   const CudaCall made(call);
-  std::int64_t bytes = 0;
+  std::array<const char*, kSinterCudaMaxCandidates> names{};
+  std::int32_t count = 0;
   const std::lock_guard lock(mutex_);
-  check(api_->workspace_bytes(made.get(), &bytes), made.get()->op);
-  return bytes;
+  check_usable();
+  check(api_->candidates(context_, made.get(), names.data(), &count), made.get()->op);
+  return {names.begin(), names.begin() + count};
+}
+
+std::optional<PreparedCall> CudaBackend::prepare(const KernelCall& call,
+                                                 const std::string& candidate,
+                                                 const ir::Group* epilogue) {
+  std::optional<EpilogueForm> form;
+  if (epilogue != nullptr) {
+    form = form_of(call, *epilogue);
+    if (!form) return std::nullopt;
+  }
+  const CudaCall made(call, candidate, form ? &*form : nullptr);
+  PreparedCall prepared;
+  const std::lock_guard lock(mutex_);
+  check_usable();
+  const int status = api_->workspace_bytes(context_, made.get(), &prepared.workspace_bytes);
+  if (status == kSinterCudaNotTaken) return std::nullopt;
+  check(status, made.get()->op);
+  return prepared;
 }
 
 std::int64_t CudaBackend::workspace_bytes(const ir::Group& group) {

@@ -39,6 +39,18 @@ SinterCudaAttribute to_attribute(const std::string& name, const ir::AttributeVal
   return attribute;
 }
 
+SinterCudaEpilogue to_epilogue(const EpilogueForm& form) {
+  return {
+      .scale = form.scale,
+      .bias = form.bias,
+      .residual = form.residual,
+      .bias_dtype = static_cast<std::int32_t>(form.bias_dtype),
+      .residual_dtype = static_cast<std::int32_t>(form.residual_dtype),
+      .output_dtype = static_cast<std::int32_t>(form.output_dtype),
+      .activation = form.activation == Activation::relu ? kSinterCudaRelu : kSinterCudaNoActivation,
+      .has_mask = form.has_mask ? 1 : 0};
+}
+
 // By OpId; null where an op has no kernel.
 constexpr std::array<const char*, ir::kStructuredOpCount> kKernelNames = {
 #define SINTER_NO_KERNEL(Name, id) nullptr,
@@ -55,7 +67,8 @@ const char* kernel_name(ir::OpId op) {
   return i < kKernelNames.size() ? kKernelNames[i] : nullptr;
 }
 
-CudaCall::CudaCall(const KernelCall& call) {
+CudaCall::CudaCall(const KernelCall& call, std::string kernel, const EpilogueForm* epilogue)
+    : kernel_(std::move(kernel)) {
   for (std::size_t i = 0; i < call.inputs.size(); ++i) {
     inputs_.push_back(to_tensor(call.input_dtypes[i], call.inputs[i]));
   }
@@ -75,6 +88,15 @@ CudaCall::CudaCall(const KernelCall& call) {
   call_.inputs = inputs_.data();
   call_.outputs = outputs_.data();
   call_.attributes = attributes_.data();
+  call_.kernel = kernel_.c_str();
+  if (epilogue != nullptr) {
+    epilogue_ = to_epilogue(*epilogue);
+    call_.epilogue = &epilogue_;
+  }
+}
+
+std::optional<EpilogueForm> form_of(const KernelCall& call, const ir::Group& epilogue) {
+  return epilogue_form(epilogue, call.outputs[0].shape);
 }
 
 }  // namespace sinter::backend::cuda

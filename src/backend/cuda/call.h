@@ -2,10 +2,13 @@
 #ifndef SINTER_BACKEND_CUDA_CALL_H_
 #define SINTER_BACKEND_CUDA_CALL_H_
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "backend/backend.h"
 #include "backend/cuda/api.h"
+#include "backend/epilogue_form.h"
 
 namespace sinter::backend::cuda {
 
@@ -16,8 +19,10 @@ const char* kernel_name(ir::OpId op);
 // A KernelCall in the library's terms. Throws InternalError for an op without a kernel.
 class CudaCall {
  public:
+  // By the kernel of a name (empty: the first that serves) and with an epilogue (null: none).
   // `call`'s attributes outlive this.
-  explicit CudaCall(const KernelCall& call);
+  explicit CudaCall(const KernelCall& call, std::string kernel = {},
+                    const EpilogueForm* epilogue = nullptr);
   CudaCall(const CudaCall&) = delete;
   CudaCall& operator=(const CudaCall&) = delete;
 
@@ -27,8 +32,14 @@ class CudaCall {
   std::vector<SinterCudaTensor> inputs_;
   std::vector<SinterCudaTensor> outputs_;
   std::vector<SinterCudaAttribute> attributes_;
+  std::string kernel_;
+  SinterCudaEpilogue epilogue_{};
   SinterCudaCall call_{};
 };
+
+// The form in which an epilogue on the call's result crosses; nothing where it has none, so that
+// no kernel of the library takes it.
+std::optional<EpilogueForm> form_of(const KernelCall& call, const ir::Group& epilogue);
 
 }  // namespace sinter::backend::cuda
 

@@ -1,10 +1,12 @@
 #include "backend/cuda/code.h"
 
+#include <optional>
 #include <utility>
 
 #include "backend/cuda/call.h"
 #include "backend/cuda/session.h"
 #include "backend/cuda/steps.h"
+#include "ir/internal_error.h"
 
 namespace sinter::backend::cuda {
 
@@ -19,6 +21,19 @@ std::string place_of(const ir::Step& step) {
 const char* op_name(const ir::Step& step) {
   const char* const name = kernel_name(step.op);
   return name != nullptr ? name : "fused";
+}
+
+void add_report(const SinterCudaApi& api, const StepsCode& code, GroupReport* report) {
+  for (std::size_t i = 0; i < code.steps.size(); ++i) {
+    const StepsCode::ReadyStep& step = code.steps[i];
+    if (step.body != nullptr) {
+      add_report(api, *step.body, report);
+    } else if (step.kernel == nullptr) {
+      ++report->groups;
+    } else if (const char* const why = api.substituted_because(step.kernel.get())) {
+      report->substituted.push_back(code.program.steps[i].label + ": " + why);
+    }
+  }
 }
 
 }  // namespace
@@ -57,7 +72,7 @@ void CudaCode::collect(const ir::Program& program, std::vector<const ir::Group*>
       groups->push_back(step.group.get());
     } else if (step.body != nullptr) {
       collect(*step.body, groups, names);
-    } else {
+    } else if (!step.is_in_place) {
       has_kernels_ = true;
     }
   }
@@ -73,7 +88,7 @@ std::unique_ptr<const StepsCode> CudaCode::make_steps(const ir::Program& program
       ready.group = numbers->group++;
     } else if (step.body != nullptr) {
       ready.body = make_steps(*step.body, numbers);
-    } else {
+    } else if (!step.is_in_place) {
       ready.kernel = prepare_kernel(step, ready.number);
     }
     code->steps.push_back(std::move(ready));
@@ -84,7 +99,12 @@ std::unique_ptr<const StepsCode> CudaCode::make_steps(const ir::Program& program
 std::unique_ptr<SinterCudaKernel, StepsCode::KernelDeleter> CudaCode::prepare_kernel(
     const ir::Step& step, std::int32_t number) const {
   const OwnedCall owned(step);
-  const CudaCall call(owned.get());
+  std::optional<EpilogueForm> form;
+  if (step.epilogue != nullptr) {
+    form = form_of(owned.get(), *step.epilogue);
+    if (!form) throw ir::InternalError("no kernel takes the epilogue of step " + step.label);
+  }
+  const CudaCall call(owned.get(), step.kernel, form ? &*form : nullptr);
   SinterCudaKernel* kernel = nullptr;
   backend_.check(backend_.api().prepare_kernel(backend_.context(), call.get(), &kernel),
                  place(number));
@@ -95,13 +115,27 @@ std::unique_ptr<Session> CudaCode::new_session(std::byte* arena) const {
   return std::make_unique<CudaSession>(shared_from_this(), arena);
 }
 
+void CudaCode::clear_zeros(std::byte* arena) const {
+  for (const ir::Program::Span& span : program_->zeros) {
+    const std::vector<std::byte> zeros(static_cast<std::size_t>(span.bytes));
+    backend_.copy_to_device(arena + span.offset, zeros.data(), zeros.size());
+  }
+}
+
 void CudaCode::run_once(const Bindings& bindings, std::byte* arena) const {
   const std::lock_guard lock(backend_.mutex());
   backend_.check_usable();
+  clear_zeros(arena);
   Steps steps(*this, *steps_, arena);
   steps.bind(bindings);
   if (has_kernels_) backend_.note_kernels();
   steps.launch_all();
+}
+
+GroupReport CudaCode::group_report() const {
+  GroupReport report;
+  add_report(backend_.api(), *steps_, &report);
+  return report;
 }
 
 }  // namespace sinter::backend::cuda

@@ -48,6 +48,7 @@ class CudaCode : public Code, public std::enable_shared_from_this<CudaCode> {
   std::int64_t arena_bytes() const override { return program_->arena_bytes; }
   std::unique_ptr<Session> new_session(std::byte* arena) const override;
   void run_once(const Bindings& bindings, std::byte* arena) const override;
+  GroupReport group_report() const override;
 
   // For Sessions, which hold the back end's mutex while they launch.
   CudaBackend& backend() const { return backend_; }
@@ -55,6 +56,8 @@ class CudaCode : public Code, public std::enable_shared_from_this<CudaCode> {
   const StepsCode& steps() const { return *steps_; }
   const Groups& groups() const { return *groups_; }
   std::int32_t first_step() const { return first_step_; }
+  // Enqueues writing what ir::Program::zeros says.
+  void clear_zeros(std::byte* arena) const;
   const std::string& place(std::int32_t step) const {
     return places_[static_cast<std::size_t>(step)];
   }

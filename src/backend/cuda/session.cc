@@ -20,6 +20,7 @@ std::int64_t aligned(std::int64_t bytes) {
 std::int64_t count_launches(const ir::Program& program) {
   std::int64_t count = 0;
   for (const ir::Step& step : program.steps) {
+    if (step.is_in_place) continue;
     count += step.body == nullptr
                  ? 1
                  : ir::scan_attributes(step.attributes).length * count_launches(*step.body);
@@ -42,8 +43,9 @@ CudaSession::CudaSession(std::shared_ptr<const CudaCode> code, std::byte* arena)
   const std::lock_guard lock(backend_.mutex());
   backend_.check_usable();
   allocate_memory(arena);
-  steps_ =
-      std::make_unique<Steps>(*code_, code_->steps(), arena != nullptr ? arena : memory_.get());
+  if (arena == nullptr) arena = memory_.get();
+  code_->clear_zeros(arena);
+  steps_ = std::make_unique<Steps>(*code_, code_->steps(), arena);
 }
 
 CudaSession::~CudaSession() {

@@ -30,6 +30,8 @@ const char* meaning(int status) {
       return "the device found a fault";
     case kSinterCudaDeviceLost:
       return "the device is lost";
+    case kSinterCudaNotTaken:
+      return "the kernel does not take what follows on its result";
     default:
       return "the CUDA library failed";
   }

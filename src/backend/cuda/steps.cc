@@ -44,6 +44,7 @@ Steps::Steps(const CudaCode& code, const StepsCode& steps, std::byte* arena)
 Steps::~Steps() = default;
 
 void Steps::launch(std::size_t index) {
+  if (steps_.program.steps[index].is_in_place) return;
   const StepsCode::ReadyStep& step = steps_.steps[index];
   const AddressPlan::StepPlan& plan = steps_.addresses.step(index);
   void* const* const inputs = table_.data() + plan.first;

@@ -34,6 +34,7 @@ void check(const char* what, std::span<void* const> addresses,
 }  // namespace
 
 void count(const ir::Step& step, NullCounts& counts) {
+  if (step.is_in_place) return;
   ++counts.steps;
   if (step.group != nullptr) {
     ++counts.groups;
@@ -184,8 +185,16 @@ bool NullBackend::group_accepts(const ir::Layout& layout) {
   return true;
 }
 
-std::int64_t NullBackend::workspace_bytes(const KernelCall& call) {
-  return like_ == nullptr ? 0 : like_->workspace_bytes(call);
+std::vector<std::string> NullBackend::candidates(const KernelCall& call) {
+  return like_ == nullptr ? Backend::candidates(call) : like_->candidates(call);
+}
+
+std::optional<PreparedCall> NullBackend::prepare(const KernelCall& call,
+                                                 const std::string& candidate,
+                                                 const ir::Group* epilogue) {
+  if (like_ != nullptr) return like_->prepare(call, candidate, epilogue);
+  if (epilogue != nullptr) return std::nullopt;
+  return PreparedCall{};
 }
 
 std::int64_t NullBackend::workspace_bytes(const ir::Group& group) {

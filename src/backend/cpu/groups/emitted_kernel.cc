@@ -1,7 +1,8 @@
 // emit_group(): a group as a sequence of stages of machine code.
 //   map, inner with rows of one chunk   one RowsStage
-//   inner with longer rows              for each pass: chunks as the rows of a RowsStage, then
-//   folds outer                               an OuterStage, then a map over the columns
+//   inner with longer rows              values of rows that are wider than the loop, then for each
+//                                       pass: chunks as the rows of a RowsStage, then folds
+//   outer                               an OuterStage, then a map over the columns
 #include "backend/cpu/groups/emitted_kernel.h"
 
 #include <algorithm>
@@ -67,7 +68,36 @@ std::vector<std::int64_t> kept_strides(const std::vector<PartAxis>& kept, std::i
   return strides;
 }
 
-// An inner group with rows of several chunks.
+// The values of a row that loops read and that are computed in a type of eight bytes, where the
+// loops themselves have none: they would have half as many elements in a vector.
+std::vector<std::int32_t> wide_row_values(const ir::Group& group) {
+  const std::vector<std::uint8_t> varies = ir::varies_along_reduced(group);
+  const std::vector<int> passes = ir::passes(group);
+  std::vector<std::uint8_t> is_wide(group.body.size());
+  std::vector<std::uint8_t> is_wanted(group.body.size());
+  for (std::size_t i = 0; i < group.body.size(); ++i) {
+    const ir::ScalarInst& inst = group.body[i];
+    const bool loops = varies[i] != 0 || ir::is_reduction(inst.op);
+    is_wide[i] = size_of(inst.type) == 8 && inst.op != ScalarOp::constant ? 1 : 0;
+    if (loops && is_wide[i] != 0) return {};
+    for (const std::int32_t source : {inst.a, inst.b, inst.c}) {
+      if (source < 0) continue;
+      const auto value = static_cast<std::size_t>(source);
+      if (varies[value] != 0 || passes[value] != 0 || ir::is_reduction(group.body[value].op)) {
+        continue;
+      }
+      if (loops) is_wanted[value] = 1;
+      if (!loops && is_wide[value] != 0) is_wide[i] = 1;
+    }
+  }
+  std::vector<std::int32_t> values;
+  for (std::size_t i = 0; i < group.body.size(); ++i) {
+    if (is_wanted[i] != 0 && is_wide[i] != 0) values.push_back(static_cast<std::int32_t>(i));
+  }
+  return values;
+}
+
+// An inner group with rows of several chunks, or with wide values of rows.
 class ChunkedKernel final : public GroupKernel {
  public:
   static std::unique_ptr<GroupKernel> make(const ir::Group& group, Isa isa, std::string* listing);
@@ -76,10 +106,11 @@ class ChunkedKernel final : public GroupKernel {
   std::size_t scratch_bytes() const override { return shared_bytes_ + own_bytes_; }
 
  private:
+  static constexpr int kBefore = -1;  // the pass of values that are computed before all
   struct Partials {
-    std::int32_t reduction = -1;
-    std::int64_t offset = 0;  // in scratch: the chunks' values, row by row
-    std::int64_t result = 0;  // in scratch: the rows' values
+    std::int32_t reduction = -1;  // or a value of the row
+    std::int64_t offset = 0;      // in scratch: the chunks' values, row by row
+    std::int64_t result = 0;      // in scratch: the rows' values
     ScalarOp op = ScalarOp::reduce_sum;
     Dtype type = Dtype::f32;
     int pass = 0;
@@ -89,6 +120,7 @@ class ChunkedKernel final : public GroupKernel {
     std::vector<Partials> folds;
   };
 
+  bool add_row_values(Isa isa, std::string* listing);
   bool add_pass(int at, Isa isa, std::string* listing);
   bool add_row_stores(Isa isa, std::string* listing);
   void replace_known(PartBuilder* builder, int at, std::size_t more_axes) const;
@@ -145,6 +177,7 @@ std::unique_ptr<GroupKernel> ChunkedKernel::make(const ir::Group& original, Isa 
                                  .type = inst.type,
                                  .pass = kernel->passes_[i]});
   }
+  if (!kernel->add_row_values(isa, listing)) return nullptr;
   for (int at = 0; at < pass_count; ++at) {
     if (!kernel->add_pass(at, isa, listing)) return nullptr;
   }
@@ -152,7 +185,25 @@ std::unique_ptr<GroupKernel> ChunkedKernel::make(const ir::Group& original, Isa 
   return kernel;
 }
 
-// Reductions that passes before `at` have folded are loaded.
+bool ChunkedKernel::add_row_values(Isa isa, std::string* listing) {
+  const std::vector<std::int32_t> values = wide_row_values(group_);
+  if (values.empty()) return true;
+  const std::vector<std::int64_t> first(static_cast<std::size_t>(group_.space.rank()), 0);
+  PartBuilder builder(group_, ir::GroupKind::map, 0, kept_, first);
+  for (const std::int32_t value : values) {
+    const Dtype type = group_.body[static_cast<std::size_t>(value)].type;
+    const auto place = static_cast<std::int64_t>(shared_bytes_);
+    shared_bytes_ += cache_lines(static_cast<std::size_t>(rows_) * size_of(type));
+    builder.add_result(value, place, kept_strides(kept_, 1));
+    partials_.push_back({.reduction = value, .result = place, .type = type, .pass = kBefore});
+  }
+  Pass pass;
+  if (!add(&builder, &pass, isa, listing)) return false;
+  plan_.push_back(std::move(pass));
+  return true;
+}
+
+// What passes before `at` have computed is loaded.
 void ChunkedKernel::replace_known(PartBuilder* builder, int at, std::size_t more_axes) const {
   for (const Partials& it : partials_) {
     if (it.pass >= at) continue;
@@ -180,9 +231,9 @@ bool ChunkedKernel::add_pass(int at, Isa isa, std::string* listing) {
       std::vector<std::int64_t> strides = kept_strides(kept_, chunks_);
       strides.push_back(1);
       strides.push_back(0);
-      builder->add_reduction(it.reduction,
-                             it.offset + first_chunk * static_cast<std::int64_t>(size_of(it.type)),
-                             std::move(strides));
+      builder->add_result(it.reduction,
+                          it.offset + first_chunk * static_cast<std::int64_t>(size_of(it.type)),
+                          std::move(strides));
     }
     for (std::size_t i = 0; i < group_.body.size(); ++i) {
       if (group_.body[i].op == ScalarOp::store && varies_[i] != 0 && passes_[i] == at) {
@@ -328,7 +379,10 @@ std::unique_ptr<GroupKernel> OuterKernel::make(const ir::Group& original, Isa is
 
 std::unique_ptr<GroupKernel> make_emitted(const ir::Group& group, Isa isa, std::string* listing) {
   if (group.kind == ir::GroupKind::outer) return OuterKernel::make(group, isa, listing);
-  if (group.kind == ir::GroupKind::inner && group.reduced_elements() > ir::kInnerChunk) {
+  const bool reduces = std::any_of(group.body.begin(), group.body.end(),
+                                   [](const auto& inst) { return ir::is_reduction(inst.op); });
+  if (group.kind == ir::GroupKind::inner && (group.reduced_elements() > ir::kInnerChunk ||
+                                             (!reduces && !wide_row_values(group).empty()))) {
     return ChunkedKernel::make(group, isa, listing);
   }
   std::unique_ptr<RowsStage> stage = RowsStage::make(group, isa, listing);

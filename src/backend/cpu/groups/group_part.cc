@@ -102,25 +102,25 @@ std::int32_t PartBuilder::copy(std::int32_t value) {
   return result;
 }
 
-void PartBuilder::replace(std::int32_t reduction, std::int64_t offset,
+void PartBuilder::replace(std::int32_t value, std::int64_t offset,
                           std::vector<std::int64_t> strides) {
-  const Dtype type = whole_.body[static_cast<std::size_t>(reduction)].type;
+  const Dtype type = whole_.body[static_cast<std::size_t>(value)].type;
   ir::ScalarInst load;
   load.op = ScalarOp::load;
   load.type = type;
   load.imm = scratch_operand(type, false, offset, std::move(strides));
-  copies_[static_cast<std::size_t>(reduction)] = emit(load);
+  copies_[static_cast<std::size_t>(value)] = emit(load);
 }
 
 void PartBuilder::add_store(std::int32_t store) { copy(store); }
 
-void PartBuilder::add_reduction(std::int32_t reduction, std::int64_t offset,
-                                std::vector<std::int64_t> strides) {
-  const Dtype type = whole_.body[static_cast<std::size_t>(reduction)].type;
+void PartBuilder::add_result(std::int32_t value, std::int64_t offset,
+                             std::vector<std::int64_t> strides) {
+  const Dtype type = whole_.body[static_cast<std::size_t>(value)].type;
   ir::ScalarInst store;
   store.op = ScalarOp::store;
   store.type = type;
-  store.a = copy(reduction);
+  store.a = copy(value);
   store.imm = scratch_operand(type, true, offset, std::move(strides));
   emit(store);
 }

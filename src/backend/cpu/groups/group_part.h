@@ -47,13 +47,12 @@ class PartBuilder {
   PartBuilder(const ir::Group& whole, ir::GroupKind kind, int reduced_axes,
               std::vector<PartAxis> axes, std::vector<std::int64_t> first);
 
-  // The value of `reduction` is in scratch, at `offset` bytes, with `strides` over the part's axes.
-  void replace(std::int32_t reduction, std::int64_t offset, std::vector<std::int64_t> strides);
+  // A value of the whole is in scratch, at `offset` bytes, with `strides` over the part's axes.
+  void replace(std::int32_t value, std::int64_t offset, std::vector<std::int64_t> strides);
   // The part runs `store`, an instruction of the whole.
   void add_store(std::int32_t store);
-  // The part folds `reduction` and stores it in scratch.
-  void add_reduction(std::int32_t reduction, std::int64_t offset,
-                     std::vector<std::int64_t> strides);
+  // The part computes the value, often a reduction, and stores it in scratch.
+  void add_result(std::int32_t value, std::int64_t offset, std::vector<std::int64_t> strides);
   bool empty() const { return part_.group.body.empty(); }
   GroupPart take() { return std::move(part_); }
 

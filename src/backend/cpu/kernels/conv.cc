@@ -1,296 +1,127 @@
 // Convolutions of images (N, spatial..., C) with weights (O, kernel..., C / groups): oneDNN in f32,
 // and in bf16 where the processor multiplies it; loops in f64, and in f32 where oneDNN cannot
 // serve. Other 16-bit convolutions are f32 ones of widened operands.
-//
-// oneDNN reads images as they lie (nhwc), but has fast kernels for weights in its blocked layouts
-// only: on plain OHWI it falls back to its reference loops (0.3 GFLOP/s), on HWIO to im2col (half
-// the speed of the blocked ones). Reordering the weights costs 1 to 5 microseconds for 3x3x32x64,
-// so the rule is simple: the layout is always oneDNN's choice, and every run reorders into the
-// workspace.
-#include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <string>
+#include <utility>
 
+#include "backend/cpu/kernels/conv_by_images.h"
 #include "backend/cpu/kernels/conv_loops.h"
 #include "backend/cpu/kernels/kernel.h"
+#include "backend/cpu/kernels/small_then.h"
 #include "backend/cpu/kernels/team_kernel.h"
 #include "backend/cpu/kernels/widened.h"
+#include "backend/cpu/kernels/zero_kernel.h"
 #include "backend/cpu/machine_code.h"
-#include "backend/cpu/vendor/onednn.h"
-#include "ir/window.h"
-#include "sinter/error.h"
+#include "backend/cpu/vendor/onednn_conv.h"
+#include "base/parallel.h"
+#include "ir/internal_error.h"
 
 namespace sinter::backend::cpu {
 namespace {
 
-using dnnl::memory;
-using onednn::Argument;
-using onednn::Place;
-using onednn::Recipe;
-
-using ir::WindowAxis;
-using ir::WindowSizes;
-
-WindowSizes sizes_of(const KernelCall& call) {
-  return ir::convolution_sizes(call.op, call.inputs[0].shape, call.inputs[1].shape,
-                               call.attributes);
+bool is_of_nothing(const KernelCall& call) {
+  return call.inputs[0].shape.elements() == 0 || call.inputs[1].shape.elements() == 0 ||
+         call.outputs[0].shape.elements() == 0;
 }
 
-double multiplications(const WindowSizes& s) {
-  return static_cast<double>(s.n * s.positions()) *
-         static_cast<double>(s.o * s.window.taps() * s.c_of_group());
+bool is_f32(const KernelCall& call) {
+  return call.input_dtypes[0] == Dtype::f32 && call.output_dtypes[0] == Dtype::f32;
 }
 
-// ---- f32 and bf16 ----
+bool is_half(const KernelCall& call) {
+  return call.input_dtypes[0] == Dtype::bf16 || call.input_dtypes[0] == Dtype::f16;
+}
+
+// ---- Winograd ----
 
 // Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray 2016) takes a quarter of the products of
-// a 3x3 convolution. oneDNN has it on blocked images only, so images are reordered too, which pays
-// where both numbers of channels are large: kWinogradChannels is where it began to, measured.
-constexpr std::int64_t kBlock = 16;  // channels in a block of oneDNN's layouts
-constexpr std::int64_t kWinogradChannels = 32;
-
-bool suits_winograd(const WindowSizes& s, memory::data_type type) {
-  if (type != memory::data_type::f32) return false;
-  if (s.window.rank != 2 || s.window.groups != 1) return false;
-  for (int i = 1; i < ir::kMaxWindowRank; ++i) {
-    const WindowAxis& axis = s.window.axes[i];
-    if (axis.kernel != 3 || axis.stride != 1 || axis.dilation != 1 || axis.low > 1 ||
-        axis.low != axis.high || s.windows[i] < 4) {
-      return false;
-    }
-  }
-  return s.c % kBlock == 0 && s.o % kBlock == 0 && s.c >= kWinogradChannels &&
-         s.o >= kWinogradChannels;
+// a 3x3 convolution.
+bool serves_winograd(const KernelCall& call) {
+  if (!is_f32(call) || !may_use_onednn() || is_of_nothing(call)) return false;
+  if (!onednn::suits_winograd(call)) return false;
+  const parallel::ForeignTeams teams(1);
+  return onednn::winograd_recipe(call) != nullptr;
 }
 
-bool is_strided_1x1(const WindowSizes& s) {
-  const auto& axes = s.window.axes;
-  return s.window.taps() == 1 && std::any_of(axes.begin(), axes.end(), [](const WindowAxis& axis) {
-           return axis.stride > 1;
-         });
+std::unique_ptr<PreparedKernel> run_winograd(const KernelCall& call) {
+  return onednn::run_recipe(ir::convolution_name(call.op), onednn::winograd_recipe(call));
 }
 
-// Layouts by the number of spatial axes.
-struct Tags {
-  memory::format_tag images, channels_first, weights, grouped_weights;
-};
-const Tags& tags_of(int rank) {
-  using Tag = memory::format_tag;
-  static constexpr Tags kTags[] = {{Tag::nwc, Tag::ncw, Tag::owi, Tag::gowi},
-                                   {Tag::nhwc, Tag::nchw, Tag::ohwi, Tag::gohwi},
-                                   {Tag::ndhwc, Tag::ncdhw, Tag::odhwi, Tag::godhwi}};
-  return kTags[rank - 1];
+std::unique_ptr<PreparedKernel> prepare_winograd(const KernelCall& call) {
+  return prepare_for_teams(call, multiplications_of(call), run_winograd);
 }
 
-// oneDNN's lengths: those of `first`, then of the spatial axes.
-memory::dims dims(memory::dims first, int rank, const ir::Lengths& spatial) {
-  first.insert(first.end(), spatial.end() - rank, spatial.end());
-  return first;
+// ---- the direct algorithm ----
+
+// Fewer channels than are multiplied at once: slower than in f32 (one channel: half as fast).
+constexpr std::int64_t kFewChannels = 8;
+
+bool serves_onednn(const KernelCall& call) {
+  if (!may_use_onednn() || is_of_nothing(call)) return false;
+  if (is_f32(call)) return true;
+  return call.input_dtypes[0] == Dtype::bf16 && multiplies_bf16() &&
+         onednn::convolution_sizes(call).c_of_group() >= kFewChannels;
 }
 
-// One number of each spatial axis.
-template <class Number>
-memory::dims each_axis(const ir::Window& window, Number number) {
-  memory::dims numbers;
-  for (int i = 0; i < window.rank; ++i) numbers.push_back(number(window.axis(i)));
-  return numbers;
-}
-
-struct DataTypes {
-  memory::data_type x, w, y;
-};
-DataTypes data_types_of(const KernelCall& call) {
-  const memory::data_type first = onednn::data_type_of(call.input_dtypes[0]);
-  const memory::data_type second = onednn::data_type_of(call.input_dtypes[1]);
-  const memory::data_type result = onednn::data_type_of(call.output_dtypes[0]);
-  switch (call.op) {
-    case ir::OpId::conv_input_gradient:
-      return {result, second, first};
-    case ir::OpId::conv_weight_gradient:
-      return {first, result, second};
-    default:
-      return {first, second, result};
-  }
-}
-
-// What a convolution is to oneDNN; the layouts of `x`, `y` and `w` are its choice where they are
-// any. Weights of groups have one axis more, outermost.
-struct Descriptions {
-  Descriptions(const WindowSizes& s, const DataTypes& types, dnnl::algorithm algorithm)
-      : convolution{.algorithm = algorithm,
-                    .stride = each_axis(s.window, [](auto& axis) { return axis.stride; }),
-                    // oneDNN counts the holes
-                    .dilation = each_axis(s.window, [](auto& axis) { return axis.dilation - 1; }),
-                    .padding_low = each_axis(s.window, [](auto& axis) { return axis.low; }),
-                    .padding_high = each_axis(s.window, [](auto& axis) { return axis.high; })} {
-    const int rank = s.window.rank;
-    const std::int64_t groups = s.window.groups;
-    const bool is_grouped = groups > 1;
-    const Tags& tags = tags_of(rank);
-    const auto& axes = s.window.axes;
-    const memory::dims x = dims({s.n, s.c}, rank, s.image);
-    const memory::dims y = dims({s.n, s.o}, rank, s.windows);
-    const memory::dims w = dims(
-        is_grouped ? memory::dims{groups, s.o_of_group(), s.c_of_group()} : memory::dims{s.o, s.c},
-        rank, {axes[0].kernel, axes[1].kernel, axes[2].kernel});
-    plain_x = {x, types.x, tags.images};
-    plain_y = {y, types.y, tags.images};
-    plain_w = {w, types.w, is_grouped ? tags.grouped_weights : tags.weights};
-    const bool may_choose = algorithm == dnnl::algorithm::convolution_winograd;
-    const memory::format_tag images = may_choose ? memory::format_tag::any : tags.images;
-    convolution.x = {x, types.x, images};
-    convolution.y = {y, types.y, images};
-    convolution.w = {w, types.w, memory::format_tag::any};
-  }
-
-  memory::desc plain_x, plain_y, plain_w;
-  onednn::Convolution convolution;
-};
-
-// Argument `id`, which lies as `plain` in input `input`, as the primitive wants it.
-Argument wanted_input(Recipe& recipe, int id, const memory::desc& plain, std::int64_t input,
-                      const memory::desc& wanted) {
-  const Argument given{id, plain, Place::input, input};
-  if (wanted == plain) return given;
-  const Argument reordered{id, wanted, Place::workspace, recipe.reserve(wanted)};
-  recipe.add_reorder(given, reordered);
-  return reordered;
-}
-
-// Runs the primitive, whose result `id` goes to output 0 as `plain`.
-void add_with_output(Recipe& recipe, const dnnl::primitive& primitive,
-                     const memory::desc& scratchpad, std::vector<Argument> arguments, int id,
-                     const memory::desc& plain, const memory::desc& wanted) {
-  const Argument result{id, plain, Place::output, 0};
-  Argument made = result;
-  if (wanted != plain) made = {id, wanted, Place::workspace, recipe.reserve(wanted)};
-  arguments.push_back(made);
-  recipe.add(primitive, scratchpad, std::move(arguments));
-  if (wanted != plain) recipe.add_reorder(made, result);
-}
-
-void add_forward(const Descriptions& d, Recipe& recipe) {
-  const auto desc = onednn::forward(d.convolution);
-  const Argument x = wanted_input(recipe, DNNL_ARG_SRC, d.plain_x, 0, desc.src_desc());
-  const Argument w = wanted_input(recipe, DNNL_ARG_WEIGHTS, d.plain_w, 1, desc.weights_desc());
-  add_with_output(recipe, dnnl::convolution_forward(desc), desc.scratchpad_desc(), {x, w},
-                  DNNL_ARG_DST, d.plain_y, desc.dst_desc());
-}
-
-void add_input_gradient(const Descriptions& d, Recipe& recipe) {
-  const auto desc = onednn::input_gradient(d.convolution);
-  const Argument dy = wanted_input(recipe, DNNL_ARG_DIFF_DST, d.plain_y, 0, desc.diff_dst_desc());
-  const Argument w = wanted_input(recipe, DNNL_ARG_WEIGHTS, d.plain_w, 1, desc.weights_desc());
-  add_with_output(recipe, dnnl::convolution_backward_data(desc), desc.scratchpad_desc(), {dy, w},
-                  DNNL_ARG_DIFF_SRC, d.plain_x, desc.diff_src_desc());
-}
-
-void add_weight_gradient(const Descriptions& d, Recipe& recipe) {
-  const auto desc = onednn::weight_gradient(d.convolution);
-  const Argument x = wanted_input(recipe, DNNL_ARG_SRC, d.plain_x, 0, desc.src_desc());
-  const Argument dy = wanted_input(recipe, DNNL_ARG_DIFF_DST, d.plain_y, 1, desc.diff_dst_desc());
-  add_with_output(recipe, dnnl::convolution_backward_weights(desc), desc.scratchpad_desc(), {x, dy},
-                  DNNL_ARG_DIFF_WEIGHTS, d.plain_w, desc.diff_weights_desc());
-}
-
-// Images with their channels outermost, for oneDNN to read.
-void put_channels_first(const WindowSizes& s, const DataTypes& types, Descriptions& d) {
-  const int rank = s.window.rank;
-  const memory::format_tag tag = tags_of(rank).channels_first;
-  d.convolution.x = {dims({s.n, s.c}, rank, s.image), types.x, tag};
-  d.convolution.y = {dims({s.n, s.o}, rank, s.windows), types.y, tag};
-}
-
-// oneDNN has depthwise kernels for two spatial axes only, and its reference loops for one (5
-// GFLOP/s): a line of pixels is an image one pixel high.
-WindowSizes seen_by_onednn(WindowSizes sizes) {
-  const bool is_depthwise = sizes.window.groups > 1 && sizes.c_of_group() == 1;
-  if (is_depthwise && sizes.window.rank == 1) sizes.window.rank = 2;
-  return sizes;
-}
-
-// Winograd where it suits and this oneDNN has it, else the direct algorithm.
-template <void (*add)(const Descriptions&, Recipe&)>
-void make(const KernelCall& call, Recipe& recipe) {
-  const WindowSizes sizes = seen_by_onednn(sizes_of(call));
-  const DataTypes types = data_types_of(call);
-  if (suits_winograd(sizes, types.x)) {
-    try {
-      Recipe winograd;
-      add(Descriptions(sizes, types, dnnl::algorithm::convolution_winograd), winograd);
-      recipe = std::move(winograd);
-      return;
-    } catch (const dnnl::error& error) {
-      if (error.status != dnnl_unimplemented) throw;
-    }
-  }
-  Descriptions direct(sizes, types, dnnl::algorithm::convolution_direct);
-  if (call.op == ir::OpId::conv_weight_gradient && is_strided_1x1(sizes) &&
-      sizes.c_of_group() < onednn::kChannelsOfStrided1x1) {
-    put_channels_first(sizes, types, direct);
-  }
-  add(direct, recipe);
-  if (suits_winograd(sizes, types.x)) {
-    recipe.substituted_because =
-        "the direct algorithm: Winograd was chosen, which this oneDNN does not have here";
-  }
-}
-
-// ---- dispatch ----
-
-// A result that no product reaches: an empty batch, no channels, or nothing at all.
-class ZeroKernel final : public PreparedKernel {
- public:
-  explicit ZeroKernel(std::int64_t bytes) : bytes_(bytes) {}
-  void run(void* const*, void* const* outputs, void*) const override {
-    if (bytes_ > 0) std::memset(outputs[0], 0, static_cast<std::size_t>(bytes_));
-  }
-
- private:
-  std::int64_t bytes_;
-};
-
-std::unique_ptr<PreparedKernel> prepare_onednn(const KernelCall& call) {
+std::unique_ptr<PreparedKernel> run_direct(const KernelCall& call) {
   const char* const name = ir::convolution_name(call.op);
-  switch (call.op) {
-    case ir::OpId::conv:
-      return onednn::prepare(name, call, make<add_forward>);
-    case ir::OpId::conv_input_gradient:
-      return onednn::prepare(name, call, make<add_input_gradient>);
-    default:
-      return onednn::prepare(name, call, make<add_weight_gradient>);
-  }
+  std::shared_ptr<const onednn::Recipe> recipe = onednn::direct_recipe(call);
+  if (recipe == nullptr) throw ir::InternalError(std::string(name) + ": oneDNN has no primitive");
+  return onednn::run_recipe(name, std::move(recipe));
 }
+
+std::unique_ptr<PreparedKernel> prepare_direct(const KernelCall& call) {
+  return prepare_for_teams(call, multiplications_of(call), run_direct);
+}
+
+// ---- others ----
+
+bool serves_loops(const KernelCall& call) {
+  return !is_of_nothing(call) && (is_f32(call) || call.output_dtypes[0] == Dtype::f64);
+}
+
+std::unique_ptr<PreparedKernel> prepare_loops(const KernelCall& call) {
+  return prepare_conv_loops(call.op, call.output_dtypes[0], onednn::convolution_sizes(call));
+}
+
+bool serves_widened(const KernelCall& call) { return is_half(call) && !is_of_nothing(call); }
 
 std::unique_ptr<PreparedKernel> prepare_f32(const KernelCall& call) {
-  const WindowSizes s = sizes_of(call);
-  if (!may_use_onednn()) return prepare_conv_loops(call.op, Dtype::f32, s);
-  return prepare_for_teams(call, multiplications(s), prepare_onednn);
+  return prepare_kernel(kConv, call, {}, nullptr);
 }
 
-std::unique_ptr<PreparedKernel> prepare_conv(const KernelCall& call) {
-  const Dtype dtype = call.output_dtypes[0];
-  if (call.inputs[0].shape.elements() == 0 || call.inputs[1].shape.elements() == 0 ||
-      call.outputs[0].shape.elements() == 0) {
-    return std::make_unique<ZeroKernel>(call.outputs[0].shape.elements() *
-                                        static_cast<std::int64_t>(size_of(dtype)));
-  }
-  const WindowSizes s = sizes_of(call);
-  if (dtype == Dtype::f64) return prepare_conv_loops(call.op, dtype, s);
-  if (call.input_dtypes[0] == Dtype::f32) return prepare_f32(call);
-  // Fewer channels than are multiplied at once: slower than in f32 (one channel: half as fast).
-  constexpr std::int64_t kFewChannels = 8;
-  if (call.input_dtypes[0] == Dtype::bf16 && multiplies_bf16() && s.c_of_group() >= kFewChannels) {
-    return prepare_for_teams(call, multiplications(s), prepare_onednn);
-  }
+std::unique_ptr<PreparedKernel> prepare_widened_conv(const KernelCall& call) {
   return prepare_widened(call, prepare_f32);
 }
 
+using PrepareWith = std::unique_ptr<PreparedKernel> (*)(const KernelCall&, const ir::Group&);
+
+// Block by block where there is a way, else as small work.
+template <std::unique_ptr<PreparedKernel> (*prepare)(const KernelCall&), PrepareWith by_blocks>
+std::unique_ptr<PreparedKernel> prepare_then(const KernelCall& call, const ir::Group& epilogue) {
+  if (std::unique_ptr<PreparedKernel> kernel = by_blocks(call, epilogue)) return kernel;
+  return prepare_small_then(call, multiplications_of(call), epilogue, prepare);
+}
+
+std::unique_ptr<PreparedKernel> no_blocks(const KernelCall&, const ir::Group&) { return nullptr; }
+
+// The first that serves is the fastest, as far as measured.
+constexpr Provider kProviders[] = {
+    {"zero", is_of_nothing, prepare_zero},
+    {"winograd", serves_winograd, prepare_winograd,
+     prepare_then<prepare_winograd, prepare_winograd_then>},
+    {"onednn", serves_onednn, prepare_direct,
+     prepare_then<prepare_direct, prepare_direct_by_images>},
+    {"loops", serves_loops, prepare_loops, prepare_then<prepare_loops, no_blocks>},
+    {"widened", serves_widened, prepare_widened_conv,
+     prepare_then<prepare_widened_conv, no_blocks>},
+};
+
 }  // namespace
 
-const Kernel kConv{.accepts = nullptr, .prepare = prepare_conv};
-const Kernel kConvInputGradient{.accepts = nullptr, .prepare = prepare_conv};
-const Kernel kConvWeightGradient{.accepts = nullptr, .prepare = prepare_conv};
+const Kernel kConv{.providers = kProviders};
+const Kernel kConvInputGradient{.providers = kProviders};
+const Kernel kConvWeightGradient{.providers = kProviders};
 
 }  // namespace sinter::backend::cpu

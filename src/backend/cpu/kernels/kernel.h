@@ -5,15 +5,15 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <span>
 
 #include "backend/backend.h"
 
 namespace sinter::backend::cpu {
 
 // A kernel call made ready: shapes, strides and attributes are baked in, primitives created.
-class PreparedKernel {
+class PreparedKernel : public ir::Prepared {
  public:
-  virtual ~PreparedKernel() = default;
   // Addresses of the first elements (layout offsets added by the caller), and workspace_bytes() of
   // 64-byte aligned memory. Allocates nothing of 4 KiB or more. Runs on the calling thread and
   // whatever parallel_for or oneDNN use.
@@ -23,11 +23,35 @@ class PreparedKernel {
   virtual const char* substituted_because() const { return nullptr; }
 };
 
+// One of several kernels for the calls of one op.
+struct Provider {
+  const char* name;
+  // Whether it can run the call on this machine.
+  bool (*serves)(const KernelCall& call);
+  std::unique_ptr<PreparedKernel> (*prepare)(const KernelCall& call);
+  // With an epilogue (ir::Step::epilogue), whose other inputs and outputs run() gets behind the
+  // call's inputs and in place of its outputs. Null, or gives null: it does not take it. Else the
+  // result has the bits that `prepare` gives before the group follows on it.
+  std::unique_ptr<PreparedKernel> (*prepare_with)(const KernelCall& call,
+                                                  const ir::Group& epilogue) = nullptr;
+};
+
 struct Kernel {
   // Whether input `input` is taken with its layout; null: dense ones only.
   bool (*accepts)(const KernelCall& call, int input) = nullptr;
+  // Null: one of the providers does it, of which one at least serves every call.
   std::unique_ptr<PreparedKernel> (*prepare)(const KernelCall& call) = nullptr;
+  std::span<const Provider> providers = {};
 };
+
+// The providers that serve the call, the one to take first; not those that SINTER_DISABLE names,
+// unless they are all. Empty for a kernel without providers.
+std::vector<const Provider*> providers_of(const Kernel& kernel, const KernelCall& call);
+// A kernel's provider of this name, or without a name the first that serves. Throws InternalError
+// where there is none.
+std::unique_ptr<PreparedKernel> prepare_kernel(const Kernel& kernel, const KernelCall& call,
+                                               const std::string& provider,
+                                               const ir::Group* epilogue);
 
 // Null for an op without a kernel of its own.
 const Kernel* find_kernel(ir::OpId op);

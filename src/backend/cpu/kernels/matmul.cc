@@ -8,19 +8,20 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstring>
 #include <utility>
 #include <vector>
 
 #include "backend/cpu/kernels/kernel.h"
 #include "backend/cpu/kernels/matmul_avx2.h"
 #include "backend/cpu/kernels/matrices.h"
+#include "backend/cpu/kernels/small_then.h"
 #include "backend/cpu/kernels/team_kernel.h"
 #include "backend/cpu/kernels/widened.h"
+#include "backend/cpu/kernels/zero_kernel.h"
 #include "backend/cpu/machine_code.h"
 #include "backend/cpu/vendor/onednn.h"
-#include "backend/kernel_dtype.h"
 #include "base/parallel.h"
+#include "ir/internal_error.h"
 
 namespace sinter::backend::cpu {
 namespace {
@@ -202,18 +203,6 @@ class LoopKernel final : public PreparedKernel {
   std::int64_t batch_;
 };
 
-// K == 0, or an empty result.
-class ZeroKernel final : public PreparedKernel {
- public:
-  explicit ZeroKernel(std::int64_t bytes) : bytes_(bytes) {}
-  void run(void* const*, void* const* outputs, void*) const override {
-    if (bytes_ > 0) std::memset(outputs[0], 0, static_cast<std::size_t>(bytes_));
-  }
-
- private:
-  std::int64_t bytes_;
-};
-
 double multiplications(const KernelCall& call) {
   const Operands operands = operands_of(call);
   const Matrices s = matrices_of(operands);
@@ -221,32 +210,76 @@ double multiplications(const KernelCall& call) {
          static_cast<double>(s.n) * static_cast<double>(s.k);
 }
 
-std::unique_ptr<PreparedKernel> prepare_onednn(const KernelCall& call) {
-  return onednn::prepare("matmul", call, make_matmul);
+// ---- the providers ----
+
+bool is_of_nothing(const KernelCall& call) {
+  return call.inputs[0].shape.elements() == 0 || call.inputs[1].shape.elements() == 0;
 }
+
+bool is_f32(const KernelCall& call) {
+  return call.input_dtypes[0] == Dtype::f32 && call.output_dtypes[0] == Dtype::f32;
+}
+
+bool is_half(const KernelCall& call) {
+  return call.input_dtypes[0] == Dtype::bf16 || call.input_dtypes[0] == Dtype::f16;
+}
+
+bool serves_own(const KernelCall& call) {
+  return is_f32(call) && uses_matmul_avx2() && !is_of_nothing(call);
+}
+
+bool serves_onednn(const KernelCall& call) {
+  if (!may_use_onednn() || is_of_nothing(call)) return false;
+  return is_f32(call) || (call.input_dtypes[0] == Dtype::bf16 && multiplies_bf16());
+}
+
+std::unique_ptr<PreparedKernel> run_onednn(const KernelCall& call) {
+  std::shared_ptr<const onednn::Recipe> recipe = onednn::find_recipe("matmul", call, make_matmul);
+  if (recipe == nullptr) throw ir::InternalError("matmul: oneDNN has no primitive");
+  return onednn::run_recipe("matmul", std::move(recipe));
+}
+
+std::unique_ptr<PreparedKernel> prepare_onednn(const KernelCall& call) {
+  return prepare_for_teams(call, multiplications(call), run_onednn);
+}
+
+bool serves_loops(const KernelCall& call) {
+  return !is_of_nothing(call) && (is_f32(call) || call.output_dtypes[0] == Dtype::f64);
+}
+
+std::unique_ptr<PreparedKernel> prepare_loops(const KernelCall& call) {
+  if (call.output_dtypes[0] == Dtype::f64) return std::make_unique<LoopKernel<double>>(call);
+  return std::make_unique<LoopKernel<float>>(call);
+}
+
+bool serves_widened(const KernelCall& call) { return is_half(call) && !is_of_nothing(call); }
 
 std::unique_ptr<PreparedKernel> prepare_f32(const KernelCall& call) {
-  if (uses_matmul_avx2()) return prepare_matmul_avx2(call);
-  if (!may_use_onednn()) return std::make_unique<LoopKernel<float>>(call);
-  return prepare_for_teams(call, multiplications(call), prepare_onednn);
+  return prepare_kernel(kMatmul, call, {}, nullptr);
 }
 
-std::unique_ptr<PreparedKernel> prepare_matmul(const KernelCall& call) {
-  const Dtype dtype = call.output_dtypes[0];
-  if (call.inputs[0].shape.elements() == 0 || call.inputs[1].shape.elements() == 0) {
-    return std::make_unique<ZeroKernel>(call.outputs[0].shape.elements() *
-                                        static_cast<std::int64_t>(size_of(dtype)));
-  }
-  if (dtype == Dtype::f64) return std::make_unique<LoopKernel<double>>(call);
-  if (call.input_dtypes[0] == Dtype::f32) return prepare_f32(call);
-  if (call.input_dtypes[0] == Dtype::bf16 && multiplies_bf16()) {
-    return prepare_for_teams(call, multiplications(call), prepare_onednn);
-  }
+std::unique_ptr<PreparedKernel> prepare_widened_matmul(const KernelCall& call) {
   return prepare_widened(call, prepare_f32);
 }
 
+// oneDNN gives other bits for parts of a product than for the whole, so only small products of it
+// have epilogues.
+template <std::unique_ptr<PreparedKernel> (*prepare)(const KernelCall&)>
+std::unique_ptr<PreparedKernel> prepare_then(const KernelCall& call, const ir::Group& epilogue) {
+  return prepare_small_then(call, multiplications(call), epilogue, prepare);
+}
+
+// The first that serves is the fastest, as far as measured.
+constexpr Provider kProviders[] = {
+    {"zero", is_of_nothing, prepare_zero},
+    {"own", serves_own, prepare_matmul_avx2, prepare_then<prepare_matmul_avx2>},
+    {"onednn", serves_onednn, prepare_onednn, prepare_then<prepare_onednn>},
+    {"loops", serves_loops, prepare_loops, prepare_then<prepare_loops>},
+    {"widened", serves_widened, prepare_widened_matmul, prepare_then<prepare_widened_matmul>},
+};
+
 }  // namespace
 
-const Kernel kMatmul{.accepts = accepts_matmul, .prepare = prepare_matmul};
+const Kernel kMatmul{.accepts = accepts_matmul, .providers = kProviders};
 
 }  // namespace sinter::backend::cpu

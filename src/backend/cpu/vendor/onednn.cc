@@ -92,8 +92,9 @@ struct AppendValue {
 
 // Equal for equal calls and for no others: offsets do not matter, the addresses hold them.
 // Primitives bake in the number of threads that oneDNN is told.
-std::string key_of(const KernelCall& call) {
-  std::string key;
+std::string key_of(const char* recipe, const KernelCall& call) {
+  std::string key(recipe);
+  key.push_back('\0');
   append(key, static_cast<std::int64_t>(call.op));
   append(key, parallel::foreign_team_size());
   for (std::size_t i = 0; i < call.inputs.size(); ++i) {
@@ -285,26 +286,24 @@ void Recipe::add_reorder(const Argument& from, const Argument& to) {
   add(dnnl::reorder(desc), desc.scratchpad_desc(), {source, target});
 }
 
-std::unique_ptr<PreparedKernel> prepare(
-    const char* where, const KernelCall& call,
-    const std::function<void(const KernelCall&, Recipe&)>& make) {
-  std::string key = key_of(call);
-  if (std::shared_ptr<const Recipe> known = cache().find(key)) {
-    return std::make_unique<RecipeKernel>(where, std::move(known));
-  }
+std::shared_ptr<const Recipe> find_recipe(const char* name, const KernelCall& call,
+                                          const MakeRecipe& make) {
+  std::string key = key_of(name, call);
+  if (std::shared_ptr<const Recipe> known = cache().find(key)) return known;
   auto recipe = std::make_shared<Recipe>();
-  std::unique_ptr<PreparedKernel> kernel;
-  guarded(where, [&] {
+  try {
     make(call, *recipe);
-    kernel = std::make_unique<RecipeKernel>(where, recipe);
-  });
-  cache().add(std::move(key), std::move(recipe));
-  return kernel;
+  } catch (const dnnl::error& error) {
+    if (error.status == dnnl_unimplemented) return nullptr;
+    raise_status(name, error.message, error.status);
+  }
+  return cache().add(std::move(key), std::move(recipe));
 }
 
-void guarded(const char* where, const std::function<void()>& body) {
+std::unique_ptr<PreparedKernel> run_recipe(const char* where,
+                                           std::shared_ptr<const Recipe> recipe) {
   try {
-    body();
+    return std::make_unique<RecipeKernel>(where, std::move(recipe));
   } catch (const dnnl::error& error) {
     raise_status(where, error.message, error.status);
   }

@@ -1,7 +1,6 @@
 // oneDNN behind one small interface: primitives' descriptors, recipes (primitives with the places
-// of their arguments), which are cached, and the prepared kernel that runs one. Only matmul.cc and
-// conv.cc include this. oneDNN 2.6 to 3.7 serve; what differs between them, onednn.cc alone
-// knows.
+// of their arguments), which are cached, and the prepared kernel that runs one. oneDNN 2.6 to 3.7
+// serve; what differs between them, onednn.cc alone knows.
 //
 // oneDNN's own cache keeps primitives but not their descriptors, whose making costs a tenth of a
 // millisecond and more; ours makes preparing the same call again a matter of microseconds.
@@ -44,9 +43,9 @@ inline constexpr bool kMisreadsRowsWithGaps = DNNL_VERSION_MAJOR >= 3;
 
 // oneDNN 2.6 and 3.7 without AVX-512 (its issue 6035, open in 2026, says all releases): the
 // gradient of a 1x1 kernel with stride, from NHWC images with fewer channels than a vector, writes
-// past its workspace: wrong, endless, or the end of the process. conv.cc gives it NCHW images, for
+// past its workspace: wrong, endless, or the end of the process. onednn_conv.cc gives it NCHW images, for
 // which another of its kernels runs. The bound is AVX-512's vector, where the same code is present.
-// conv.cc counts the channels of a group, and does so for images with one and three axes too.
+// onednn_conv.cc counts the channels of a group, and does so for images with one and three axes too.
 inline constexpr std::int64_t kChannelsOfStrided1x1 = 16;
 
 // oneDNN 3.x has no Winograd for f32 on x86-64 any more; 2.6 has it with AVX-512. conv.cc asks
@@ -94,6 +93,8 @@ struct Recipe {
   std::vector<Stage> stages;
   std::int64_t workspace_bytes = 0;
   const char* substituted_because = nullptr;  // PreparedKernel::substituted_because()
+  // How the primitive wants the weights of a convolution, for whoever reorders them for it.
+  dnnl::memory::desc reordered = {};
 
   // Room in the workspace for a memory; gives its offset, a multiple of 64.
   std::int64_t reserve(const dnnl::memory::desc& desc);
@@ -104,16 +105,18 @@ struct Recipe {
   void add_reorder(const Argument& from, const Argument& to);
 };
 
-// A kernel that runs the recipe for `call`. The recipe is made by `make` unless one for an equal
-// call (op, attributes, layouts, number of threads) is known. oneDNN's failures are thrown as Error
-// naming `where`. REQUIRES: a parallel::ForeignTeams lives, now and with the same number of threads
-// whenever the kernel runs (prepare_for_teams() sees to it).
-std::unique_ptr<PreparedKernel> prepare(
-    const char* where, const KernelCall& call,
-    const std::function<void(const KernelCall&, Recipe&)>& make);
+// The recipe called `name` for `call`: made by `make` unless one of this name for an equal call
+// (op, attributes, layouts, number of threads) is known. Null where this oneDNN has no such
+// primitive; its other failures are thrown as Error naming the call's op. REQUIRES: a
+// parallel::ForeignTeams lives.
+using MakeRecipe = std::function<void(const KernelCall&, Recipe&)>;
+std::shared_ptr<const Recipe> find_recipe(const char* name, const KernelCall& call,
+                                          const MakeRecipe& make);
 
-// Runs `body` and throws its dnnl::error as an Error that names `where`.
-void guarded(const char* where, const std::function<void()>& body);
+// A kernel that runs a recipe; failures name `where`. REQUIRES: a parallel::ForeignTeams lives
+// whenever it runs, with as many threads as when the recipe was made (prepare_for_teams() sees to
+// it).
+std::unique_ptr<PreparedKernel> run_recipe(const char* where, std::shared_ptr<const Recipe> recipe);
 
 }  // namespace sinter::backend::cpu::onednn
 

@@ -2,10 +2,11 @@
 // and, to last_error(), the text.
 #include "backend/cuda/api.h"
 
+#include <algorithm>
 #include <cstdio>
-#include <memory>
 #include <new>
 #include <string>
+#include <vector>
 
 #include "backend/cuda/device/call.h"
 #include "backend/cuda/device/context.h"
@@ -18,7 +19,7 @@
 #endif
 
 struct SinterCudaKernel {
-  std::unique_ptr<sinter::backend::cuda::PreparedKernel> prepared;
+  sinter::backend::cuda::ChosenKernel chosen;
 };
 
 namespace sinter::backend::cuda::device {
@@ -140,9 +141,22 @@ std::int32_t accepts(const SinterCudaCall* call, std::int32_t input, std::int32_
   return guarded([&] { *accepted_out = DecodedCall(*call).accepts(input) ? 1 : 0; });
 }
 
-std::int32_t workspace_bytes(const SinterCudaCall* call, std::int64_t* bytes_out) {
+std::int32_t candidates(SinterCudaContext* context, const SinterCudaCall* call,
+                        const char** names_out, std::int32_t* count_out) {
+  *count_out = 0;
+  return on(context, "candidates", Capture::allowed, [&] {
+    std::vector<const char*> names = DecodedCall(*call).candidates();
+    names.resize(std::min(names.size(), std::size_t{kSinterCudaMaxCandidates}));
+    std::copy(names.begin(), names.end(), names_out);
+    *count_out = static_cast<std::int32_t>(names.size());
+  });
+}
+
+std::int32_t workspace_bytes(SinterCudaContext* context, const SinterCudaCall* call,
+                             std::int64_t* bytes_out) {
   *bytes_out = 0;
-  return guarded([&] { *bytes_out = DecodedCall(*call).prepare()->workspace_bytes(); });
+  return on(context, "workspace_bytes", Capture::allowed,
+            [&] { *bytes_out = DecodedCall(*call).prepare().kernel->workspace_bytes(); });
 }
 
 std::int32_t prepare_kernel(SinterCudaContext* context, const SinterCudaCall* call,
@@ -152,13 +166,18 @@ std::int32_t prepare_kernel(SinterCudaContext* context, const SinterCudaCall* ca
             [&] { *kernel_out = new SinterCudaKernel{DecodedCall(*call).prepare()}; });
 }
 
+const char* substituted_because(const SinterCudaKernel* kernel) {
+  const std::string& text = kernel->chosen.substituted;
+  return text.empty() ? nullptr : text.c_str();
+}
+
 void destroy_kernel(SinterCudaKernel* kernel) { delete kernel; }
 
 std::int32_t launch_kernel(SinterCudaContext* context, const SinterCudaKernel* kernel,
                            std::int32_t step, void* const* inputs, void* const* outputs,
                            void* workspace) {
   return on(context, "launch_kernel", Capture::ends_on_failure, [&] {
-    kernel->prepared->launch(
+    kernel->chosen.kernel->launch(
         {context->stream(), inputs, outputs, workspace, context->errors(), step});
   });
 }
@@ -241,8 +260,10 @@ constexpr SinterCudaApi kApi = {
     .copy = copy,
     .synchronize = synchronize,
     .accepts = accepts,
+    .candidates = candidates,
     .workspace_bytes = workspace_bytes,
     .prepare_kernel = prepare_kernel,
+    .substituted_because = substituted_because,
     .destroy_kernel = destroy_kernel,
     .launch_kernel = launch_kernel,
     .take_kernel_error = take_kernel_error,

@@ -1,5 +1,6 @@
 #include "backend/cuda/device/call.h"
 
+#include <algorithm>
 #include <string>
 
 #include "backend/cuda/device/failure.h"
@@ -13,13 +14,17 @@ static_assert(static_cast<int>(kSinterCudaMaxRank) >= Shape::kMaxRank);
   throw Failure(kSinterCudaBadCall, std::string(call.op) + ": " + what);
 }
 
+Dtype dtype_of(const SinterCudaCall& call, std::int32_t number) {
+  if (number < 0 || number >= kDtypeCount) refuse(call, "no such element type");
+  return static_cast<Dtype>(number);
+}
+
 void decode(const SinterCudaCall& call, const SinterCudaTensor* tensors, int count,
             std::vector<Dtype>& dtypes, std::vector<ir::Layout>& layouts) {
   for (int i = 0; i < count; ++i) {
     const SinterCudaTensor& tensor = tensors[i];
-    if (tensor.dtype < 0 || tensor.dtype >= kDtypeCount) refuse(call, "no such element type");
     if (tensor.rank < 0 || tensor.rank > Shape::kMaxRank) refuse(call, "too many axes");
-    dtypes.push_back(static_cast<Dtype>(tensor.dtype));
+    dtypes.push_back(dtype_of(call, tensor.dtype));
     layouts.push_back({Shape(std::vector<std::int64_t>(tensor.shape, tensor.shape + tensor.rank)),
                        0,
                        {tensor.strides, tensor.strides + tensor.rank}});
@@ -39,9 +44,29 @@ ir::AttributeValue value_of(const SinterCudaCall& call, const SinterCudaAttribut
   }
 }
 
+EpilogueForm decode(const SinterCudaCall& call, const SinterCudaEpilogue& epilogue) {
+  const bool is_known =
+      epilogue.activation == kSinterCudaNoActivation || epilogue.activation == kSinterCudaRelu;
+  if (!is_known) refuse(call, "no such activation");
+  const std::int32_t first = std::min(epilogue.bias, epilogue.residual);
+  const std::int32_t last = std::max(epilogue.bias, epilogue.residual);
+  const bool are_inputs = first == -1 ? last == -1 || last == 0 : first == 0 && last == 1;
+  if (!are_inputs) refuse(call, "no such inputs of an epilogue");
+  return {
+      .scale = epilogue.scale,
+      .bias = epilogue.bias,
+      .residual = epilogue.residual,
+      .bias_dtype = dtype_of(call, epilogue.bias_dtype),
+      .residual_dtype = dtype_of(call, epilogue.residual_dtype),
+      .output_dtype = dtype_of(call, epilogue.output_dtype),
+      .activation = epilogue.activation == kSinterCudaRelu ? Activation::relu : Activation::none,
+      .has_mask = epilogue.has_mask != 0};
+}
+
 }  // namespace
 
-DecodedCall::DecodedCall(const SinterCudaCall& call) : entry_(find_kernel(call.op)) {
+DecodedCall::DecodedCall(const SinterCudaCall& call)
+    : entry_(find_kernel(call.op)), kernel_(call.kernel) {
   if (entry_ == nullptr) refuse(call, "there is no CUDA kernel of this name");
   decode(call, call.inputs, call.input_count, input_dtypes_, inputs_);
   decode(call, call.outputs, call.output_count, output_dtypes_, outputs_);
@@ -49,6 +74,7 @@ DecodedCall::DecodedCall(const SinterCudaCall& call) : entry_(find_kernel(call.o
     const SinterCudaAttribute& attribute = call.attributes[i];
     attributes_.add(attribute.name, value_of(call, attribute));
   }
+  if (call.epilogue != nullptr) epilogue_ = decode(call, *call.epilogue);
 }
 
 bool DecodedCall::accepts(int input) const {
@@ -60,8 +86,11 @@ bool DecodedCall::accepts(int input) const {
                             : accepts(get(), input);
 }
 
-std::unique_ptr<PreparedKernel> DecodedCall::prepare() const {
-  return entry_->kernel->prepare(get());
+ChosenKernel DecodedCall::prepare() const {
+  ChosenKernel chosen = prepare_kernel(*entry_, get(), kernel_, epilogue_ ? &*epilogue_ : nullptr);
+  if (chosen.kernel != nullptr) return chosen;
+  throw Failure(kSinterCudaNotTaken,
+                std::string(entry_->name) + ": the kernel \"" + kernel_ + "\"");
 }
 
 }  // namespace sinter::backend::cuda::device

@@ -2,10 +2,12 @@
 #ifndef SINTER_BACKEND_CUDA_DEVICE_CALL_H_
 #define SINTER_BACKEND_CUDA_DEVICE_CALL_H_
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "backend/cuda/api.h"
-#include "backend/cuda/kernels/kernel.h"
+#include "backend/cuda/kernels/provider.h"
 
 namespace sinter::backend::cuda::device {
 
@@ -19,10 +21,14 @@ class DecodedCall {
     return {entry_->op, attributes_, input_dtypes_, inputs_, output_dtypes_, outputs_};
   }
   bool accepts(int input) const;
-  std::unique_ptr<PreparedKernel> prepare() const;
+  std::vector<const char*> candidates() const { return candidates_of(*entry_, get()); }
+  // The call's kernel with its epilogue. Throws Failure where it does not take that.
+  ChosenKernel prepare() const;
 
  private:
   const KernelEntry* entry_;
+  std::string kernel_;
+  std::optional<EpilogueForm> epilogue_;
   ir::Attributes attributes_;
   std::vector<Dtype> input_dtypes_, output_dtypes_;
   std::vector<ir::Layout> inputs_, outputs_;

@@ -1,13 +1,12 @@
 #include "backend/cuda/vendor/nvrtc.h"
 
-#include <dlfcn.h>
 #include <nvrtc.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <vector>
 
 #include "backend/cuda/device/failure.h"
+#include "backend/cuda/vendor/library.h"
 #ifdef SINTER_CUDA_EMULATED
 #include "sinter_emulated/compiler.h"
 #endif
@@ -53,46 +52,23 @@ struct Functions {
   decltype(&::nvrtcGetErrorString) nvrtcGetErrorString;
 };
 
-// The loader's own places first, then the toolkit's.
-void* open_library() {
-  const char* home = std::getenv("CUDA_HOME");
-  const std::string folders[] = {"", home != nullptr ? std::string(home) + "/lib64/" : "",
-                                 "/usr/local/cuda/lib64/"};
-  for (const std::string& folder : folders) {
-    for (const char* name : {"libnvrtc.so.13", "libnvrtc.so.12"}) {
-      void* library = dlopen((folder + name).c_str(), RTLD_NOW | RTLD_LOCAL);
-      if (library != nullptr) return library;
-    }
-  }
-  throw Failure(kSinterCudaNoCompiler,
-                "libnvrtc.so.13 or libnvrtc.so.12 was not found by the loader, in CUDA_HOME or in "
-                "/usr/local/cuda");
-}
-
-template <class Function>
-void find(void* library, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(dlsym(library, name));
-  if (function == nullptr) {
-    throw Failure(kSinterCudaNoCompiler, std::string("libnvrtc has no function ") + name);
-  }
-}
-
 Functions load() {
-  void* library = open_library();
+  VendorLibrary library({"libnvrtc.so.13", "libnvrtc.so.12"});
   Functions f{};
-  find(library, "nvrtcVersion", f.nvrtcVersion);
-  find(library, "nvrtcGetNumSupportedArchs", f.nvrtcGetNumSupportedArchs);
-  find(library, "nvrtcGetSupportedArchs", f.nvrtcGetSupportedArchs);
-  find(library, "nvrtcCreateProgram", f.nvrtcCreateProgram);
-  find(library, "nvrtcDestroyProgram", f.nvrtcDestroyProgram);
-  find(library, "nvrtcCompileProgram", f.nvrtcCompileProgram);
-  find(library, "nvrtcGetCUBINSize", f.nvrtcGetCUBINSize);
-  find(library, "nvrtcGetCUBIN", f.nvrtcGetCUBIN);
-  find(library, "nvrtcGetPTXSize", f.nvrtcGetPTXSize);
-  find(library, "nvrtcGetPTX", f.nvrtcGetPTX);
-  find(library, "nvrtcGetProgramLogSize", f.nvrtcGetProgramLogSize);
-  find(library, "nvrtcGetProgramLog", f.nvrtcGetProgramLog);
-  find(library, "nvrtcGetErrorString", f.nvrtcGetErrorString);
+  library.find("nvrtcVersion", f.nvrtcVersion);
+  library.find("nvrtcGetNumSupportedArchs", f.nvrtcGetNumSupportedArchs);
+  library.find("nvrtcGetSupportedArchs", f.nvrtcGetSupportedArchs);
+  library.find("nvrtcCreateProgram", f.nvrtcCreateProgram);
+  library.find("nvrtcDestroyProgram", f.nvrtcDestroyProgram);
+  library.find("nvrtcCompileProgram", f.nvrtcCompileProgram);
+  library.find("nvrtcGetCUBINSize", f.nvrtcGetCUBINSize);
+  library.find("nvrtcGetCUBIN", f.nvrtcGetCUBIN);
+  library.find("nvrtcGetPTXSize", f.nvrtcGetPTXSize);
+  library.find("nvrtcGetPTX", f.nvrtcGetPTX);
+  library.find("nvrtcGetProgramLogSize", f.nvrtcGetProgramLogSize);
+  library.find("nvrtcGetProgramLog", f.nvrtcGetProgramLog);
+  library.find("nvrtcGetErrorString", f.nvrtcGetErrorString);
+  if (!library.problem().empty()) throw Failure(kSinterCudaNoCompiler, library.problem());
   return f;
 }
 
@@ -185,9 +161,9 @@ std::string compiler_version() {
   return sinter_emulated::compiler_version();
 #else
   const Functions& f = functions();
-  int major = 0, minor = 0;
-  check_nvrtc(f, f.nvrtcVersion(&major, &minor), "nvrtcVersion");
-  return "nvrtc " + std::to_string(major) + "." + std::to_string(minor);
+  Version version;
+  check_nvrtc(f, f.nvrtcVersion(&version.major, &version.minor), "nvrtcVersion");
+  return "nvrtc " + version.to_string();
 #endif
 }
 

@@ -1,4 +1,4 @@
-#include "compile/body_trace.h"
+#include "compile/scan/body_trace.h"
 
 #include <mutex>
 #include <unordered_map>

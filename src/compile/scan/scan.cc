@@ -2,7 +2,7 @@
 // traces.
 #include "sinter/scan.h"
 
-#include "compile/body_trace.h"
+#include "compile/scan/body_trace.h"
 
 namespace sinter {
 

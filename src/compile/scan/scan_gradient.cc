@@ -8,7 +8,7 @@
 // Everything is written in public ops, the reverse scan included, so that it can be differentiated
 // again.
 #include "autograd/pull_back.h"
-#include "compile/body_trace.h"
+#include "compile/scan/body_trace.h"
 #include "ir/internal_error.h"
 #include "ir/scan.h"
 #include "ops/check.h"

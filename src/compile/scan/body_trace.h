@@ -1,6 +1,6 @@
 // The body of a scan, recorded into a graph of its own and brought to life again.
-#ifndef SINTER_COMPILE_BODY_TRACE_H_
-#define SINTER_COMPILE_BODY_TRACE_H_
+#ifndef SINTER_COMPILE_SCAN_BODY_TRACE_H_
+#define SINTER_COMPILE_SCAN_BODY_TRACE_H_
 
 #include <functional>
 #include <map>
@@ -60,4 +60,4 @@ std::vector<Tensor> apply_scan(
 
 }  // namespace sinter::compile_detail
 
-#endif  // SINTER_COMPILE_BODY_TRACE_H_
+#endif  // SINTER_COMPILE_SCAN_BODY_TRACE_H_

@@ -1,0 +1,101 @@
+#include "backend/cpu/kernels/epilogue.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+
+#include "backend/cpu/groups/cache.h"
+
+namespace sinter::backend::cpu {
+
+namespace {
+
+constexpr std::size_t kMostOperands = 64;
+
+bool counts_along(const ir::Group& group, int axis) {
+  return std::any_of(group.body.begin(), group.body.end(), [&](const ir::ScalarInst& inst) {
+    return inst.op == ir::ScalarOp::index && inst.imm == axis;
+  });
+}
+
+// The group with `length` places along the axis; the result lies densely in that.
+std::shared_ptr<const GroupKernel> kernel_of_block(ir::Group group, int axis, std::int64_t length) {
+  std::vector<std::int64_t> lengths = group.space.to_vector();
+  lengths[static_cast<std::size_t>(axis)] = length;
+  group.space = Shape(lengths);
+  std::int64_t stride = 1;
+  for (std::size_t i = lengths.size(); i-- > 0;) {
+    group.operands[0].strides[i] = stride;
+    stride *= lengths[i];
+  }
+  return group_kernel(group);
+}
+
+bool is_dense(const ir::Group& group, const ir::GroupOperand& operand) {
+  std::int64_t stride = 1;
+  for (int axis = group.space.rank(); axis-- > 0;) {
+    const std::int64_t length = group.space[axis];
+    if (length != 1 && operand.strides[static_cast<std::size_t>(axis)] != stride) return false;
+    stride *= length;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::unique_ptr<Epilogue> Epilogue::cut(const ir::Group& group, int axis, std::int64_t step,
+                                        std::int64_t count, std::int64_t block) {
+  if (counts_along(group, axis) || group.operands.size() > kMostOperands) return nullptr;
+  std::unique_ptr<Epilogue> made(new Epilogue);
+  made->block_ = std::min(block, count);
+  for (const ir::GroupOperand& operand : group.operands) {
+    made->inputs_ += operand.output ? 0 : 1;
+    made->shifts_.push_back(step * operand.strides[static_cast<std::size_t>(axis)] *
+                            static_cast<std::int64_t>(size_of(operand.dtype)));
+  }
+  --made->inputs_;
+  made->whole_ = kernel_of_block(group, axis, step * made->block_);
+  const std::int64_t rest = count % made->block_;
+  if (rest != 0) made->rest_ = kernel_of_block(group, axis, step * rest);
+  return made;
+}
+
+std::unique_ptr<Epilogue> Epilogue::by_items(const ir::Group& group, std::int64_t items,
+                                             std::int64_t block) {
+  const ir::Group collapsed = ir::collapse(group);
+  const bool folds_first = collapsed.kind == ir::GroupKind::outer && collapsed.reduced_axes > 0;
+  const int kept = collapsed.space.rank() - collapsed.reduced_axes;
+  if (folds_first || kept == 0 || !is_dense(collapsed, collapsed.operands[0])) return nullptr;
+  if (items == 0 || collapsed.space[0] % items != 0) return nullptr;
+  return cut(collapsed, 0, collapsed.space[0] / items, items, block);
+}
+
+std::unique_ptr<Epilogue> Epilogue::by_columns(const ir::Group& group, std::int64_t rows,
+                                               std::int64_t columns, std::int64_t block) {
+  const ir::Group collapsed = ir::collapse(group);
+  if (collapsed.kind == ir::GroupKind::inner || collapsed.space.rank() != 2) return nullptr;
+  if (collapsed.space[0] != rows || collapsed.space[1] != columns) return nullptr;
+  if (collapsed.kind == ir::GroupKind::outer && collapsed.reduced_axes != 1) return nullptr;
+  if (!is_dense(collapsed, collapsed.operands[0])) return nullptr;
+  return cut(collapsed, 1, 1, columns, block);
+}
+
+std::int64_t Epilogue::scratch_bytes() const {
+  std::size_t bytes = whole_->scratch_bytes();
+  if (rest_ != nullptr) bytes = std::max(bytes, rest_->scratch_bytes());
+  return static_cast<std::int64_t>((bytes + 63) / 64 * 64);
+}
+
+void Epilogue::run(std::int64_t first, std::int64_t count, void* result, void* const* inputs,
+                   void* const* outputs, void* scratch) const {
+  assert(first % block_ == 0 && count <= block_);
+  std::array<void*, kMostOperands> operands;
+  operands[0] = result;
+  for (std::size_t i = 1; i < shifts_.size(); ++i) {
+    void* const whole = i <= inputs_ ? inputs[i - 1] : outputs[i - 1 - inputs_];
+    operands[i] = static_cast<std::byte*>(whole) + first * shifts_[i];
+  }
+  (count == block_ ? whole_ : rest_)->run(operands.data(), scratch);
+}
+
+}  // namespace sinter::backend::cpu

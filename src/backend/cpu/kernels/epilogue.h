@@ -1,0 +1,54 @@
+// What follows on a contraction's result (ir::Step::epilogue), run block by block: whoever has made
+// a block of the result hands it over while it is in the cache.
+#ifndef SINTER_BACKEND_CPU_KERNELS_EPILOGUE_H_
+#define SINTER_BACKEND_CPU_KERNELS_EPILOGUE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "backend/cpu/groups/group_kernel.h"
+#include "ir/group.h"
+
+namespace sinter::backend::cpu {
+
+class Epilogue {
+ public:
+  // Blocks of up to `block` of the `items` outermost parts of the result (rows of a product,
+  // images). Null where the group cannot be cut so: it folds along the items, counts along them, or
+  // sees them as part of an axis.
+  static std::unique_ptr<Epilogue> by_items(const ir::Group& group, std::int64_t items,
+                                            std::int64_t block);
+  // Blocks of up to `block` columns of a result that is a matrix (rows, columns). Null where the
+  // group folds along the columns, counts along them, or does not see them as one axis.
+  static std::unique_ptr<Epilogue> by_columns(const ir::Group& group, std::int64_t rows,
+                                              std::int64_t columns, std::int64_t block);
+
+  std::int64_t block() const { return block_; }
+  // Bytes of 64-byte aligned memory that run() needs; a multiple of 64.
+  std::int64_t scratch_bytes() const;
+
+  // Items, or columns, [first, first + count) of the result, which lie densely at `result`: count
+  // items, or rows of `count` elements. REQUIRES: `first` is a multiple of block(), and `count`
+  // reaches from there to the next or to the end. `inputs` and `outputs`: the group's other
+  // operands.
+  void run(std::int64_t first, std::int64_t count, void* result, void* const* inputs,
+           void* const* outputs, void* scratch) const;
+
+ private:
+  Epilogue() = default;
+  // Cuts `axis` of the group, `step` of its places at a time.
+  static std::unique_ptr<Epilogue> cut(const ir::Group& group, int axis, std::int64_t step,
+                                       std::int64_t count, std::int64_t block);
+
+  std::int64_t block_ = 1;
+  std::size_t inputs_ = 0;            // beside the result
+  std::vector<std::int64_t> shifts_;  // bytes from item to item, of each operand
+  std::shared_ptr<const GroupKernel> whole_;
+  std::shared_ptr<const GroupKernel> rest_;  // of the last block, where that is shorter
+};
+
+}  // namespace sinter::backend::cpu
+
+#endif  // SINTER_BACKEND_CPU_KERNELS_EPILOGUE_H_
