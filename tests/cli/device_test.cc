@@ -28,7 +28,7 @@ TEST(Device, NoLibrary) {
 TEST(Device, EveryReasonIsOneLine) {
   const TemporaryFolder folder;
   const std::vector<std::pair<std::string, Words>> cases = {
-      {"abi=7", {"made for another version of Sinter (ABI 7, expected 1)"}},
+      {"abi=7", {"made for another version of Sinter (ABI 7, expected 2)"}},
       {"count_status=1", {"there is no NVIDIA driver", "--device cpu"}},
       {"count_status=2", {"the NVIDIA driver is too old"}},
       {"context_status=3", {"no code for this GPU's architecture", "8.0 (Ampere)"}},
