@@ -99,9 +99,9 @@ class Verifier {
     require(program_.arena_bytes >= 0, "the arena has a negative size");
     require(program_.zeros.empty() || path_.empty(), "a body has zeros from the start");
     for (const Program::Span& span : program_.zeros) {
-      require(span.offset >= 0 && span.bytes >= 0 &&
-                  span.offset + span.bytes <= program_.arena_bytes,
-              "zeros leave the arena");
+      require(
+          span.offset >= 0 && span.bytes >= 0 && span.offset + span.bytes <= program_.arena_bytes,
+          "zeros leave the arena");
     }
     for (std::size_t i = 0; i < program_.inputs.size(); ++i) {
       hold_external({BufferKind::input, static_cast<std::int32_t>(i), 0}, program_.inputs[i]);

@@ -43,9 +43,9 @@ inline constexpr bool kMisreadsRowsWithGaps = DNNL_VERSION_MAJOR >= 3;
 
 // oneDNN 2.6 and 3.7 without AVX-512 (its issue 6035, open in 2026, says all releases): the
 // gradient of a 1x1 kernel with stride, from NHWC images with fewer channels than a vector, writes
-// past its workspace: wrong, endless, or the end of the process. onednn_conv.cc gives it NCHW images, for
-// which another of its kernels runs. The bound is AVX-512's vector, where the same code is present.
-// onednn_conv.cc counts the channels of a group, and does so for images with one and three axes too.
+// past its workspace: wrong, endless, or the end of the process. onednn_conv.cc gives it NCHW
+// images, for which another of its kernels runs. The bound is AVX-512's vector, where the same code
+// is present. Channels are counted in a group, and for images with one and three axes too.
 inline constexpr std::int64_t kChannelsOfStrided1x1 = 16;
 
 // oneDNN 3.x has no Winograd for f32 on x86-64 any more; 2.6 has it with AVX-512. conv.cc asks
