@@ -1,4 +1,4 @@
-// Matrix products (B..., M, K) x (B..., K, N): oneDNN in f32 (or matmul_avx2.cc) and in bf16 where
+// Matrix products (B..., M, K) x (B..., K, N): oneDNN in f32 (or matmul_vector.cc) and in bf16 where
 // the processor multiplies it, blocked loops in f64, and in f32 where neither can serve. Other
 // 16-bit products are f32 ones of widened operands.
 //
@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "backend/cpu/kernels/kernel.h"
-#include "backend/cpu/kernels/matmul_avx2.h"
+#include "backend/cpu/kernels/matmul_vector.h"
 #include "backend/cpu/kernels/matrices.h"
 #include "backend/cpu/kernels/small_then.h"
 #include "backend/cpu/kernels/team_kernel.h"
@@ -225,7 +225,7 @@ bool is_half(const KernelCall& call) {
 }
 
 bool serves_own(const KernelCall& call) {
-  return is_f32(call) && uses_matmul_avx2() && !is_of_nothing(call);
+  return is_f32(call) && can_multiply_vectors() && !is_of_nothing(call);
 }
 
 bool serves_onednn(const KernelCall& call) {
@@ -272,7 +272,7 @@ std::unique_ptr<PreparedKernel> prepare_then(const KernelCall& call, const ir::G
 // The first that serves is the fastest, as far as measured.
 constexpr Provider kProviders[] = {
     {"zero", is_of_nothing, prepare_zero},
-    {"own", serves_own, prepare_matmul_avx2, prepare_then<prepare_matmul_avx2>},
+    {"own", serves_own, prepare_matmul_vector, prepare_then<prepare_matmul_vector>},
     {"onednn", serves_onednn, prepare_onednn, prepare_then<prepare_onednn>},
     {"loops", serves_loops, prepare_loops, prepare_then<prepare_loops>},
     {"widened", serves_widened, prepare_widened_matmul, prepare_then<prepare_widened_matmul>},
