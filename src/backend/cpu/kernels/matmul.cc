@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/cpu/groups/cache.h"
 #include "backend/cpu/kernels/kernel.h"
 #include "backend/cpu/kernels/matmul_vector.h"
 #include "backend/cpu/kernels/matrices.h"
@@ -224,9 +225,16 @@ bool is_half(const KernelCall& call) {
   return call.input_dtypes[0] == Dtype::bf16 || call.input_dtypes[0] == Dtype::f16;
 }
 
-bool serves_own(const KernelCall& call) {
+bool serves_vector(const KernelCall& call) {
   return is_f32(call) && can_multiply_vectors() && !is_of_nothing(call);
 }
+
+// oneDNN takes memory from the heap at every product without AVX-512.
+bool serves_own(const KernelCall& call) {
+  return serves_vector(call) && (!supports(Isa::avx512) || switches().isa == IsaChoice::avx2);
+}
+
+bool serves_own_avx512(const KernelCall& call) { return serves_vector(call) && !serves_own(call); }
 
 bool serves_onednn(const KernelCall& call) {
   if (!may_use_onednn() || is_of_nothing(call)) return false;
@@ -274,6 +282,7 @@ constexpr Provider kProviders[] = {
     {"zero", is_of_nothing, prepare_zero},
     {"own", serves_own, prepare_matmul_vector, prepare_then<prepare_matmul_vector>},
     {"onednn", serves_onednn, prepare_onednn, prepare_then<prepare_onednn>},
+    {"own_avx512", serves_own_avx512, prepare_matmul_vector, prepare_then<prepare_matmul_vector>},
     {"loops", serves_loops, prepare_loops, prepare_then<prepare_loops>},
     {"widened", serves_widened, prepare_widened_matmul, prepare_then<prepare_widened_matmul>},
 };

@@ -42,11 +42,17 @@ template <int rows, int vectors, bool dense>
     a += a_column;
     b += b_row;
   }
+  const bool whole = call.columns == 16 * vectors;  // masked stores may be slower
 #pragma GCC unroll 24
   for (int i = 0; i < rows; ++i) {
+    float* const line = call.y + i * call.y_row;
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; ++v) {
-      _mm512_mask_storeu_ps(call.y + i * call.y_row + 16 * v, masks[v], sums[i][v]);
+      if (whole) {
+        _mm512_storeu_ps(line + 16 * v, sums[i][v]);
+      } else {
+        _mm512_mask_storeu_ps(line + 16 * v, masks[v], sums[i][v]);
+      }
     }
   }
 }

@@ -42,25 +42,29 @@ constexpr std::int64_t kMeeting = 1 << 16;
 template <int lines>
 [[gnu::target("avx2")]] void transpose(const float* from, std::int64_t stride, float* to,
                                        std::int64_t to_stride) {
-  __m256 r[8], t[8];
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) r[i] = _mm256_loadu_ps(from + std::min(i, lines - 1) * stride);
+  // Halves are joined as they are loaded, which leaves sixteen shuffles.
+  __m256 r[8], t[4];
+#pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
-    t[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-    t[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-  }
-  for (int half = 0; half < 2; ++half) {
-    for (int i = 0; i < 2; ++i) {
-      const __m256 low = t[4 * half + i], high = t[4 * half + 2 + i];
-      r[4 * half + 2 * i] = _mm256_shuffle_ps(low, high, 0x44);
-      r[4 * half + 2 * i + 1] = _mm256_shuffle_ps(low, high, 0xEE);
+    const float* const low = from + std::min(i, lines - 1) * stride;
+    const float* const high = from + std::min(i + 4, lines - 1) * stride;
+    for (int half = 0; half < 2; ++half) {
+      r[4 * half + i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low + 4 * half)),
+                                             _mm_loadu_ps(high + 4 * half), 1);
     }
   }
-  for (int i = 0; i < 4; ++i) {
-    _mm256_storeu_ps(to + i * to_stride, _mm256_permute2f128_ps(r[i], r[4 + i], 0x20));
-  }
-  for (int i = 0; i < 4; ++i) {
-    _mm256_storeu_ps(to + (4 + i) * to_stride, _mm256_permute2f128_ps(r[i], r[4 + i], 0x31));
+#pragma GCC unroll 2
+  for (int half = 0; half < 2; ++half) {
+    const __m256* const four = r + 4 * half;
+    t[0] = _mm256_unpacklo_ps(four[0], four[1]);
+    t[1] = _mm256_unpackhi_ps(four[0], four[1]);
+    t[2] = _mm256_unpacklo_ps(four[2], four[3]);
+    t[3] = _mm256_unpackhi_ps(four[2], four[3]);
+    for (int i = 0; i < 2; ++i) {
+      float* const line = to + (4 * half + 2 * i) * to_stride;
+      _mm256_storeu_ps(line, _mm256_shuffle_ps(t[i], t[2 + i], 0x44));
+      _mm256_storeu_ps(line + to_stride, _mm256_shuffle_ps(t[i], t[2 + i], 0xEE));
+    }
   }
 }
 
