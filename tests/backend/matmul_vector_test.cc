@@ -99,6 +99,8 @@ TEST_F(MatmulVector, OfABatch) {
     set_thread_count(threads);
     expect_fold(matrix(3, 14, 21, Lying::plain, 1), matrix(3, 21, 18, Lying::transposed, 2));
     expect_fold(matrix(5, 2, 4, Lying::with_gaps, 3), matrix(5, 4, 32, Lying::plain, 4));
+    // More than threads of a size that is else shared out.
+    expect_fold(matrix(16, 100, 60, Lying::plain, 9), matrix(16, 60, 100, Lying::transposed, 10));
     // Many small ones, and a few that are shared out each.
     expect_fold(matrix(40, 30, 33, Lying::plain, 5), matrix(40, 33, 20, Lying::plain, 6));
     expect_fold(matrix(2, 100, 90, Lying::plain, 7), matrix(2, 90, 70, Lying::transposed, 8));

@@ -144,8 +144,8 @@ class VectorKernel final : public PreparedKernel {
         depth_(std::min(s_.k, packs_b_ ? tiles.depth : kStreams)),
         one_(dense_ ? tiles.one.dense : tiles.one.strided),
         two_(dense_ ? tiles.two.dense : tiles.two.strided),
-        by_item_(batch_ > 1 && s_.m * s_.n * s_.k < 2 * kGrain),
-        slots_(std::max(thread_count(), static_cast<int>(std::thread::hardware_concurrency()))) {
+        slots_(std::max(thread_count(), static_cast<int>(std::thread::hardware_concurrency()))),
+        by_item_(shares_out_items()) {
     const Tiles::Rows& rows = s_.n <= vector_ ? tiles.one : tiles.two;
     tile_rows_ = dense_ ? rows.dense_rows : rows.strided_rows;
   }
@@ -166,7 +166,7 @@ class VectorKernel final : public PreparedKernel {
       for (std::int64_t item = 0; item < batch_; ++item) run_product(place_of(at, item));
       return;
     }
-    // Small products: whole ones for each thread, which has panels of its own.
+    // Whole products for each thread, which has panels of its own.
     const std::int64_t pieces = parallel::piece_count(batch_, kGrain / (s_.m * s_.n * s_.k) + 1,
                                                       std::min(parallel::team_size(), slots_));
     parallel_for(pieces, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -196,7 +196,13 @@ class VectorKernel final : public PreparedKernel {
     bool alone;                 // each panel is in one block only
   };
 
-  // Of a whole cache line, as are those below.
+  // Small products, or enough larger ones that threads are done at about the same time.
+  bool shares_out_items() const {
+    const std::int64_t work = s_.m * s_.n * s_.k;
+    return batch_ > 1 && (work < 2 * kGrain || (batch_ >= 4 * slots_ && work < 64 * kGrain));
+  }
+
+  // Whole cache lines, as are those below.
   std::int64_t panel_size() const { return (s_.k * width_ + 15) / 16 * 16; }
   std::int64_t panels_size() const { return packs_b_ ? panels_ * panel_size() : 0; }
   // A thread's part of a with what may be written behind it, and of a panel.
@@ -316,8 +322,8 @@ class VectorKernel final : public PreparedKernel {
   bool dense_;    // a tile's rows of a lie side by side
   std::int64_t depth_;
   const Tile *one_, *two_;  // by height, for panels of so many vectors
-  bool by_item_;            // threads share out the batch; else each product
   int slots_;               // threads that there is workspace for
+  bool by_item_;            // threads share out the batch; else each product
   std::int64_t tile_rows_ = 0;
 };
 
