@@ -1,5 +1,5 @@
-// Products by AVX2 and AVX-512 without oneDNN: the bits of a left fold by fused multiply-adds, whatever the
-// sizes, layouts and threads.
+// Products by AVX2 and AVX-512 without oneDNN: the bits of a left fold by fused multiply-adds,
+// whatever the instruction set, sizes, layouts and threads.
 #include "backend/cpu/kernels/matmul_vector.h"
 
 #include <cmath>
