@@ -359,9 +359,9 @@ class Planner {
     }
   }
 
-  // Where all inputs are in their places and the only gap is at the end, shorter than what blobs are
-  // aligned to, the step would only clear that: the gap holds zeros from the start instead, which
-  // nobody else may write. (Other gaps would cut up the memory of others.)
+  // Where all inputs are in their places and the only gap is at the end, shorter than what blobs
+  // are aligned to, the step would only clear that: the gap holds zeros from the start instead,
+  // which nobody else may write. (Other gaps would cut up the memory of others.)
   void keep_zeros(const ir::Node& node, const std::vector<std::int64_t>& offsets,
                   std::int32_t blob) {
     if (is_body_) return;

@@ -1,4 +1,4 @@
-// Matrix products (B..., M, K) x (B..., K, N): oneDNN in f32 (or matmul_avx2.cc) and in bf16 where
+// Matrix products (B..., M, K) x (B..., K, N): oneDNN in f32 (or matmul_vector.cc) and in bf16 where
 // the processor multiplies it, blocked loops in f64, and in f32 where neither can serve. Other
 // 16-bit products are f32 ones of widened operands.
 //
@@ -11,8 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "backend/cpu/groups/cache.h"
 #include "backend/cpu/kernels/kernel.h"
-#include "backend/cpu/kernels/matmul_avx2.h"
+#include "backend/cpu/kernels/matmul_vector.h"
 #include "backend/cpu/kernels/matrices.h"
 #include "backend/cpu/kernels/small_then.h"
 #include "backend/cpu/kernels/team_kernel.h"
@@ -224,9 +225,16 @@ bool is_half(const KernelCall& call) {
   return call.input_dtypes[0] == Dtype::bf16 || call.input_dtypes[0] == Dtype::f16;
 }
 
-bool serves_own(const KernelCall& call) {
-  return is_f32(call) && uses_matmul_avx2() && !is_of_nothing(call);
+bool serves_vector(const KernelCall& call) {
+  return is_f32(call) && can_multiply_vectors() && !is_of_nothing(call);
 }
+
+// oneDNN takes memory from the heap at every product without AVX-512.
+bool serves_own(const KernelCall& call) {
+  return serves_vector(call) && (!supports(Isa::avx512) || switches().isa == IsaChoice::avx2);
+}
+
+bool serves_own_avx512(const KernelCall& call) { return serves_vector(call) && !serves_own(call); }
 
 bool serves_onednn(const KernelCall& call) {
   if (!may_use_onednn() || is_of_nothing(call)) return false;
@@ -272,8 +280,9 @@ std::unique_ptr<PreparedKernel> prepare_then(const KernelCall& call, const ir::G
 // The first that serves is the fastest, as far as measured.
 constexpr Provider kProviders[] = {
     {"zero", is_of_nothing, prepare_zero},
-    {"own", serves_own, prepare_matmul_avx2, prepare_then<prepare_matmul_avx2>},
+    {"own", serves_own, prepare_matmul_vector, prepare_then<prepare_matmul_vector>},
     {"onednn", serves_onednn, prepare_onednn, prepare_then<prepare_onednn>},
+    {"own_avx512", serves_own_avx512, prepare_matmul_vector, prepare_then<prepare_matmul_vector>},
     {"loops", serves_loops, prepare_loops, prepare_then<prepare_loops>},
     {"widened", serves_widened, prepare_widened_matmul, prepare_then<prepare_widened_matmul>},
 };

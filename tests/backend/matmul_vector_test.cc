@@ -1,16 +1,17 @@
-// Products on AVX2 without oneDNN: the bits of a left fold by fused multiply-adds, whatever the
-// sizes, layouts and threads.
-#include "backend/cpu/kernels/matmul_avx2.h"
+// Products by AVX2 and AVX-512 without oneDNN: the bits of a left fold by fused multiply-adds,
+// whatever the instruction set, sizes, layouts and threads.
+#include "backend/cpu/kernels/matmul_vector.h"
 
 #include <cmath>
 
+#include "backend/cpu/groups/cache.h"
 #include "base/parallel.h"
 #include "kernel_run.h"
 
 namespace sinter::backend::cpu {
 namespace {
 
-class MatmulAvx2 : public ::testing::Test {
+class MatmulVector : public ::testing::Test {
  protected:
   void SetUp() override {
 #if defined(__x86_64__)
@@ -46,7 +47,12 @@ Value matrix(std::int64_t batch, std::int64_t m, std::int64_t k, Lying lying, un
 void expect_fold(const Value& a, const Value& b) {
   const std::int64_t batch = a.shape()[0], m = a.shape()[1], k = a.shape()[2], n = b.shape()[2];
   const Call call(ir::OpId::matmul, {}, {a, b}, {{Dtype::f32, {batch, m, n}}});
-  const Value y = call.run(*prepare_matmul_avx2(call.get()))[0];
+  const std::vector<float> y =
+      call.run(*prepare_matmul_vector_by(call.get(), Isa::avx2))[0].elements<float>();
+  if (supports(Isa::avx512)) {
+    ASSERT_EQ(call.run(*prepare_matmul_vector_by(call.get(), Isa::avx512))[0].elements<float>(), y)
+        << batch << " x " << m << "x" << k << "x" << n;
+  }
   const auto at = [](const Value& value, std::int64_t item, std::int64_t i, std::int64_t j) {
     const ir::Layout& layout = value.layout;
     return value.data<float>()[layout.offset + item * layout.strides[0] + i * layout.strides[1] +
@@ -58,7 +64,7 @@ void expect_fold(const Value& a, const Value& b) {
         float sum = 0;
         for (std::int64_t l = 0; l < k; ++l)
           sum = std::fma(at(a, item, i, l), at(b, item, l, j), sum);
-        ASSERT_EQ(y.data<float>()[(item * m + i) * n + j], sum)
+        ASSERT_EQ(y[static_cast<std::size_t>((item * m + i) * n + j)], sum)
             << batch << " x " << m << "x" << k << "x" << n << " at " << item << ", " << i << ", "
             << j;
       }
@@ -66,11 +72,14 @@ void expect_fold(const Value& a, const Value& b) {
   }
 }
 
-TEST_F(MatmulAvx2, IsTheFoldInAscendingOrderToTheBit) {
-  // Around tiles of 6 x 16, parts of 256 in depth, few rows, blocks of 96 rows.
-  constexpr std::int64_t kSizes[][3] = {{1, 1, 1},      {1, 300, 16},   {5, 9, 33},    {6, 16, 16},
-                                        {7, 255, 15},   {12, 8, 48},    {13, 257, 17}, {97, 20, 31},
-                                        {128, 512, 10}, {193, 40, 160}, {24, 600, 130}};
+TEST_F(MatmulVector, IsTheFoldInAscendingOrderToTheBit) {
+  // Around tiles of 6 x 16 and 14 x 32, single vectors, parts of 32 and 256 in depth, few rows,
+  // blocks of 96 and 224 rows.
+  constexpr std::int64_t kSizes[][3] = {
+      {1, 1, 1},      {1, 300, 16},   {5, 9, 33},     {6, 16, 16},    {7, 255, 15},
+      {12, 8, 48},    {13, 257, 17},  {97, 20, 31},   {128, 512, 10}, {193, 40, 160},
+      {24, 600, 130}, {1, 70, 101},   {8, 300, 96},   {15, 9, 32},    {25, 33, 8},
+      {29, 17, 12},   {128, 70, 100}, {230, 264, 47}, {461, 31, 64}};
   unsigned seed = 1;
   for (const int threads : {1, 2, 3}) {
     set_thread_count(threads);
@@ -85,11 +94,13 @@ TEST_F(MatmulAvx2, IsTheFoldInAscendingOrderToTheBit) {
   }
 }
 
-TEST_F(MatmulAvx2, OfABatch) {
+TEST_F(MatmulVector, OfABatch) {
   for (const int threads : {1, 2}) {
     set_thread_count(threads);
     expect_fold(matrix(3, 14, 21, Lying::plain, 1), matrix(3, 21, 18, Lying::transposed, 2));
     expect_fold(matrix(5, 2, 4, Lying::with_gaps, 3), matrix(5, 4, 32, Lying::plain, 4));
+    // More than threads of a size that is else shared out.
+    expect_fold(matrix(16, 100, 60, Lying::plain, 9), matrix(16, 60, 100, Lying::transposed, 10));
     // Many small ones, and a few that are shared out each.
     expect_fold(matrix(40, 30, 33, Lying::plain, 5), matrix(40, 33, 20, Lying::plain, 6));
     expect_fold(matrix(2, 100, 90, Lying::plain, 7), matrix(2, 90, 70, Lying::transposed, 8));
@@ -97,11 +108,11 @@ TEST_F(MatmulAvx2, OfABatch) {
 }
 
 // More threads than when it was prepared find workspace, or are not used.
-TEST_F(MatmulAvx2, ThreadsMayBecomeMore) {
+TEST_F(MatmulVector, ThreadsMayBecomeMore) {
   set_thread_count(1);
   const Value a = matrix(1, 200, 64, Lying::plain, 5), b = matrix(1, 64, 80, Lying::plain, 6);
   const Call call(ir::OpId::matmul, {}, {a, b}, {{Dtype::f32, {1, 200, 80}}});
-  const auto kernel = prepare_matmul_avx2(call.get());
+  const auto kernel = prepare_matmul_vector(call.get());
   const std::vector<float> alone = call.run(*kernel)[0].elements<float>();
   set_thread_count(7);
   EXPECT_EQ(call.run(*kernel)[0].elements<float>(), alone);
