@@ -82,10 +82,10 @@ TEST(ProgramCost, WhatFollowsOnAContractionKeepsItsUnit) {
 // A sum is made in its place, an argument has to be copied there.
 TEST(ProgramCost, WhatIsPackedInItsPlaceIsNotMoved) {
   const auto packed = [](const Tensors& i) {
-    return Tensors{pack({i[0] + i[1], i[0]}, {0, 32}, 64)};
+    return Tensors{pack({i[0] + i[1], i[0]}, {0, 32}, 64) + 1.0F};
   };
   const ProgramReport made = report(packed, {ones({32}), ones({32})});
-  ASSERT_EQ(made.steps.size(), 2u);
+  ASSERT_EQ(made.steps.size(), 3u);  // the sum, the pack, what reads it
   EXPECT_EQ(made.steps[1].label, "pack");
   EXPECT_EQ(made.steps[1].cost.bytes, 2 * 32 * 4);
   const auto in_place = [](const Tensors& i) {
