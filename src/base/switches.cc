@@ -39,7 +39,8 @@ constexpr std::array<SwitchRow, 10> kTable = {{
      "as when "
      "called "
      "directly; 'emit' leaves fused groups to the interpreter; 'onednn' leaves contractions to our "
-     "own kernels; 'own' and 'winograd' leave them to others than these, where there are any"},
+     "own kernels; 'own', 'own_avx512' and 'winograd' leave them to others than these, where there "
+     "are any"},
     {"SINTER_DUMP", "a directory", "",
      "write there: the graph after each pass, the program, its arena as a picture, a step's trace"},
     {"SINTER_INSTALL", "0 or 1", "1", "0: make never installs packages (read by make only)"},

@@ -30,9 +30,10 @@ bool verifies() {
 
 // What SINTER_DISABLE may name: the passes; each rewrite; "strides", which materialize asks for;
 // and what the CPU's back end asks for: "emit", and kernels.
-constexpr std::array<std::string_view, 14> kNames = {
-    "expand", "rewrite", "trim_scans", "simplify", "lower_precision", "materialize", "strides",
-    "fuse",   "plan",    "epilogues",  "emit",     "onednn",          "winograd",    "own"};
+constexpr std::array<std::string_view, 15> kNames = {
+    "expand",      "rewrite", "trim_scans", "simplify", "lower_precision",
+    "materialize", "strides", "fuse",       "plan",     "epilogues",
+    "emit",        "onednn",  "winograd",   "own",      "own_avx512"};
 
 std::vector<std::string_view> all_names() {
   std::vector<std::string_view> names(kNames.begin(), kNames.end());
