@@ -18,14 +18,23 @@ bool overlap_in_time(const Blob& a, const Blob& b) {
   return a.first <= b.last && b.first <= a.last;
 }
 
+// Offsets between the two, both left out.
 using Interval = std::pair<std::int64_t, std::int64_t>;
 
-// What `blob` must leave of the memory of one that has its place; empty: nothing.
-Interval taken_by(const Blob& placed, const Blob& blob) {
+// Where `blob` must not begin for the sake of one that has its place; empty: anywhere.
+Interval forbidden_by(const Blob& placed, const Blob& blob) {
+  const std::int64_t bytes = aligned(blob.bytes);
   const std::int64_t end = placed.offset + aligned(placed.bytes);
-  const bool both_keep = placed.kept_bytes > 0 && blob.kept_bytes > 0;
-  if (overlap_in_time(placed, blob) || both_keep) return {placed.offset, end};
-  return {end - placed.kept_bytes, end};
+  if (overlap_in_time(placed, blob)) return {placed.offset - bytes, end};
+  // Else only for what the one keeps of the other's memory.
+  Interval forbidden{end, end};
+  if (placed.kept_bytes > 0) forbidden.first = end - placed.kept_bytes - bytes;
+  if (blob.kept_bytes > 0) {
+    const Interval of_kept{placed.offset - bytes, end - (bytes - blob.kept_bytes)};
+    if (placed.kept_bytes == 0) return of_kept;
+    forbidden = {std::min(forbidden.first, of_kept.first), end};
+  }
+  return forbidden;
 }
 
 }  // namespace
@@ -33,27 +42,25 @@ Interval taken_by(const Blob& placed, const Blob& blob) {
 std::int64_t place_blobs(std::vector<Blob>& blobs) {
   std::vector<std::size_t> order(blobs.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    const bool a_keeps = blobs[a].kept_bytes > 0, b_keeps = blobs[b].kept_bytes > 0;
-    return a_keeps != b_keeps ? a_keeps : blobs[a].bytes > blobs[b].bytes;
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return blobs[a].bytes > blobs[b].bytes; });
   std::int64_t total = 0;
-  std::vector<Interval> taken;
+  std::vector<Interval> forbidden;
   for (std::size_t i = 0; i < order.size(); ++i) {
     Blob& blob = blobs[order[i]];
-    taken.clear();
+    forbidden.clear();
     for (std::size_t j = 0; j < i; ++j) {
-      const Interval interval = taken_by(blobs[order[j]], blob);
-      if (interval.first < interval.second) taken.push_back(interval);
+      const Interval interval = forbidden_by(blobs[order[j]], blob);
+      if (interval.first + 1 < interval.second) forbidden.push_back(interval);
     }
-    std::sort(taken.begin(), taken.end());
+    std::sort(forbidden.begin(), forbidden.end());
     std::int64_t offset = 0;
-    for (const Interval& interval : taken) {
-      if (offset + aligned(blob.bytes) <= interval.first) break;
+    for (const Interval& interval : forbidden) {
+      if (offset <= interval.first) break;
       offset = std::max(offset, interval.second);
     }
-    blob.offset = offset;
-    total = std::max(total, offset + aligned(blob.bytes));
+    blob.offset = aligned(offset);
+    total = std::max(total, blob.offset + aligned(blob.bytes));
   }
   return total;
 }

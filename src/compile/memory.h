@@ -19,8 +19,7 @@ struct Blob {
 };
 
 // Chooses offsets so that blobs alive together do not overlap; returns the bytes needed. Largest
-// first, those that keep some bytes before all, each at the lowest offset that is free during its
-// life (offline best-fit by size).
+// first, each at the lowest offset that is free during its life (offline best-fit by size).
 std::int64_t place_blobs(std::vector<Blob>& blobs);
 
 }  // namespace sinter::compile_detail

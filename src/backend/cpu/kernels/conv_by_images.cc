@@ -16,8 +16,8 @@ namespace sinter::backend::cpu {
 
 namespace {
 
-// Of a block's result: half of a usual second-level cache.
-constexpr std::int64_t kBlockBytes = 512 << 10;
+// Of a block's result, which lies in the second-level cache beside what the epilogue makes of it.
+constexpr std::int64_t kBlockBytes = 320 << 10;
 constexpr std::int64_t kMostImages = 16;
 
 std::int64_t aligned(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
