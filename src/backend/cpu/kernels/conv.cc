@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "backend/cpu/kernels/contraction.h"
 #include "backend/cpu/kernels/conv_by_images.h"
 #include "backend/cpu/kernels/conv_loops.h"
 #include "backend/cpu/kernels/kernel.h"
@@ -25,14 +26,6 @@ bool is_of_nothing(const KernelCall& call) {
          call.outputs[0].shape.elements() == 0;
 }
 
-bool is_f32(const KernelCall& call) {
-  return call.input_dtypes[0] == Dtype::f32 && call.output_dtypes[0] == Dtype::f32;
-}
-
-bool is_half(const KernelCall& call) {
-  return call.input_dtypes[0] == Dtype::bf16 || call.input_dtypes[0] == Dtype::f16;
-}
-
 // ---- Winograd ----
 
 // Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray 2016) takes a quarter of the products of
@@ -40,12 +33,22 @@ bool is_half(const KernelCall& call) {
 bool serves_winograd(const KernelCall& call) {
   if (!is_f32(call) || !may_use_onednn() || is_of_nothing(call)) return false;
   if (!onednn::suits_winograd(call)) return false;
-  const parallel::ForeignTeams teams(1);
+  const parallel::ForeignTeams teams(parallel::team_size());
   return onednn::winograd_recipe(call) != nullptr;
 }
 
+std::unique_ptr<PreparedKernel> run_direct(const KernelCall& call) {
+  const char* const name = ir::convolution_name(call.op);
+  std::shared_ptr<const onednn::Recipe> recipe = onednn::direct_recipe(call);
+  if (recipe == nullptr) throw ir::InternalError(std::string(name) + ": oneDNN has no primitive");
+  return onednn::run_recipe(name, std::move(recipe));
+}
+
+// A team of another size may find that oneDNN has it for the first one only.
 std::unique_ptr<PreparedKernel> run_winograd(const KernelCall& call) {
-  return onednn::run_recipe(ir::convolution_name(call.op), onednn::winograd_recipe(call));
+  std::shared_ptr<const onednn::Recipe> recipe = onednn::winograd_recipe(call);
+  if (recipe == nullptr) return run_direct(call);
+  return onednn::run_recipe(ir::convolution_name(call.op), std::move(recipe));
 }
 
 std::unique_ptr<PreparedKernel> prepare_winograd(const KernelCall& call) {
@@ -62,13 +65,6 @@ bool serves_onednn(const KernelCall& call) {
   if (is_f32(call)) return true;
   return call.input_dtypes[0] == Dtype::bf16 && multiplies_bf16() &&
          onednn::convolution_sizes(call).c_of_group() >= kFewChannels;
-}
-
-std::unique_ptr<PreparedKernel> run_direct(const KernelCall& call) {
-  const char* const name = ir::convolution_name(call.op);
-  std::shared_ptr<const onednn::Recipe> recipe = onednn::direct_recipe(call);
-  if (recipe == nullptr) throw ir::InternalError(std::string(name) + ": oneDNN has no primitive");
-  return onednn::run_recipe(name, std::move(recipe));
 }
 
 std::unique_ptr<PreparedKernel> prepare_direct(const KernelCall& call) {

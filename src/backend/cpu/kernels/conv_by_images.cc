@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "backend/cpu/small_work.h"
 #include "backend/cpu/vendor/onednn_conv.h"
 #include "base/parallel.h"
+#include "ir/internal_error.h"
 
 namespace sinter::backend::cpu {
 
@@ -239,7 +241,12 @@ class WinogradThen final : public PreparedKernel {
 };
 
 std::unique_ptr<PreparedKernel> run_winograd_to_blocks(const KernelCall& call) {
-  return onednn::run_recipe(ir::convolution_name(call.op), onednn::winograd_recipe_to_blocks(call));
+  const char* const name = ir::convolution_name(call.op);
+  std::shared_ptr<const onednn::Recipe> recipe = onednn::winograd_recipe_to_blocks(call);
+  if (recipe == nullptr) {
+    throw ir::InternalError(std::string(name) + ": oneDNN has no Winograd for so many threads");
+  }
+  return onednn::run_recipe(name, std::move(recipe));
 }
 
 }  // namespace
@@ -273,8 +280,11 @@ std::unique_ptr<PreparedKernel> prepare_winograd_then(const KernelCall& call,
   if (!blocks) return nullptr;
   std::optional<BlockKernels> kernels;
   {
-    const parallel::ForeignTeams teams(1);
+    const parallel::ForeignTeams teams(is_small(call) ? 1 : parallel::team_size());
     if (onednn::winograd_recipe_to_blocks(call) == nullptr) return nullptr;
+  }
+  {
+    const parallel::ForeignTeams teams(1);
     kernels = BlockKernels::make(call, *blocks, onednn::from_blocks_recipe);
   }
   if (!kernels) return nullptr;

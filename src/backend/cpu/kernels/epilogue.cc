@@ -31,6 +31,12 @@ std::shared_ptr<const GroupKernel> kernel_of_block(ir::Group group, int axis, st
   return group_kernel(group);
 }
 
+std::size_t inputs_beside_result(const ir::Group& group) {
+  const auto inputs = std::count_if(group.operands.begin(), group.operands.end(),
+                                    [](const ir::GroupOperand& each) { return !each.output; });
+  return static_cast<std::size_t>(inputs) - 1;
+}
+
 bool is_dense(const ir::Group& group, const ir::GroupOperand& operand) {
   std::int64_t stride = 1;
   for (int axis = group.space.rank(); axis-- > 0;) {
@@ -48,15 +54,23 @@ std::unique_ptr<Epilogue> Epilogue::cut(const ir::Group& group, int axis, std::i
   if (counts_along(group, axis) || group.operands.size() > kMostOperands) return nullptr;
   std::unique_ptr<Epilogue> made(new Epilogue);
   made->block_ = std::min(block, count);
+  made->inputs_ = inputs_beside_result(group);
   for (const ir::GroupOperand& operand : group.operands) {
-    made->inputs_ += operand.output ? 0 : 1;
     made->shifts_.push_back(step * operand.strides[static_cast<std::size_t>(axis)] *
                             static_cast<std::int64_t>(size_of(operand.dtype)));
   }
-  --made->inputs_;
   made->whole_ = kernel_of_block(group, axis, step * made->block_);
   const std::int64_t rest = count % made->block_;
   if (rest != 0) made->rest_ = kernel_of_block(group, axis, step * rest);
+  return made;
+}
+
+std::unique_ptr<Epilogue> Epilogue::whole(const ir::Group& group) {
+  if (group.operands.size() > kMostOperands) return nullptr;
+  std::unique_ptr<Epilogue> made(new Epilogue);
+  made->inputs_ = inputs_beside_result(group);
+  made->shifts_.assign(group.operands.size(), 0);
+  made->whole_ = group_kernel(group);
   return made;
 }
 

@@ -25,6 +25,9 @@ class Epilogue {
   static std::unique_ptr<Epilogue> by_columns(const ir::Group& group, std::int64_t rows,
                                               std::int64_t columns, std::int64_t block);
 
+  // The result as one block, of any group. Null where that has too many operands.
+  static std::unique_ptr<Epilogue> whole(const ir::Group& group);
+
   std::int64_t block() const { return block_; }
   // Bytes of 64-byte aligned memory that run() needs; a multiple of 64.
   std::int64_t scratch_bytes() const;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backend/cpu/groups/cache.h"
+#include "backend/cpu/kernels/contraction.h"
 #include "backend/cpu/kernels/kernel.h"
 #include "backend/cpu/kernels/matmul_vector.h"
 #include "backend/cpu/kernels/matrices.h"
@@ -215,14 +216,6 @@ double multiplications(const KernelCall& call) {
 
 bool is_of_nothing(const KernelCall& call) {
   return call.inputs[0].shape.elements() == 0 || call.inputs[1].shape.elements() == 0;
-}
-
-bool is_f32(const KernelCall& call) {
-  return call.input_dtypes[0] == Dtype::f32 && call.output_dtypes[0] == Dtype::f32;
-}
-
-bool is_half(const KernelCall& call) {
-  return call.input_dtypes[0] == Dtype::bf16 || call.input_dtypes[0] == Dtype::f16;
 }
 
 bool serves_vector(const KernelCall& call) {
