@@ -102,8 +102,6 @@ struct FusionLimits {
   bool stores_rows_of_maps = true;
   // Whether an operand must run along all reduced axes, as along one, or along none.
   bool folds_one_axis = true;
-  // Whether bodies may convert between two types, and compute in one (from == to); null: all.
-  bool (*emits)(Dtype from, Dtype to) = nullptr;
 };
 
 // A kernel of a call made ready, and the 64-byte aligned memory that it needs while it runs.

@@ -128,9 +128,6 @@ void UnitLayout::count_instructions(std::int32_t node, Facts& facts) const {
     if (inst.op != ir::ScalarOp::load && inst.op != ir::ScalarOp::constant) ++facts.instructions;
     if (inst.op == ir::ScalarOp::index) facts.uses_index = true;
     if (size_of(inst.type) == 8) facts.is_wide = true;
-    if (limits_.emits == nullptr) continue;
-    const Dtype from = inst.op == ir::ScalarOp::convert ? builder.type_of(inst.a) : inst.type;
-    if (!limits_.emits(from, inst.type)) facts.is_emitted = false;
   }
 }
 
@@ -147,7 +144,6 @@ std::optional<FittedUnit> UnitLayout::fit(const std::vector<std::int32_t>& nodes
   unit.nodes = nodes;
   unit.is_group = true;
   for (const std::int32_t node : nodes) {
-    if (nodes.size() > 1 && !facts(node).is_emitted) return std::nullopt;
     Mark& result = mark(result_of(node));
     result.attempt = attempt_;
     result.has_map = result.is_behind = result.is_kept = false;

@@ -45,7 +45,6 @@ class UnitLayout {
     std::vector<ViewChain> inputs;
     int instructions = 0;
     bool is_reduction = false;
-    bool is_emitted = true;
     bool uses_index = false;
     bool is_wide = false;  // computes in a type of eight bytes
   };

@@ -291,6 +291,45 @@ TEST(Epilogue, WhatCannotBeCutByImagesIsNotTaken) {
                      {x, dy}, s.w(), residual(s.w())));
 }
 
+// The plan may lay an output over an operand that nobody reads later; the convolution's result must
+// not go there as well.
+TEST(Epilogue, AnOutputMayLieOverAnotherOperand) {
+  const ConvolutionCase& s = kConvolutionCases[0];
+  const std::vector<Value> inputs{random_value<float>(s.x(), 1), random_value<float>(s.w(), 2)};
+  const Call call(ir::OpId::conv, s.attributes(ir::OpId::conv), inputs, {{Dtype::f32, s.y()}});
+  const Following following = residual(s.y());
+  const std::vector<Value> expected = one_after_the_other(call, following);
+  const std::unique_ptr<PreparedKernel> kernel =
+      prepare_kernel(*find_kernel(ir::OpId::conv), call.get(), {}, &following.group);
+  if (kernel == nullptr) GTEST_SKIP() << "no kernel here takes what follows on a convolution";
+  std::vector<void*> from = addresses(inputs);
+  const std::vector<void*> to = addresses(following.inputs);
+  from.push_back(to[0]);
+  Buffer workspace(static_cast<std::size_t>(kernel->workspace_bytes()));
+  kernel->run(from.data(), to.data(), workspace.data());
+  expect_equal_bits(following.inputs[0], expected[0], "the operand was overwritten too early");
+}
+
+TEST(Epilogue, TheResultLiesInAnOutputOfItsSize) {
+  const Shape shape{12, 35};
+  const auto place = [&](const Following& following, bool over_an_input) {
+    const std::vector<Value> values = outputs_of(following);
+    std::vector<void*> from = addresses(following.inputs), to = addresses(values);
+    if (over_an_input) to[0] = from[0];
+    const auto epilogue = Epilogue::by_items(following.group, shape[0], 4);
+    std::byte* const at = epilogue->place_in_output(8, from.data(), to.data());
+    return at == nullptr ? -1 : at - static_cast<std::byte*>(to[0]);
+  };
+  constexpr std::ptrdiff_t kEightRows = 8 * 35 * 4;
+  EXPECT_EQ(place(bias_and_relu(shape), false), kEightRows);
+  EXPECT_EQ(place(residual(shape), false), kEightRows);
+  EXPECT_EQ(place(residual(shape), true), -1);
+  EXPECT_EQ(place(in_bf16(shape), false), -1);
+  EXPECT_EQ(Epilogue::by_columns(bias_and_relu(shape).group, 12, 35, 5)
+                ->place_in_output(5, nullptr, nullptr),
+            nullptr);
+}
+
 TEST(Epilogue, OneImageIsLeftToAllThreadsTogether) {
   const ConvolutionCase s{1, {64, 64}, 32, 24, {3, 3}, {1, 1}, {1, 1}, {1, 1}};
   const Call call(ir::OpId::conv, s.attributes(ir::OpId::conv),

@@ -431,10 +431,7 @@ TEST(Report, NamesTheGroupsThatAreInterpreted) {
   const IsaScope isa("avx2");
   const ProgramReport report = step().report(x, ids);
   EXPECT_GE(report.groups, 2);
-  ASSERT_EQ(report.interpreted.size(), 1u);
-  EXPECT_TRUE(says(report.interpreted[0], "fused: ")) << report.interpreted[0];
-  EXPECT_TRUE(says(report.interpreted[0], ": it holds a conversion that is not emitted"))
-      << report.interpreted[0];
+  EXPECT_TRUE(report.interpreted.empty());
 }
 
 // A convolution that Winograd suits runs by it or the report says what runs instead.

@@ -92,9 +92,7 @@ bool CpuBackend::group_accepts(const ir::Layout& layout) {
 
 // kMaxArgs places of a kernel's arguments hold two addresses for each operand and each value that
 // is kept, and some numbers.
-FusionLimits CpuBackend::fusion_limits() const {
-  return {.operands = kMaxArgs * 3 / 8, .emits = emitted_conversions(group_target().isa)};
-}
+FusionLimits CpuBackend::fusion_limits() const { return {.operands = kMaxArgs * 3 / 8}; }
 
 std::vector<std::string> CpuBackend::candidates(const KernelCall& call) {
   std::vector<std::string> names;

@@ -208,6 +208,7 @@ class BodyEmitter {
   void emit_index(std::int32_t value);
   // emit_convert.cc
   void emit_convert(std::int32_t value);
+  void emit_convert_by_lane(const Vec& from, Lane from_lane, const Vec& to, Lane to_lane);
   void emit_to_mask(std::int32_t value);
   void emit_from_mask(std::int32_t value);
   // emit_half.cc
@@ -254,7 +255,8 @@ class BodyEmitter {
   std::map<std::pair<std::uint64_t, bool>, int> pool_index_;
   int tail_mask_[2] = {-1, -1};
   std::map<std::pair<int, std::int64_t>, int> iota_;
-  int call_frame_ = -1;  // where calls keep the registers
+  int call_frame_ = -1;     // where calls keep the registers
+  int convert_frame_ = -1;  // what is converted one element at a time
 
   std::vector<int> home_;              // frame offset or -1
   std::vector<int> spill_;             // frame offset or -1

@@ -39,6 +39,9 @@ void BodyEmitter::emit_convert(std::int32_t value) {
   locked_ = 0;
   const int id = define(value);
   const Vec to = vec(id, it.lane);
+  const bool by_lane =
+      (it.from == Lane::i64 && is_float(it.lane)) || (is_float(it.from) && it.lane == Lane::i64);
+  if (by_lane && !is_avx512()) return emit_convert_by_lane(from, it.from, to, it.lane);
   const bool narrows = it.from == Lane::i64 && it.lane == Lane::i32;
   if (narrows && !is_avx512()) {
     narrow_mask(id, static_cast<int>(from.id()));
@@ -50,6 +53,32 @@ void BodyEmitter::emit_convert(std::int32_t value) {
     a_.emit(is_avx512() ? Inst::kIdVpandd : Inst::kIdVpand, to, narrows ? to : from,
             pool(255, false));
   }
+}
+
+// AVX2 converts between i64 and floats one element at a time, by way of memory.
+void BodyEmitter::emit_convert_by_lane(const Vec& from, Lane from_lane, const Vec& to,
+                                       Lane to_lane) {
+  constexpr int kHalf = 32;  // bytes of a vector
+  if (convert_frame_ < 0) convert_frame_ = take_frame(2 * kHalf);
+  a_.emit(Inst::kIdVmovups, frame(convert_frame_), from);
+  const Vec one = x86::xmm(static_cast<std::uint32_t>(scratch(0)));
+  for (int lane = 0; lane < lanes(); ++lane) {
+    Mem source = frame(convert_frame_ + lane * static_cast<int>(bytes_in(from_lane)));
+    Mem result = frame(convert_frame_ + kHalf + lane * static_cast<int>(bytes_in(to_lane)));
+    source.setSize(static_cast<std::uint32_t>(bytes_in(from_lane)));
+    result.setSize(static_cast<std::uint32_t>(bytes_in(to_lane)));
+    if (to_lane == Lane::i64) {
+      a_.emit(from_lane == Lane::f64 ? Inst::kIdVcvttsd2si : Inst::kIdVcvttss2si, x86::rax, source);
+      a_.mov(result, x86::rax);
+      continue;
+    }
+    // The upper elements come from the second operand: zeros, so that nothing is waited for.
+    const bool wide = to_lane == Lane::f64;
+    a_.emit(Inst::kIdVpxor, one, one, one);
+    a_.emit(wide ? Inst::kIdVcvtsi2sd : Inst::kIdVcvtsi2ss, one, one, source);
+    a_.emit(wide ? Inst::kIdVmovsd : Inst::kIdVmovss, result, one);
+  }
+  a_.emit(Inst::kIdVmovups, to, frame(convert_frame_ + kHalf));
 }
 
 // Numbers to booleans: a != 0, so that a NaN is true.

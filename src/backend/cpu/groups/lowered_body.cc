@@ -22,11 +22,6 @@ Lane lane_of(Dtype type) {
   }
 }
 
-bool emits_convert(Lane from, Lane to, Isa isa) {
-  if (isa == Isa::avx512) return true;
-  return !(from == Lane::i64 && is_float(to)) && !(is_float(from) && to == Lane::i64);
-}
-
 HalfStep half_step(Dtype to, const ir::ScalarInst& from) {
   if (to == Dtype::bf16) return HalfStep::round_bf16;
   if (to == Dtype::f16) return HalfStep::round_f16;
@@ -74,11 +69,6 @@ std::vector<bool> read_by_quieting(const ir::ScalarBody& body) {
   return result;
 }
 
-template <Isa isa>
-bool emits_conversion(Dtype from, Dtype to) {
-  return emits_convert(lane_of(from), lane_of(to), isa);
-}
-
 // Turns a choice between what its mask compared into a minimum or maximum.
 void find_extreme(const std::vector<LoweredInst>& code, Isa isa, LoweredInst* inst) {
   if (inst->op != ir::ScalarOp::select || inst->lane == Lane::mask) return;
@@ -99,7 +89,7 @@ void find_extreme(const std::vector<LoweredInst>& code, Isa isa, LoweredInst* in
 
 }  // namespace
 
-std::optional<LoweredBody> lower_body(const ir::Group& group, Isa isa) {
+LoweredBody lower_body(const ir::Group& group, Isa isa) {
   LoweredBody result;
   result.isa = isa;
   bool wide = false;
@@ -134,9 +124,6 @@ std::optional<LoweredBody> lower_body(const ir::Group& group, Isa isa) {
         lowered.half = half_step(inst.type, operand);
         const bool signals = may_signal[result.code.size()];
         if (lowered.half == HalfStep::quiet_bf16 && signals) alias = lowered.a;
-      } else if (inst.op == ir::ScalarOp::convert &&
-                 !emits_convert(lowered.from, lowered.lane, isa)) {
-        return std::nullopt;
       }
     }
     find_extreme(result.code, isa, &lowered);
@@ -150,11 +137,6 @@ std::optional<LoweredBody> lower_body(const ir::Group& group, Isa isa) {
     result.operands.push_back({.dtype = operand.dtype, .output = operand.output});
   }
   return result;
-}
-
-bool (*emitted_conversions(Isa isa))(Dtype, Dtype) {
-  if (isa == Isa::avx512) return emits_conversion<Isa::avx512>;
-  return emits_conversion<Isa::avx2>;
 }
 
 }  // namespace sinter::backend::cpu

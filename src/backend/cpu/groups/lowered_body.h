@@ -4,7 +4,6 @@
 #define SINTER_BACKEND_CPU_GROUPS_LOWERED_BODY_H_
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "backend/cpu/groups/group_kernel.h"
@@ -66,12 +65,8 @@ struct LoweredBody {
   std::vector<OperandAccess> operands;
 };
 
-// The instructions of `group` for `isa`; the operands' strides are the caller's to fill in. Nothing
-// when the body has something that is not emitted: on AVX2 conversions between i64 and floats.
-std::optional<LoweredBody> lower_body(const ir::Group& group, Isa isa);
-
-// Whether bodies for `isa` may convert between two types, or compute in one (from == to).
-bool (*emitted_conversions(Isa isa))(Dtype from, Dtype to);
+// The instructions of `group` for `isa`; the operands' strides are the caller's to fill in.
+LoweredBody lower_body(const ir::Group& group, Isa isa);
 
 // How many of a, b, c `inst` reads.
 inline int source_count(const LoweredInst& inst) {

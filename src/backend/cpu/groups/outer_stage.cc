@@ -12,14 +12,13 @@ namespace sinter::backend::cpu {
 
 std::unique_ptr<OuterStage> OuterStage::make(const ir::Group& group, Isa isa,
                                              std::string* listing) {
-  std::optional<LoweredBody> body = lower_body(group, isa);
-  if (!body) throw NotEmitted{"it holds a conversion that is not emitted"};
+  LoweredBody body = lower_body(group, isa);
   const int rank = group.space.rank();
   const auto last = static_cast<std::size_t>(rank - 1);
   std::unique_ptr<OuterStage> stage(new OuterStage());
   for (std::size_t i = 0; i < group.operands.size(); ++i) {
     const ir::GroupOperand& operand = group.operands[i];
-    OperandAccess& access = body->operands[i];
+    OperandAccess& access = body.operands[i];
     access.inner = operand.strides[last];
     access.row = operand.strides[0];
     const auto size = static_cast<std::int64_t>(size_of(operand.dtype));
@@ -41,9 +40,9 @@ std::unique_ptr<OuterStage> OuterStage::make(const ir::Group& group, Isa isa,
   stage->chunks_ = (stage->rows_ + ir::kOuterChunk - 1) / ir::kOuterChunk;
   stage->kept_ = group.space.elements() / stage->rows_;
   stage->middle_ = stage->kept_ / stage->columns_;
-  stage->grain_ = grain_of(group, body->lanes);
+  stage->grain_ = grain_of(group, body.lanes);
 
-  OuterSpec spec{.body = std::move(*body),
+  OuterSpec spec{.body = std::move(body),
                  .columns = stage->columns_,
                  .rank = rank,
                  .listing = listing != nullptr};

@@ -37,8 +37,7 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
     }
     group = with_unit_axis(group);
   }
-  std::optional<LoweredBody> body = lower_body(group, isa);
-  if (!body) throw NotEmitted{"it holds a conversion that is not emitted"};
+  LoweredBody body = lower_body(group, isa);
   const int rank = group.space.rank();
   const auto inner_axis = static_cast<std::size_t>(rank - 1);
   std::unique_ptr<RowsStage> stage(new RowsStage());
@@ -47,7 +46,7 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
     for (int axis = 0; axis < rank; ++axis) {
       if (group.space[axis] == 1) operand.strides[static_cast<std::size_t>(axis)] = 0;
     }
-    OperandAccess& access = body->operands[i];
+    OperandAccess& access = body.operands[i];
     access.inner = operand.strides[inner_axis];
     if (access.inner != 0 && access.inner != 1) {
       throw NotEmitted{"an operand has gaps along the innermost axis"};
@@ -68,9 +67,9 @@ std::unique_ptr<RowsStage> RowsStage::make(const ir::Group& original, Isa isa,
   stage->slots_ = std::max(thread_count(), static_cast<int>(std::thread::hardware_concurrency()));
   stage->may_cut_rows_ =
       !reduces && stage->all_rows_ < 2 * stage->slots_ && stage->inner_ >= 2 * kPieceElements;
-  stage->grain_ = grain_of(group, body->lanes);
+  stage->grain_ = grain_of(group, body.lanes);
 
-  RowsSpec spec{.body = std::move(*body),
+  RowsSpec spec{.body = std::move(body),
                 .inner = stage->inner_,
                 .rows = stage->rows_,
                 .rank = rank,

@@ -77,12 +77,14 @@ class Blocks {
     parallel_for(pieces, 1, [&](std::int64_t begin, std::int64_t end) {
       const parallel::ForeignTeams teams(1);
       for (std::int64_t piece = begin; piece < end; ++piece) {
-        std::byte* const result = workspace + piece * slot_bytes(of_kernel);
-        std::byte* const scratch = result + result_bytes_;
+        std::byte* const slot = workspace + piece * slot_bytes(of_kernel);
+        std::byte* const scratch = slot + result_bytes_;
         const parallel::Range range = parallel::piece_range(count(), pieces, piece);
         for (std::int64_t i = range.begin; i < range.end; ++i) {
           const std::int64_t first = i * block();
           const std::int64_t images = std::min(block(), images_ - first);
+          std::byte* const place = epilogue_->place_in_output(first, inputs, outputs);
+          std::byte* const result = place != nullptr ? place : slot;
           make(first, images, result, scratch);
           epilogue_->run(first, images, result, inputs, outputs, scratch);
         }

@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include "backend/cpu/groups/cache.h"
+#include "ir/in_place.h"
 
 namespace sinter::backend::cpu {
 
@@ -35,6 +36,17 @@ std::size_t inputs_beside_result(const ir::Group& group) {
   const auto inputs = std::count_if(group.operands.begin(), group.operands.end(),
                                     [](const ir::GroupOperand& each) { return !each.output; });
   return static_cast<std::size_t>(inputs) - 1;
+}
+
+// The first output that a result may lie in, which is dense then as the result is.
+std::optional<std::size_t> output_like_result(const ir::Group& group) {
+  std::size_t output = 0;
+  for (std::size_t i = 0; i < group.operands.size(); ++i) {
+    if (!group.operands[i].output) continue;
+    if (ir::may_run_in_place(group, 0, static_cast<int>(i))) return output;
+    ++output;
+  }
+  return std::nullopt;
 }
 
 bool is_dense(const ir::Group& group, const ir::GroupOperand& operand) {
@@ -81,7 +93,9 @@ std::unique_ptr<Epilogue> Epilogue::by_items(const ir::Group& group, std::int64_
   const int kept = collapsed.space.rank() - collapsed.reduced_axes;
   if (folds_first || kept == 0 || !is_dense(collapsed, collapsed.operands[0])) return nullptr;
   if (items == 0 || collapsed.space[0] % items != 0) return nullptr;
-  return cut(collapsed, 0, collapsed.space[0] / items, items, block);
+  std::unique_ptr<Epilogue> made = cut(collapsed, 0, collapsed.space[0] / items, items, block);
+  if (made != nullptr) made->in_place_ = output_like_result(collapsed);
+  return made;
 }
 
 std::unique_ptr<Epilogue> Epilogue::by_columns(const ir::Group& group, std::int64_t rows,
@@ -98,6 +112,15 @@ std::int64_t Epilogue::scratch_bytes() const {
   std::size_t bytes = whole_->scratch_bytes();
   if (rest_ != nullptr) bytes = std::max(bytes, rest_->scratch_bytes());
   return static_cast<std::int64_t>((bytes + 63) / 64 * 64);
+}
+
+std::byte* Epilogue::place_in_output(std::int64_t first, void* const* inputs,
+                                     void* const* outputs) const {
+  if (!in_place_) return nullptr;
+  void* const output = outputs[*in_place_];
+  // Another operand may lie there, for the same reason.
+  if (std::find(inputs, inputs + inputs_, output) != inputs + inputs_) return nullptr;
+  return static_cast<std::byte*>(output) + first * shifts_[inputs_ + 1 + *in_place_];
 }
 
 void Epilogue::run(std::int64_t first, std::int64_t count, void* result, void* const* inputs,

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "backend/cpu/groups/group_kernel.h"
@@ -32,6 +33,10 @@ class Epilogue {
   // Bytes of 64-byte aligned memory that run() needs; a multiple of 64.
   std::int64_t scratch_bytes() const;
 
+  // Where in an output the result from `first` on may lie, for the epilogue to be run in place; null
+  // where no output suits. Memory that is written anyway is then touched once.
+  std::byte* place_in_output(std::int64_t first, void* const* inputs, void* const* outputs) const;
+
   // Items, or columns, [first, first + count) of the result, which lie densely at `result`: count
   // items, or rows of `count` elements. REQUIRES: `first` is a multiple of block(), and `count`
   // reaches from there to the next or to the end. `inputs` and `outputs`: the group's other
@@ -46,8 +51,9 @@ class Epilogue {
                                        std::int64_t count, std::int64_t block);
 
   std::int64_t block_ = 1;
-  std::size_t inputs_ = 0;            // beside the result
-  std::vector<std::int64_t> shifts_;  // bytes from item to item, of each operand
+  std::size_t inputs_ = 0;               // beside the result
+  std::optional<std::size_t> in_place_;  // the output that may be the result's memory
+  std::vector<std::int64_t> shifts_;     // bytes from item to item, of each operand
   std::shared_ptr<const GroupKernel> whole_;
   std::shared_ptr<const GroupKernel> rest_;  // of the last block, where that is shorter
 };
