@@ -57,19 +57,34 @@ std::optional<AxisMap> view_map(const ir::Op& op, const Shape& input_shape, cons
   return back == input ? map : std::nullopt;
 }
 
+namespace {
+
+// The view that makes a value; -1: none.
+std::int32_t view_of(const ir::Graph& graph, ir::OpList ops, ir::ValueId value) {
+  const std::int32_t node = graph.values[static_cast<std::size_t>(value)].node;
+  if (node < 0) return -1;
+  const ir::Node& producer = graph.nodes[static_cast<std::size_t>(node)];
+  return ir::find(ops, producer.op).kind == ir::OpKind::view ? node : -1;
+}
+
+}  // namespace
+
 ViewChain resolve_views(const ir::Graph& graph, ir::OpList ops, ir::ValueId value) {
   ViewChain chain;
   chain.root = value;
-  for (;;) {
-    const std::int32_t node = graph.values[static_cast<std::size_t>(chain.root)].node;
-    if (node < 0) break;
-    const ir::Node& producer = graph.nodes[static_cast<std::size_t>(node)];
-    if (ir::find(ops, producer.op).kind != ir::OpKind::view) break;
-    chain.views.push_back(node);
-    chain.root = producer.inputs[0];
+  for (std::int32_t view; (view = view_of(graph, ops, chain.root)) >= 0;) {
+    chain.views.push_back(view);
+    chain.root = graph.nodes[static_cast<std::size_t>(view)].inputs[0];
   }
   std::reverse(chain.views.begin(), chain.views.end());
   return chain;
+}
+
+ir::ValueId root_of(const ir::Graph& graph, ir::OpList ops, ir::ValueId value) {
+  for (std::int32_t view; (view = view_of(graph, ops, value)) >= 0;) {
+    value = graph.nodes[static_cast<std::size_t>(view)].inputs[0];
+  }
+  return value;
 }
 
 ir::Layout layout_through(const ir::Graph& graph, ir::OpList ops, const ViewChain& chain) {

@@ -33,6 +33,8 @@ struct ViewChain {
   std::vector<std::int32_t> views;
 };
 ViewChain resolve_views(const ir::Graph& graph, ir::OpList ops, ir::ValueId value);
+// Its root alone.
+ir::ValueId root_of(const ir::Graph& graph, ir::OpList ops, ir::ValueId value);
 
 // The layout of the value behind `chain` on its root's memory. REQUIRES: views that strides can
 // express, which materialize() sees to.

@@ -26,6 +26,7 @@ class Giver {
         backend_(backend),
         fusion_(fusion),
         uniform_(uniform_values(graph, ops)),
+        stored_(stored_values(graph, ops, fusion)),
         reader_(graph.values.size(), kNone) {}
 
   void run() {
@@ -48,7 +49,9 @@ class Giver {
   std::int32_t& unit_of(std::int32_t node) {
     return fusion_.unit_of[static_cast<std::size_t>(node)];
   }
-  ir::ValueId root_of(ir::ValueId value) const { return resolve_views(graph_, ops_, value).root; }
+  ir::ValueId root_of(ir::ValueId value) const {
+    return compile_detail::root_of(graph_, ops_, value);
+  }
   std::int32_t& reader(ir::ValueId root) { return reader_[static_cast<std::size_t>(root)]; }
 
   // For each root the one unit that reads it.
@@ -92,10 +95,13 @@ class Giver {
     joined.contraction = node;
     joined.nodes.insert(std::lower_bound(joined.nodes.begin(), joined.nodes.end(), node), node);
     const std::int32_t before = std::exchange(unit_of(node), follower);
+    // Of all values this one alone is no longer read from another unit.
+    stored_[static_cast<std::size_t>(result)] = 0;
     if (takes(joined)) {
       unit = std::move(joined);
       return true;
     }
+    stored_[static_cast<std::size_t>(result)] = 1;
     unit_of(node) = before;
     return false;
   }
@@ -103,8 +109,7 @@ class Giver {
   // Whether the group reads the result once, as it lies, and the contraction's kernel takes it.
   bool takes(Fusion::Unit& unit) const {
     const ir::Node& node = node_at(unit.contraction);
-    const BuiltGroup built =
-        build_group(graph_, ops_, unit, uniform_, stored_values(graph_, ops_, fusion_));
+    const BuiltGroup built = build_group(graph_, ops_, unit, uniform_, stored_);
     const auto reads =
         std::count_if(built.loads.begin(), built.loads.end(),
                       [&](const GroupLoad& load) { return load.root == node.results[0]; });
@@ -146,6 +151,7 @@ class Giver {
   backend::Backend& backend_;
   Fusion& fusion_;
   std::vector<std::uint8_t> uniform_;
+  std::vector<std::uint8_t> stored_;
   std::vector<std::int32_t> reader_;  // by root
 };
 

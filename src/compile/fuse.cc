@@ -79,7 +79,9 @@ class Fuser {
   std::int32_t producer(ir::ValueId value) const {
     return graph_.values[static_cast<std::size_t>(value)].node;
   }
-  ir::ValueId root_of(ir::ValueId value) const { return resolve_views(graph_, ops_, value).root; }
+  ir::ValueId root_of(ir::ValueId value) const {
+    return compile_detail::root_of(graph_, ops_, value);
+  }
   Unit& unit(std::int32_t index) { return units_[static_cast<std::size_t>(index)]; }
   bool is_group(std::int32_t index) const {
     return units_[static_cast<std::size_t>(index)].fitted.unit.is_group;

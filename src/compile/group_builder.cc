@@ -124,7 +124,7 @@ class GroupBuilder {
   }
 
   std::int32_t read_uniform(ir::ValueId value) {
-    const ir::ValueId root = resolve_views(graph_, ops_, value).root;
+    const ir::ValueId root = root_of(graph_, ops_, value);
     const auto known = positions_.find(root);
     if (known != positions_.end()) return known->second;
     const ir::Node& node = node_at(graph_.values[static_cast<std::size_t>(root)].node);

@@ -46,21 +46,28 @@ std::int64_t place_blobs(std::vector<Blob>& blobs) {
                    [&](std::size_t a, std::size_t b) { return blobs[a].bytes > blobs[b].bytes; });
   std::int64_t total = 0;
   std::vector<Interval> forbidden;
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    Blob& blob = blobs[order[i]];
+  // By offset, so that what they forbid is sorted, or nearly.
+  std::vector<std::pair<std::int64_t, std::size_t>> placed;
+  placed.reserve(blobs.size());
+  for (const std::size_t next : order) {
+    Blob& blob = blobs[next];
     forbidden.clear();
-    for (std::size_t j = 0; j < i; ++j) {
-      const Interval interval = forbidden_by(blobs[order[j]], blob);
+    for (const auto& [offset, other] : placed) {
+      const Interval interval = forbidden_by(blobs[other], blob);
       if (interval.first + 1 < interval.second) forbidden.push_back(interval);
     }
-    std::sort(forbidden.begin(), forbidden.end());
-    std::int64_t offset = 0;
-    for (const Interval& interval : forbidden) {
-      if (offset <= interval.first) break;
-      offset = std::max(offset, interval.second);
+    if (!std::is_sorted(forbidden.begin(), forbidden.end())) {
+      std::sort(forbidden.begin(), forbidden.end());
     }
-    blob.offset = aligned(offset);
+    std::int64_t free = 0;
+    for (const Interval& interval : forbidden) {
+      if (free <= interval.first) break;
+      free = std::max(free, interval.second);
+    }
+    blob.offset = aligned(free);
     total = std::max(total, blob.offset + aligned(blob.bytes));
+    const std::pair place(blob.offset, next);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), place), place);
   }
   return total;
 }

@@ -74,7 +74,9 @@ class Planner {
   }
   Place& place(ir::ValueId root) { return places_[static_cast<std::size_t>(root)]; }
   bool is_placed(ir::ValueId root) { return place(root).index >= 0; }
-  ir::ValueId root_of(ir::ValueId value) const { return resolve_views(graph_, ops_, value).root; }
+  ir::ValueId root_of(ir::ValueId value) const {
+    return compile_detail::root_of(graph_, ops_, value);
+  }
   std::int32_t step_count() const { return static_cast<std::int32_t>(units_.size()); }
 
   // The layout of a value on its root's memory.
@@ -724,14 +726,13 @@ std::vector<std::uint8_t> stored_values(const ir::Graph& graph, ir::OpList ops,
                                         const Fusion& fusion) {
   std::vector<std::uint8_t> stored(graph.values.size());
   const auto need = [&](ir::ValueId root) { stored[static_cast<std::size_t>(root)] = 1; };
-  const auto root_of = [&](ir::ValueId value) { return resolve_views(graph, ops, value).root; };
-  for (const ir::ValueId output : graph.outputs) need(root_of(output));
-  for (const ir::StateUse& use : graph.state_out) need(root_of(use.value));
+  for (const ir::ValueId output : graph.outputs) need(root_of(graph, ops, output));
+  for (const ir::StateUse& use : graph.state_out) need(root_of(graph, ops, use.value));
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const std::int32_t reader = fusion.unit_of[i];
     if (reader < 0) continue;
     for (const ir::ValueId input : graph.nodes[i].inputs) {
-      const ir::ValueId root = root_of(input);
+      const ir::ValueId root = root_of(graph, ops, input);
       const std::int32_t source = graph.values[static_cast<std::size_t>(root)].node;
       if (source >= 0 && fusion.unit_of[static_cast<std::size_t>(source)] != reader) need(root);
     }

@@ -96,7 +96,7 @@ UnitLayout::UnitLayout(const ir::Graph& graph, ir::OpList ops, const backend::Fu
       marks_(graph.values.size()) {
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) gather(static_cast<std::int32_t>(i));
   const auto keep = [&](ir::ValueId value) {
-    kept_[static_cast<std::size_t>(resolve_views(graph, ops, value).root)] = 1;
+    kept_[static_cast<std::size_t>(root_of(graph, ops, value))] = 1;
   };
   for (const ir::ValueId output : graph.outputs) keep(output);
   for (const ir::StateUse& use : graph.state_out) keep(use.value);

@@ -33,7 +33,7 @@ class Epilogue {
   // Bytes of 64-byte aligned memory that run() needs; a multiple of 64.
   std::int64_t scratch_bytes() const;
 
-  // Where in an output the result from `first` on may lie, for the epilogue to be run in place; null
+  // Where in an output the result from `first` on may lie, for the epilogue to run in place; null
   // where no output suits. Memory that is written anyway is then touched once.
   std::byte* place_in_output(std::int64_t first, void* const* inputs, void* const* outputs) const;
 
