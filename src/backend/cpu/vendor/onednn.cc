@@ -214,6 +214,16 @@ dnnl::memory::desc plain(Dtype dtype, const dnnl::memory::dims& lengths,
   return {lengths, data_type_of(dtype), strides};
 }
 
+#if DNNL_VERSION_MAJOR < 3
+dnnl::memory::dims dims_of(const dnnl::memory::desc& desc) { return desc.dims(); }
+dnnl::memory::data_type data_type_of(const dnnl::memory::desc& desc) { return desc.data_type(); }
+#else
+dnnl::memory::dims dims_of(const dnnl::memory::desc& desc) { return desc.get_dims(); }
+dnnl::memory::data_type data_type_of(const dnnl::memory::desc& desc) {
+  return desc.get_data_type();
+}
+#endif
+
 bool multiplies_bf16() {
   // Sets of instructions are bits, and the environment (ONEDNN_MAX_CPU_ISA) may take some away.
   static const bool can = [] {
@@ -240,11 +250,11 @@ namespace {
 // of the operands, in which the gradient itself need not be.
 dnnl::convolution_forward::primitive_desc forward_of(Convolution c) {
   const auto retyped = [](const dnnl::memory::desc& desc, dnnl::memory::data_type type) {
-    return dnnl::memory::desc(desc.dims(), type, dnnl::memory::format_tag::any);
+    return dnnl::memory::desc(dims_of(desc), type, dnnl::memory::format_tag::any);
   };
-  const dnnl::memory::data_type type = c.y.data_type();
-  if (c.w.data_type() != type) c.w = retyped(c.w, type);
-  if (c.x.data_type() != type) c.x = retyped(c.x, type);
+  const dnnl::memory::data_type type = data_type_of(c.y);
+  if (data_type_of(c.w) != type) c.w = retyped(c.w, type);
+  if (data_type_of(c.x) != type) c.x = retyped(c.x, type);
   return forward(c);
 }
 

@@ -51,6 +51,10 @@ inline constexpr std::int64_t kChannelsOfStrided1x1 = 16;
 // oneDNN 3.x has no Winograd for f32 on x86-64 any more; 2.6 has it with AVX-512. conv.cc asks
 // for it first; without it the direct algorithm runs, and the program's report says so.
 
+// What a descriptor says, for which 2.x and 3.x have other names.
+dnnl::memory::dims dims_of(const dnnl::memory::desc& desc);
+dnnl::memory::data_type data_type_of(const dnnl::memory::desc& desc);
+
 // ---- Primitives ----
 
 // The descriptor of a matrix product; its scratchpad is ours (user_scratchpad()). Failures are

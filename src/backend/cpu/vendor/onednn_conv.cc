@@ -181,7 +181,7 @@ OnImages on_images(ir::OpId op, const Descriptions& d) {
 
 // An image in blocks of 16 channels.
 memory::desc blocks(const memory::desc& plain) {
-  return {plain.dims(), plain.data_type(), memory::format_tag::nChw16c};
+  return {dims_of(plain), data_type_of(plain), memory::format_tag::nChw16c};
 }
 
 void add_on_images(const OnImages& it, const memory::desc& plain_weights, Part part,
