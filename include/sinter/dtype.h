@@ -36,6 +36,9 @@ constexpr bool is_floating(Dtype dtype) {
   return dtype == Dtype::f32 || dtype == Dtype::f64 || dtype == Dtype::bf16 || dtype == Dtype::f16;
 }
 
+// Whether it is one of the storage types of 16 bits.
+constexpr bool is_half(Dtype dtype) { return dtype == Dtype::bf16 || dtype == Dtype::f16; }
+
 // The Dtype that stores a C++ type: float, double, std::int32_t, std::int64_t, std::uint8_t, bool.
 // Another type does not compile; bf16 and f16 have none, and are read as float.
 template <class T>

@@ -15,8 +15,6 @@ namespace {
 using ir::ScalarInst;
 using ir::ScalarOp;
 
-bool is_half(Dtype dtype) { return dtype == Dtype::bf16 || dtype == Dtype::f16; }
-
 // Walks from the stores back to the loads. Every instruction and operand must be met.
 class Matcher {
  public:

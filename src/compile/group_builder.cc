@@ -78,8 +78,7 @@ class GroupBuilder {
 
   // 16-bit types fold in f32 and round once, at the end.
   std::int32_t append_reduction(ir::ScalarOp reduction, Dtype dtype, std::int32_t input) {
-    const bool is_half = dtype == Dtype::bf16 || dtype == Dtype::f16;
-    if (!is_half) return builder_.append({reduction, dtype, input, -1, -1, 0});
+    if (!is_half(dtype)) return builder_.append({reduction, dtype, input, -1, -1, 0});
     const std::int32_t wide = builder_.convert(input, Dtype::f32);
     return builder_.convert(builder_.append({reduction, Dtype::f32, wide, -1, -1, 0}), dtype);
   }

@@ -32,12 +32,11 @@ const ir::Node* made_by(const RewriteSite& site, OpId op) {
 
 // Whether each value of `from` is one of `to`.
 bool holds_all(Dtype to, Dtype from) {
-  const bool is_half = from == Dtype::bf16 || from == Dtype::f16;
   switch (to) {
     case Dtype::f32:
-      return is_half || from == Dtype::u8 || from == Dtype::boolean;
+      return is_half(from) || from == Dtype::u8 || from == Dtype::boolean;
     case Dtype::f64:
-      return is_half || from == Dtype::f32 || from == Dtype::i32 || from == Dtype::u8 ||
+      return is_half(from) || from == Dtype::f32 || from == Dtype::i32 || from == Dtype::u8 ||
              from == Dtype::boolean;
     case Dtype::i64:
       return from == Dtype::i32 || from == Dtype::u8 || from == Dtype::boolean;

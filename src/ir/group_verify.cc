@@ -13,7 +13,6 @@ namespace {
 
 bool is_float(Dtype type) { return type == Dtype::f32 || type == Dtype::f64; }
 bool is_integer(Dtype type) { return type == Dtype::i32 || type == Dtype::i64; }
-bool is_half(Dtype type) { return type == Dtype::bf16 || type == Dtype::f16; }
 bool is_computed(Dtype type) {
   return is_float(type) || is_integer(type) || type == Dtype::boolean;
 }

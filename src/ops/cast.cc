@@ -51,8 +51,6 @@ std::int32_t append_float_to_integer(BodyBuilder& builder, std::int32_t position
   return builder.convert(builder.position(saturate<std::int32_t>(x, 0, 256)), Dtype::u8);
 }
 
-bool is_half(Dtype dtype) { return dtype == Dtype::bf16 || dtype == Dtype::f16; }
-
 // bf16 and f16 convert to and from f32 only; everything else goes through it.
 std::int32_t append(BodyBuilder& builder, const ir::OpCall& call,
                     std::span<const std::int32_t> inputs) {

@@ -70,7 +70,7 @@ Dtype contraction_dtype(const char* where, const ir::OpCall& call) {
   const std::int64_t number = call.attributes.integer("dtype");
   if (number == kAsInputs) return inputs;
   const Dtype result = dtype_attribute(call.attributes);
-  const bool is_wider = result == Dtype::f32 && (inputs == Dtype::bf16 || inputs == Dtype::f16);
+  const bool is_wider = result == Dtype::f32 && is_half(inputs);
   if (result != inputs && !is_wider) {
     throw ir::InternalError(std::string(where) + ": a result of " + std::string(name_of(result)) +
                             " from " + std::string(name_of(inputs)));

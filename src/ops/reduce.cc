@@ -18,8 +18,6 @@ namespace {
 
 using Axes = std::vector<std::int64_t>;
 
-bool is_half(Dtype dtype) { return dtype == Dtype::bf16 || dtype == Dtype::f16; }
-
 // What reductions fold.
 constexpr ir::DtypeSet kFolded = ir::kFloats | ir::kIndices;
 
@@ -308,7 +306,7 @@ Tensor min(Operand x, const std::vector<int>& axes, bool keep_axes) {
 Tensor mean(Operand x, const std::vector<int>& axes, bool keep_axes) {
   const Tensor tensor = ops::tensor_of("mean", x);
   ops::check_dtype("mean", "x", {tensor.dtype(), tensor.shape()}, ir::kFloats);
-  if (ops::is_half(tensor.dtype())) {  // the sum may be more than it holds
+  if (is_half(tensor.dtype())) {  // the sum may be more than it holds
     const Tensor wide = cast(Operand(tensor, x.location()), Dtype::f32);
     const Tensor result = mean(Operand(wide, x.location()), axes, keep_axes);
     return cast(Operand(result, x.location()), tensor.dtype());

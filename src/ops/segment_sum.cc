@@ -67,7 +67,7 @@ constinit const ir::Op kSegmentSum = {
 
 Tensor segment_sum(Operand x, Operand ids, std::int64_t segments) {
   const Tensor rows = ops::tensor_of("segment_sum", x);
-  if (rows.defined() && (rows.dtype() == Dtype::bf16 || rows.dtype() == Dtype::f16)) {
+  if (rows.defined() && is_half(rows.dtype())) {
     const Operand wide(cast(Operand(rows, x.location()), Dtype::f32), x.location());
     return cast(Operand(segment_sum(wide, ids, segments), x.location()), rows.dtype());
   }

@@ -141,7 +141,7 @@ const std::byte* Tensor::data(SourceLocation location) const {
 void Tensor::copy_to(void* to, Dtype dtype, std::int64_t count, SourceLocation location) const {
   const Payload& payload = readable_payload(*this, "reading a Tensor", location);
   const Dtype stored = payload.type.dtype;
-  const bool widens = dtype == Dtype::f32 && (stored == Dtype::bf16 || stored == Dtype::f16);
+  const bool widens = dtype == Dtype::f32 && is_half(stored);
   if (stored != dtype && !widens) {
     raise({.where = "reading a Tensor",
            .what = "the C++ type does not store its elements",

@@ -338,7 +338,7 @@ class GroupGenerator {
           Dtype::f32, Dtype::f32, Dtype::f32, Dtype::f32, Dtype::f64, Dtype::bf16, Dtype::bf16,
           Dtype::f16, Dtype::f16, Dtype::i32, Dtype::i64, Dtype::u8, Dtype::boolean});
       const std::int32_t loaded = body.load(dtype, random_strides(group));
-      if (dtype == Dtype::bf16 || dtype == Dtype::f16) {
+      if (is_half(dtype)) {
         body.emit(ScalarOp::convert, Dtype::f32, loaded);
       } else if (dtype == Dtype::u8) {
         body.emit(ScalarOp::convert, pick(std::vector<Dtype>{Dtype::f32, Dtype::i32, Dtype::f64}),

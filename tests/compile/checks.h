@@ -10,24 +10,10 @@
 #include <vector>
 
 #include "base/switches.h"
+#include "error_message.h"
 #include "sinter/tensor.h"
 
 namespace sinter {
-
-// What an Error says; "no error" when there is none.
-template <class F>
-std::string message_of(F function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-inline bool says(const std::string& message, const std::string& part) {
-  return message.find(part) != std::string::npos;
-}
 
 // "file.cc:12", as messages name the line that calls this with __LINE__.
 inline std::string place(const char* file, int line) {

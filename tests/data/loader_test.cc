@@ -12,6 +12,7 @@
 #include <string>
 
 #include "../base/temporary_folder.h"
+#include "error_message.h"
 #include "packed.h"
 #include "sinter/images.h"
 
@@ -228,16 +229,6 @@ TEST(Images, shuffling_keeps_each_label_with_its_image) {
   const Images mixed = shuffled(*ten_images(), 4);
   EXPECT_NE(mixed.labels, ten_images()->labels);
   for (std::size_t i = 0; i < 10; ++i) EXPECT_EQ(mixed.pixels[6 * i + 5], 20 * mixed.labels[i]);
-}
-
-template <class Call>
-std::string message_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 TEST(Images, a_folder_that_lacks_a_file_is_named) {

@@ -2,6 +2,7 @@
 
 #include "../base/temporary_folder.h"
 #include "base/file.h"
+#include "error_message.h"
 #include "io/safetensors.h"
 #include "sinter/io.h"
 #include "sinter/ops.h"
@@ -27,15 +28,6 @@ struct Model {
     position.assign(tensor(std::vector<std::int64_t>(2), {2}));
   }
 };
-
-std::string message_of(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 TEST(Weights, files_hold_channels_first_and_no_positions) {
   const TemporaryFolder folder;

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "error_message.h"
 #include "sinter/autograd.h"
 #include "sinter/compile.h"
 #include "sinter/nn.h"
@@ -10,16 +11,6 @@
 
 namespace sinter {
 namespace {
-
-template <class F>
-std::string message_of(F function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 using Pair = std::pair<Tensor, Tensor>;
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "../golden/golden.h"
+#include "error_message.h"
 #include "sinter/autograd.h"
 #include "sinter/compile.h"
 #include "sinter/nn.h"
@@ -12,16 +13,6 @@ namespace sinter {
 namespace {
 
 using nn::FeatureOrder;
-
-template <class F>
-std::string message_of(F function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 FileLayout layout_of(const nn::Module& module, const std::string& name) {
   for (const NamedState& each : module.states()) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "error_message.h"
 #include "sinter/autograd.h"
 #include "sinter/compile.h"
 #include "sinter/nn.h"
@@ -17,16 +18,6 @@ std::vector<std::string> names_of(const nn::Module& module) {
 }
 
 using Names = std::vector<std::string>;
-
-template <class F>
-std::string message_of(F function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 struct Block : nn::UnaryModule {
   nn::Conv2d conv1 = add("conv1", nn::Conv2d(2, 4, 3, {.padding = {1, 1}, .bias = false}));

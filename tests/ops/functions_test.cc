@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "error_message.h"
 #include "sinter/autograd.h"
 #include "sinter/compile.h"
 #include "sinter/ops.h"
@@ -36,16 +37,6 @@ Floats gradient_at(const Tensor& x, F f) {
     EXPECT_TRUE(direct[i] == again[i] || (std::isnan(direct[i]) && std::isnan(again[i])));
   }
   return direct;
-}
-
-template <class F>
-std::string message_of(F function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 void expect_says(const std::string& message, const std::vector<std::string>& parts) {

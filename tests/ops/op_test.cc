@@ -104,8 +104,7 @@ class OpSample : public testing::TestWithParam<Sample> {
     if (!has_floats(GetParam())) return {Dtype::f64};
     std::vector<Dtype> taken;
     for (const Dtype dtype : {Dtype::f64, Dtype::f32, Dtype::bf16, Dtype::f16}) {
-      const bool is_half = dtype == Dtype::bf16 || dtype == Dtype::f16;
-      if (takes(GetParam(), dtype) && (!is_half || takes_halves(GetParam()))) {
+      if (takes(GetParam(), dtype) && (!is_half(dtype) || takes_halves(GetParam()))) {
         taken.push_back(dtype);
       }
     }
@@ -135,7 +134,7 @@ TEST_P(OpSample, ComputesWhatTheNaiveVersionComputes) {
       std::vector<double> values = want[r].values;
       for (double& value : values) {
         // What f16 cannot hold becomes infinite.
-        if (result_dtypes[r] == Dtype::bf16 || result_dtypes[r] == Dtype::f16) {
+        if (is_half(result_dtypes[r])) {
           value = stored(value, result_dtypes[r]);
         }
       }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <random>
 
+#include "error_message.h"
 #include "sinter/autograd.h"
 #include "sinter/compile.h"
 #include "sinter/ops.h"
@@ -13,20 +14,6 @@
 
 namespace sinter {
 namespace {
-
-template <class F>
-std::string message_of(F function) {
-  try {
-    function();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-bool says(const std::string& message, const std::string& part) {
-  return message.find(part) != std::string::npos;
-}
 
 std::vector<float> values_of(const State& state) { return state.value().to_vector<float>(); }
 

@@ -6,7 +6,7 @@ import time
 
 import check
 
-TARGETS = ["sinter_command", "cuda_kernels_test", "device_parity_test", "cuda_bench"]
+TARGETS = ["sinter_command", "cuda_kernels_test", "device_parity_test", "machine_device_test", "cuda_bench"]
 # Test programs of layers that run on whatever device is the current one.
 LAYERS = ["tensor", "ops", "autograd", "compile", "nn", "optim"]
 TARGETS += [f"{layer}_test" for layer in LAYERS] + ["whole_step_test"]

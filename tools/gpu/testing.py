@@ -87,6 +87,7 @@ def ops(run, part):
     if run.emulated:
         part.figures["share_of_long_lists"] = 1 / SHARE
     works = [("kernels against the CPU's", "cuda_kernels_test", "*", {}),
+             ("the machine's peaks", "machine_device_test", "*", {}),
              ("ops on both devices", "device_parity_test", "*OpParity*", share),
              ("ops on the device", "ops_test", "*", device | share),
              ("compiled as op by op", "compile_test", "*SameBits*:*BitsOf*:*CompiledState*", device | few | share),

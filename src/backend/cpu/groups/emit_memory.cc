@@ -11,7 +11,6 @@ namespace Inst = x86::Inst;
 namespace {
 
 bool is_byte(Dtype type) { return size_of(type) == 1; }
-bool is_half(Dtype type) { return size_of(type) == 2; }
 
 }  // namespace
 

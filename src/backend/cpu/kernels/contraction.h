@@ -12,7 +12,7 @@ inline bool is_f32(const KernelCall& call) {
 
 // Whether the operands are of 16 bits.
 inline bool is_half(const KernelCall& call) {
-  return call.input_dtypes[0] == Dtype::bf16 || call.input_dtypes[0] == Dtype::f16;
+  return is_half(call.input_dtypes[0]);
 }
 
 }  // namespace sinter::backend::cpu
