@@ -11,9 +11,7 @@ inline bool is_f32(const KernelCall& call) {
 }
 
 // Whether the operands are of 16 bits.
-inline bool is_half(const KernelCall& call) {
-  return is_half(call.input_dtypes[0]);
-}
+inline bool is_half(const KernelCall& call) { return is_half(call.input_dtypes[0]); }
 
 }  // namespace sinter::backend::cpu
 
