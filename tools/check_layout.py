@@ -10,6 +10,7 @@
 - The program in README.md is examples/hello.cc; C++ and CMake shown in README.md and docs/ are parts of
   files that the tests build.
 - <sinter/sinter.h> includes every public header.
+- What oneDNN 2 and 3 name differently is named under #if DNNL_VERSION_MAJOR alone: a build sees one of them.
 - No file over 800 lines, no line over 100 columns (the formatter leaves comments alone), no left-over
   marks, no headers that the supported compilers lack, header guards named after their path, macros only
   from the allowed list."""
@@ -51,6 +52,8 @@ ALLOWED_MACROS = re.compile(r"^SINTER_(POINTWISE_OPS|STRUCTURED_OPS|OP_ID|(NO_)?
 # CUDA's own words, which the emulation's headers define.
 CUDA_WORDS = re.compile(r"^(__\w+__|__trap|threadIdx|blockIdx|blockDim|gridDim|CUDART_VERSION)$")
 CUDA_WORDS_FOLDER = "src/backend/cuda/emulated/include/"
+ONEDNN_FOLDER = "src/backend/cpu/"
+ONEDNN_VERSIONED = re.compile(r"\.(get_)?(dims|strides|data_type|format_kind|inner_blks)\(\)|set_data_handle|::desc\(arguments")
 SOURCES = (".h", ".cc", ".cu", ".cuh")
 
 
@@ -115,6 +118,13 @@ def check_file(path, root):
                              str(place).startswith(CUDA_WORDS_FOLDER) and CUDA_WORDS.match(macro.group(1)))
         if macro and not allowed:
             yield f"{place}:{number}: macro {macro.group(1)} is not in the allowed list"
+    if str(place).startswith(ONEDNN_FOLDER):
+        versioned = False
+        for number, line in enumerate(lines, 1):
+            if line.startswith("#"):
+                versioned = "DNNL_VERSION_MAJOR" in line or versioned and not line.startswith("#endif")
+            elif not versioned and ONEDNN_VERSIONED.search(line):
+                yield f"{place}:{number}: oneDNN 2 and 3 have other names for this; see vendor/onednn.h"
     if path.suffix in (".h", ".cuh"):
         relative = place.relative_to(place.parts[0]) if place.parts[0] in ("include", "src") else place
         guard = re.sub(r"[^A-Z0-9]", "_", str(relative).upper()) + "_"
