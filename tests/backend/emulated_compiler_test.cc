@@ -1,4 +1,5 @@
 // The emulated NVRTC, and libraries of run-time compiled kernels.
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <vector>

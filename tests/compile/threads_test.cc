@@ -1,6 +1,7 @@
 // One compiled function called by many threads, and on memory of the caller's.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <thread>

@@ -1,6 +1,7 @@
 // Whole training steps: compiled and op by op, with the same bits, and how large their plans are.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <limits>
