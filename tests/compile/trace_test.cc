@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "backend/cpu/groups/cache.h"
+#include "backend/cpu/machine_code.h"
 #include "base/switches.h"
 #include "compile/checks.h"
 #include "sinter/autograd.h"
@@ -440,7 +441,7 @@ TEST(Report, NamesTheStepsThatDoNotRunTheirFirstChoice) {
   auto suited = compile([&](const Tensor& image) { return conv2d(image, w); });
   const ProgramReport report = suited.report(x);
   for (const std::string& step : report.substituted) {
-    EXPECT_TRUE(says(step, "conv: the direct algorithm: Winograd was chosen")) << step;
+    EXPECT_TRUE(says(step, "conv: the direct algorithm: Winograd would suit")) << step;
   }
   // Winograd's workspace holds the weight transformed, four times its size; the direct algorithm's
   // the weight reordered.
@@ -448,6 +449,22 @@ TEST(Report, NamesTheStepsThatDoNotRunTheirFirstChoice) {
   EXPECT_EQ(report.substituted.empty(), is_winograd) << report.memory.workspace;
   auto other = compile([&](const Tensor& image) { return image * 2.0; });
   EXPECT_TRUE(other.report(x).substituted.empty());
+}
+
+// With an epilogue too, whose kernel is another.
+TEST(Report, NamesTheDirectAlgorithmInPlaceOfWinograd) {
+  if (!backend::cpu::may_use_onednn()) GTEST_SKIP() << "oneDNN is switched off";
+  const Tensor x = full({32, 8, 8, 32}, 1.0), w = full({32, 3, 3, 32}, 1.0);
+  const Tensor small = full({1, 8, 8, 32}, 1.0), bias = full({32}, 0.5);
+  const SwitchScope none("SINTER_DISABLE", "winograd");
+  for (const Tensor& images : {small, x}) {
+    auto plain = compile([&](const Tensor& image) { return conv2d(image, w); });
+    auto followed = compile([&](const Tensor& image) { return relu(conv2d(image, w) + bias); });
+    for (auto& report : {plain.report(images), followed.report(images)}) {
+      ASSERT_EQ(report.substituted.size(), 1u);
+      EXPECT_TRUE(says(report.substituted[0], "the direct algorithm: Winograd would suit"));
+    }
+  }
 }
 
 TEST(Signature, ShapesDtypesTrainingAndTrackingHaveProgramsOfTheirOwn) {

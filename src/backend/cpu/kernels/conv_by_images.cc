@@ -180,6 +180,8 @@ class DirectByImages final : public PreparedKernel {
            std::max(reorder_->workspace_bytes(), blocks_.workspace_bytes(kernels_.workspace_bytes));
   }
 
+  const char* substituted_because() const override { return kernels_.whole->substituted_because(); }
+
   void run(void* const* inputs, void* const* outputs, void* workspace) const override {
     auto* const weights = static_cast<std::byte*>(workspace);
     std::byte* const rest = weights + weights_bytes_;

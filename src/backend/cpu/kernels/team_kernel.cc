@@ -38,6 +38,7 @@ class TeamKernel final : public PreparedKernel {
   }
 
   std::int64_t workspace_bytes() const override { return workspace_bytes_; }
+  const char* substituted_because() const override { return first_->substituted_because(); }
 
   void run(void* const* inputs, void* const* outputs, void* workspace) const override {
     const int size = size_now();

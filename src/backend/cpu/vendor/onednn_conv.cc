@@ -258,13 +258,21 @@ bool suits_winograd(const KernelCall& call) {
   return suits(convolution_sizes(call), data_types_of(call).x);
 }
 
+namespace {
+
+void add_direct(const KernelCall& call, Part part, Recipe& recipe) {
+  add(call.op, direct(call), part, recipe);
+  if (suits_winograd(call)) {
+    recipe.substituted_because =
+        "the direct algorithm: Winograd would suit, but is not there or switched off";
+  }
+}
+
+}  // namespace
+
 std::shared_ptr<const Recipe> direct_recipe(const KernelCall& call) {
   return find_recipe("direct", call, [](const KernelCall& made, Recipe& recipe) {
-    add(made.op, direct(made), Part::whole, recipe);
-    if (suits_winograd(made)) {
-      recipe.substituted_because =
-          "the direct algorithm: Winograd would suit, but is not there or switched off";
-    }
+    add_direct(made, Part::whole, recipe);
   });
 }
 
@@ -285,7 +293,7 @@ std::shared_ptr<const Recipe> weights_recipe(const KernelCall& call) {
 
 std::shared_ptr<const Recipe> direct_recipe_on_weights(const KernelCall& call) {
   return find_recipe("direct on weights", call, [](const KernelCall& made, Recipe& recipe) {
-    add(made.op, direct(made), Part::on_weights, recipe);
+    add_direct(made, Part::on_weights, recipe);
   });
 }
 
