@@ -58,13 +58,13 @@ void BodyEmitter::emit_convert(std::int32_t value) {
 // AVX2 converts between i64 and floats one element at a time, by way of memory.
 void BodyEmitter::emit_convert_by_lane(const Vec& from, Lane from_lane, const Vec& to,
                                        Lane to_lane) {
-  constexpr int kHalf = 32;  // bytes of a vector
-  if (convert_frame_ < 0) convert_frame_ = take_frame(2 * kHalf);
+  constexpr int kVectorBytes = 32;
+  if (convert_frame_ < 0) convert_frame_ = take_frame(2 * kVectorBytes);
   a_.emit(Inst::kIdVmovups, frame(convert_frame_), from);
   const Vec one = x86::xmm(static_cast<std::uint32_t>(scratch(0)));
   for (int lane = 0; lane < lanes(); ++lane) {
     Mem source = frame(convert_frame_ + lane * static_cast<int>(bytes_in(from_lane)));
-    Mem result = frame(convert_frame_ + kHalf + lane * static_cast<int>(bytes_in(to_lane)));
+    Mem result = frame(convert_frame_ + kVectorBytes + lane * static_cast<int>(bytes_in(to_lane)));
     source.setSize(static_cast<std::uint32_t>(bytes_in(from_lane)));
     result.setSize(static_cast<std::uint32_t>(bytes_in(to_lane)));
     if (to_lane == Lane::i64) {
@@ -78,7 +78,7 @@ void BodyEmitter::emit_convert_by_lane(const Vec& from, Lane from_lane, const Ve
     a_.emit(wide ? Inst::kIdVcvtsi2sd : Inst::kIdVcvtsi2ss, one, one, source);
     a_.emit(wide ? Inst::kIdVmovsd : Inst::kIdVmovss, result, one);
   }
-  a_.emit(Inst::kIdVmovups, to, frame(convert_frame_ + kHalf));
+  a_.emit(Inst::kIdVmovups, to, frame(convert_frame_ + kVectorBytes));
 }
 
 // Numbers to booleans: a != 0, so that a NaN is true.
