@@ -12,7 +12,6 @@ namespace {
 
 using Range = Setting::Range;
 
-constexpr Range kCount{1, 1e12};
 constexpr Range kCountOrNone{0, 1e12};
 
 void add_text(Config* config, const char* key, const std::string& value, const std::string& text,

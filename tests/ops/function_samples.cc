@@ -457,8 +457,10 @@ Array naive_slice(const Array& x, int axis, std::int64_t begin, std::int64_t end
 void add_slices(Rows& rows) {
   for (const int axis : {0, 1, 2}) {
     for (const std::int64_t step : {1, 2, 3, 7}) {
-      for (const auto& [begin, end] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+      for (const auto& range : std::vector<std::pair<std::int64_t, std::int64_t>>{
                {0, 7}, {1, 7}, {2, 5}, {3, 3}, {6, 7}}) {
+        const std::int64_t begin = range.first;
+        const std::int64_t end = range.second;
         rows.add_function(
                 "slice of a step", {rows.real({7, 7, 7})},
                 [=](const Tensors& x) { return slice(x[0], axis, begin, end, step); },
