@@ -29,7 +29,10 @@ struct Net : si::nn::UnaryModule {
   si::nn::Linear last = add("last", si::nn::Linear(16, 1));
   si::State scale = add_parameter("scale", si::ones({1}));
 
-  si::Tensor forward(const si::Tensor& x) const override { return last(block(first(x))) * scale; }
+  si::Tensor forward(const si::Tensor& x) const override {
+    const si::Tensor y = last(block(first(x)));
+    return y * scale;
+  }
 };
 
 // Evaluation: dropout passes everything through, batch norm takes its running statistics, and
@@ -73,16 +76,18 @@ int main() {
   // The same struct elsewhere; its own initial weights are replaced.
   Net other;
   si::io::load_weights(weights, other.states());
-  const bool same =
-      predict(other, points).to_vector<float>() == predict(net, points).to_vector<float>();
+  const auto same_answers = [&] {
+    const std::vector<float> answers = predict(net, points).to_vector<float>();
+    return answers == predict(other, points).to_vector<float>();
+  };
+  const bool same = same_answers();
 
   // Goes on where the checkpoint was written, bit for bit.
   si::optim::AdamW other_optimizer(other.parameters(), {.lr = 1e-2});
   si::io::load_checkpoint(checkpoint, everything(other, other_optimizer));
   train(net, optimizer, 10);
   train(other, other_optimizer, 10);
-  const bool still_same =
-      predict(other, points).to_vector<float>() == predict(net, points).to_vector<float>();
+  const bool still_same = same_answers();
 
   for (const float value : predict(net, points).to_vector<float>()) std::printf("%.2f ", value);
   std::printf("\nread back: %s, gone on: %s\n", same ? "same bits" : "other bits",

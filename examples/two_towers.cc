@@ -30,7 +30,8 @@ struct Towers : si::nn::ModuleOf<si::Tensor(const si::Tensor&, const si::Tensor&
   GatedCross cross = add("cross", GatedCross(16));
 
   si::Tensor forward(const si::Tensor& user, const si::Tensor& item) const override {
-    const auto [a, b] = cross(users(user), items(item));
+    const si::Tensor of_user = users(user);
+    const auto [a, b] = cross(of_user, items(item));
     return si::sum(a * b, {1});
   }
 };
@@ -49,7 +50,8 @@ int main() {
 
   si::optim::AdamW optimizer(towers.parameters(), {.lr = 2e-2});
   auto step = si::compile([&](const si::Tensor& user, const si::Tensor& item) {
-    const si::Tensor likes = si::cast(si::equal(kind(user), kind(item)), si::Dtype::f32);
+    const si::Tensor kind_of_user = kind(user);
+    const si::Tensor likes = si::cast(si::equal(kind_of_user, kind(item)), si::Dtype::f32);
     const si::Tensor logits = towers(user, item);
     const si::Tensor loss = si::binary_cross_entropy_with_logits(logits, likes);
     optimizer.step(si::gradients(loss, towers.parameters()));

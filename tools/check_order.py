@@ -19,11 +19,14 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOLDERS = ["src/ops", "src/autograd", "src/compile", "src/nn", "src/optim", "src/recipes", "src/train", "cli", "examples"]
-# A call that makes a Tensor, or several.
-RECORDS = """let made callExpr(callee(functionDecl(unless(returns(referenceType())), \
+# A call that makes a Tensor, or several; or a State passed as an op's operand, which is read then.
+RECORDS = """let read cxxConstructExpr(hasDeclaration(cxxConstructorDecl(ofClass(hasName("::sinter::Operand")), \
+hasParameter(0, hasType(references(cxxRecordDecl(hasName("::sinter::State"))))))))
+let called callExpr(callee(functionDecl(unless(returns(referenceType())), \
 unless(hasAnyName("value", "move", "forward", "get", "inputs_of", "states")), \
 returns(anyOf(hasDeclaration(cxxRecordDecl(hasName("::sinter::Tensor"))), \
 asString("std::vector<Tensor>"), asString("std::vector<sinter::Tensor>"))))))
+let made expr(anyOf(read, called))
 let records anyOf(made, hasDescendant(made))
 """.replace("\\\n", "")
 PAIRS = [(a, b) for b in range(5) for a in range(b)]
@@ -34,8 +37,9 @@ CONTROL = """#include "sinter/sinter.h"
 sinter::Tensor three(const sinter::Tensor& x) { return sinter::where(x > 0.0, x, sinter::exp(x)); }
 sinter::Tensor two(const sinter::Tensor& x) { return sinter::sin(x) + sinter::cos(x); }
 sinter::Tensor one(const sinter::Tensor& x) { return sinter::sin(x) + x; }
+sinter::Tensor read(const sinter::State& a, const sinter::State& b) { return a * b; }
 """
-CONTROL_LINES = {2, 3}
+CONTROL_LINES = {2, 3, 5}
 PLACE = re.compile(r"^(\S+?):(\d+):\d+: note: .*binds here", re.M)
 
 

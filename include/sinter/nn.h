@@ -250,6 +250,9 @@ class Flatten : public UnaryModule {
 };
 
 // Modules one after the other, named "0", "1", ... or as given to append.
+// Written with braces, Sequential{Linear(2, 8), ReLU()}, its modules are made from left to right,
+// and so draw the same initial weights with every compiler; in parentheses C++ leaves that order
+// open.
 class Sequential : public UnaryModule {
  public:
   Sequential();

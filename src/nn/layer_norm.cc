@@ -21,7 +21,8 @@ LayerNorm::LayerNorm(const Shape& shape, double epsilon, const FeatureOrder& ord
 
 Tensor LayerNorm::forward(const Tensor& x) const {
   check_features("LayerNorm", x);
-  return layer_norm(x, weight_, bias_, epsilon_);
+  const Tensor weight = weight_;
+  return layer_norm(x, weight, bias_, epsilon_);
 }
 
 }  // namespace sinter::nn

@@ -31,7 +31,8 @@ Tensor Linear::forward(const Tensor& x) const {
   }
   check_features("Linear", x);
   if (!has_bias()) return linear(x, weight());
-  return linear(x, weight(), Operand(bias()));
+  const Tensor factors = weight();
+  return linear(x, factors, Operand(bias()));
 }
 
 Embedding::Embedding(std::int64_t count, std::int64_t size)

@@ -37,14 +37,17 @@ Tensor BatchNorm::forward(const Tensor& x) const {
     const Tensor mean = detach(running_mean_);
     const Tensor variance = detach(running_variance_);
     const Tensor centered = x - mean;
-    return centered / sqrt(variance + options_.epsilon) * weight_ + bias_;
+    const Tensor normalized = centered / sqrt(variance + options_.epsilon);
+    const Tensor weighted = normalized * weight_;
+    return weighted + bias_;
   }
   const std::int64_t count = x.elements() / channels_;
   if (count < 2) {
     fail("BatchNorm", "training needs more than one value per channel", x.shape().to_string(),
          "a batch of at least 2", "");
   }
-  const BatchNormResult result = batch_norm(x, weight_, bias_, options_.epsilon);
+  const Tensor weight = weight_;
+  const BatchNormResult result = batch_norm(x, weight, bias_, options_.epsilon);
   const NoGradScope statistics;
   const double momentum = options_.momentum;
   const double unbiased = static_cast<double>(count) / static_cast<double>(count - 1);

@@ -206,8 +206,8 @@ ir::Attributes transposed(const char* where, const Shape& x, const Shape& w,
 }  // namespace ops
 
 Tensor conv(Operand x, Operand weight, const ConvOptions& options) {
-  return ops::convolution("conv", ops::tensor_of("conv", x), ops::tensor_of("conv", weight),
-                          options, x.location());
+  const Tensor image = ops::tensor_of("conv", x);
+  return ops::convolution("conv", image, ops::tensor_of("conv", weight), options, x.location());
 }
 
 Tensor conv2d(Operand x, Operand weight, const ConvOptions& options) {

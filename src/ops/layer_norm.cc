@@ -69,7 +69,8 @@ std::vector<std::optional<Tensor>> gradient(const ir::GradientCall& call) {
     if (is_needed(call, 0)) {
       const Tensor weighted = dy * weight;
       const Tensor along_x = mean(weighted * normalized, axes, true);
-      const Tensor across_x = weighted - mean(weighted, axes, true) - normalized * along_x;
+      const Tensor centered = weighted - mean(weighted, axes, true);
+      const Tensor across_x = centered - normalized * along_x;
       accumulate(across_x * inverse);
     }
   }

@@ -155,7 +155,8 @@ Tensor binary_cross_entropy(Operand input, Operand target, LossReduction reducti
 Tensor binary_cross_entropy_with_logits(Operand logits, Operand target, LossReduction reduction,
                                         std::optional<Operand> positive_weight) {
   const Pair pair = pair_of("binary_cross_entropy_with_logits", logits, target);
-  const Tensor no = (1.0 - pair.target) * softplus(pair.input);
+  const Tensor share_of_no = 1.0 - pair.target;
+  const Tensor no = share_of_no * softplus(pair.input);
   Tensor yes = pair.target * softplus(-pair.input);
   if (positive_weight) yes = yes * *positive_weight;
   const Tensor losses = yes + no;

@@ -31,7 +31,8 @@ Tensor GuardedStep::goes_on(const Tensor& loss) const {
            .hint = "reduce it with mean() or sum()"});
   }
   const NoGradScope untracked;
-  return logical_and(isfinite(reshape(loss, Shape{})), guard_.is_alive_);
+  const Tensor is_finite = isfinite(reshape(loss, Shape{}));
+  return logical_and(is_finite, guard_.is_alive_);
 }
 
 Tensor GuardedStep::fault_of(const Tensor& done, const Tensor& loss) {

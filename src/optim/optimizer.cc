@@ -355,7 +355,8 @@ void Optimizer::set_schedule(Schedule schedule) {
 
 Tensor Optimizer::scheduled_learning_rate() const {
   const NoGradScope untracked;
-  return learning_rate_ * schedule_(step_);
+  const Tensor factor = schedule_(step_);
+  return learning_rate_ * factor;
 }
 
 std::int64_t Optimizer::step_count() const { return step_.value().item<std::int64_t>(); }

@@ -137,7 +137,8 @@ struct TrainingStep::Impl {
       const Tensor weighted = dx[i] * factor;
       sums[i].assign(sums[i] + weighted);
     }
-    weight->assign(*weight + batch.weight());
+    const Tensor before = *weight;
+    weight->assign(before + batch.weight());
     if (!guarded) return {value};
     const Tensor go = guarded->goes_on(value);
     return {value, guarded->end(go, optim::GuardedStep::fault_of(go, value))};

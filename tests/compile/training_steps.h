@@ -52,8 +52,8 @@ class ModelStep {
 
 inline ModelStep mlp_step() {
   manual_seed(3);
-  return ModelStep(nn::Sequential(nn::Linear(37, 48), nn::GELU(), nn::Dropout(0.25),
-                                  nn::Linear(48, 33), nn::ReLU(), nn::Linear(33, 10)));
+  return ModelStep(nn::Sequential{nn::Linear(37, 48), nn::GELU(), nn::Dropout(0.25),
+                                  nn::Linear(48, 33), nn::ReLU(), nn::Linear(33, 10)});
 }
 inline std::vector<Tensor> mlp_batch(std::int64_t count, std::mt19937& random) {
   return {random_floats({count, 37}, random), random_labels(count, 10, random)};
@@ -61,10 +61,10 @@ inline std::vector<Tensor> mlp_batch(std::int64_t count, std::mt19937& random) {
 
 inline ModelStep cnn_step() {
   manual_seed(4);
-  return ModelStep(nn::Sequential(nn::Conv2d(2, 8, 3, {.padding = {1, 1}, .bias = false}),
+  return ModelStep(nn::Sequential{nn::Conv2d(2, 8, 3, {.padding = {1, 1}, .bias = false}),
                                   nn::BatchNorm2d(8), nn::ReLU(), nn::MaxPool2d(2),
                                   nn::Conv2d(8, 12, 3), nn::ReLU(), nn::Dropout(0.5), nn::Flatten(),
-                                  nn::Linear(12 * 4 * 4, 10)));
+                                  nn::Linear(12 * 4 * 4, 10)});
 }
 inline std::vector<Tensor> cnn_batch(std::int64_t count, std::mt19937& random) {
   return {random_floats({count, 12, 12, 2}, random), random_labels(count, 10, random)};

@@ -28,7 +28,7 @@ struct GatedCross : nn::ModuleOf<Pair(const Tensor&, const Tensor&)> {
 };
 
 struct Towers : nn::ModuleOf<Tensor(const Tensor&, const Tensor&)> {
-  nn::Sequential left = add("left", nn::Sequential(nn::Linear(4, 3), nn::ReLU()));
+  nn::Sequential left = add("left", nn::Sequential{nn::Linear(4, 3), nn::ReLU()});
   nn::Embedding right = add("right", nn::Embedding(7, 3));
   GatedCross cross = add("cross", GatedCross());
 

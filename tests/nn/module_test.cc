@@ -28,7 +28,7 @@ struct Block : nn::UnaryModule {
 
 struct Net : nn::UnaryModule {
   Block block = add("block", Block());
-  nn::Sequential head = add("head", nn::Sequential(nn::Flatten(), nn::Linear(64, 3)));
+  nn::Sequential head = add("head", nn::Sequential{nn::Flatten(), nn::Linear(64, 3)});
   State scale = add_parameter("scale", ones({3}));
   Tensor forward(const Tensor& x) const override { return head(block(x)) * scale; }
 };

@@ -93,10 +93,11 @@ GroupLaunch OuterWriter::chunk_launch() {
   }
   if (FusedBody::any(work)) {
     const std::string begin = finishes ? number(0) : "chunk * " + number(ir::kOuterChunk);
-    const std::string end = finishes ? body_.all_points(text)
+    const std::string points = body_.all_points(text);
+    const std::string end = finishes ? points
                                      : fmt::format("chunk == {} ? {} : begin + {}",
                                                    body_.length(text, "last chunk", chunks_ - 1),
-                                                   body_.all_points(text), number(ir::kOuterChunk));
+                                                   points, number(ir::kOuterChunk));
     text.line("{}", position("begin", begin));
     text.line("{}", position("end", fmt::format("!active ? {} : {}", number(0), end)));
     text.open("for ({} p = begin + lane; p < end; p += {}) {{", body_.position_type(),

@@ -49,8 +49,9 @@ class RowsWriter {
   std::string all_chunks(KernelText& text) const { return body_.length(text, "chunks", chunks_); }
   // Where the chunk in the variable `chunk`, which begins at `begin`, ends.
   std::string end_of_chunk(KernelText& text) const {
+    const std::string points = body_.all_points(text);
     return fmt::format("chunk == {} ? {} : begin + {}",
-                       body_.length(text, "last chunk", chunks_ - 1), body_.all_points(text),
+                       body_.length(text, "last chunk", chunks_ - 1), points,
                        number(ir::kInnerChunk));
   }
   GroupLaunch chunk_launch(const PartialLayout& layout, int pass);
