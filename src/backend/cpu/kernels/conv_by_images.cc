@@ -18,10 +18,10 @@ namespace sinter::backend::cpu {
 
 namespace {
 
-// Of a block's result: more than the second-level cache holds. A third-level cache that takes what
-// falls out of the second keeps best what it was asked for before. From results that the epilogue
-// still found in the second level (320 KiB), the next kernel was twice as slow (Zen 4:
-// docs/measurements/README.md).
+// Of a block's result: more than the second-level cache of a Zen 4 (1 MiB) holds. Where the
+// epilogue still found it there (320 KiB), the pool behind was up to twice as slow: presumably the
+// third level, which takes what falls out of the second, keeps best what it was asked for before.
+// Measured in docs/measurements/kernels.json.
 constexpr std::int64_t kBlockBytes = 1600 << 10;
 constexpr std::int64_t kMostImages = 32;
 
